@@ -1,0 +1,139 @@
+"""What the agent needs of the machine that it runs on. The real one is beside this file; the lab has a simulated one.
+
+Paths of `Disk` are relative to the agent's state folder, with `/`.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from purveyor.wire.package_info import Command, DetectionRule
+from purveyor.wire.reports import Facts
+
+
+class Disk(Protocol):
+    """The agent's folder. What was not synced may be gone after a power cut: bytes, and renames alike."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, or None when there is none."""
+
+    def read_pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in pieces; nothing when there is none."""
+
+    def size(self, path: str) -> int | None:
+        """A file's size in bytes, or None when there is none."""
+
+    def append(self, path: str, content: bytes) -> None:
+        """Adds bytes at the end of a file; the file and its folders are made where they are missing. Errors: UnavailableError."""
+
+    def sync(self, path: str) -> None:
+        """Makes a file's bytes and its name outlast a power cut."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Gives a file another name, replacing what has it; durable after `sync(new)`."""
+
+    def remove(self, path: str) -> None:
+        """Removes a file or a whole folder; nothing happens when there is none."""
+
+    def names(self, folder: str) -> list[str]:
+        """Names directly in a folder, sorted; empty when there is none."""
+
+    def place(self, stored: str, path: str, *, is_executable: bool) -> None:
+        """Puts a copy of a stored file at `path`, so that changing one never changes the other."""
+
+    def link(self, path: str, target: str) -> None:
+        """Makes a symbolic link."""
+
+    def make_folder(self, path: str) -> None:
+        """Makes a folder and those above it."""
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written."""
+
+    def absolute(self, path: str) -> str:
+        """The path as a program would name it."""
+
+
+class RunState(StrEnum):
+    """What can be said of a run that was started."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """Nobody watches it any more and no result was left: a power cut, or the watcher was killed."""
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What to start, and until when. Paths are absolute."""
+
+    run: str
+    command: Command
+    working_directory: str
+    environment: Mapping[str, str]
+    max_run_seconds: int
+    result_file: str
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run. `start_error` is set when the command could not be started at all."""
+
+    state: RunState
+    exit_code: int | None = None
+    is_timed_out: bool = False
+    is_stopped: bool = False
+    start_error: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    output_tail: str = ""
+
+
+class Programs(Protocol):
+    """Starts programs under a watcher that outlives the agent, and asks what became of them."""
+
+    def start(self, order: RunOrder) -> None:
+        """Starts a run; returns once its watcher has taken it over. Starting one run id twice starts nothing twice."""
+
+    def look(self, run: str) -> RunReport:
+        """What can be said of a run now."""
+
+    def stop(self, run: str, *, is_forced: bool) -> None:
+        """Asks the whole process tree to end, or ends it."""
+
+    def forget(self, run: str) -> None:
+        """Removes what was kept of a run that ended."""
+
+
+class Machine(Protocol):
+    """The machine, as far as the agent cares."""
+
+    @property
+    def disk(self) -> Disk:
+        """The agent's folder."""
+
+    @property
+    def programs(self) -> Programs:
+        """Running programs."""
+
+    def now(self) -> datetime:
+        """The local clock, aware UTC. It may jump."""
+
+    def zone(self) -> tzinfo:
+        """The machine's time zone."""
+
+    def boot_id(self) -> str:
+        """Differs after every start of the machine."""
+
+    def facts(self) -> Facts:
+        """What the machine is."""
+
+    def is_detected(self, rule: DetectionRule) -> bool:
+        """Whether what the rule describes is there now. Errors: UnavailableError when that cannot be found out."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Unpredictable bytes."""
+
+    def restart(self) -> None:
+        """Restarts the machine (where the administrator allowed that)."""

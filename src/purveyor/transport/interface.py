@@ -1,0 +1,70 @@
+"""What a transport is: `Point` is what a client does with a CAP or DP, `Shelf` is the site's own hand in such a folder.
+
+Paths are relative, with `/`, and never leave the point: an implementation refuses others with RejectedError.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+
+class Answer(NamedTuple):
+    """A file that was read, and the tag with which to ask whether it changed."""
+
+    content: bytes
+    tag: str
+
+
+class Listed(NamedTuple):
+    """An item in a folder of a shelf."""
+
+    name: str
+    size_bytes: int
+
+
+class Point(Protocol):
+    """A CAP or DP as a client sees it."""
+
+    @property
+    def url(self) -> str:
+        """What it is known by."""
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        """The file, or None when it is still the one that `tag` stands for.
+
+        Errors: AbsentError when the point has no such file, UnavailableError when it cannot be asked now,
+        RejectedError when the file is larger than the limit.
+        """
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        """The bytes of a file from `offset` on, in pieces, at most `limit_bytes` of them.
+
+        Errors: as `read`; UnavailableError also in the middle.
+        """
+
+    def put(self, path: str, content: bytes) -> None:
+        """Puts a new item into an up box; it is visible only when complete.
+
+        Errors: UnavailableError when the point cannot take it now, RejectedError when it will never take it.
+        """
+
+
+class Shelf(Protocol):
+    """A folder as the site that owns it sees it. Every write is aside, synced, then renamed; none is visible half done."""
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes, or None when there is none."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Writes a file that will never change. Errors: UnavailableError (disk full, read-only …)."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replaces a mutable file; its modification time is at least one whole second after the one before (protocol 3.4)."""
+
+    def remove(self, path: str) -> None:
+        """Removes a file; nothing happens when there is none."""
+
+    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+        """Complete files directly in a folder, in any order, at most `limit`."""
+
+    def sync(self) -> None:
+        """Makes everything written so far outlast a power cut (`write` and `replace` may leave that to this call)."""

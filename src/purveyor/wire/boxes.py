@@ -1,0 +1,81 @@
+"""The boxes of a CAP: which there are, which way they go, who writes and who reads each, and how much they hold.
+
+This table is data. The folder of a site's CAP, the HTTP server of boxes, the nginx configuration and a rule test are made from it.
+"""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from purveyor.wire.ids import SiteCode
+
+
+class Way(StrEnum):
+    """Down: site to clients. Up: clients to site."""
+
+    DOWN = "down"
+    UP = "up"
+
+
+class Box(NamedTuple):
+    """One box. Units: bytes for `item_limit_bytes`, items for `depth_limit`."""
+
+    name: str
+    way: Way
+    holds: str
+    writer: str
+    reader: str
+    item_limit_bytes: int
+    depth_limit: int
+
+
+_DOWN_LIMIT = 16 * 2**20
+_NO_DEPTH = 0
+
+BOXES: tuple[Box, ...] = (
+    Box("clidata.box", Way.DOWN, "TUF metadata, agent settings", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
+    Box("pkginfo.box", Way.DOWN, "packages and their programs", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
+    Box("offerinf.box", Way.DOWN, "offers of collections, lookup shards", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
+    Box("clicomp.box", Way.DOWN, "agent releases", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
+    Box("ccr.box", Way.UP, "requests to join", "client.reports", "site_server.receive", 16 * 1024, 10_000),
+    Box("ddr.box", Way.UP, "discovery records", "client.reports", "site_server.receive", 64 * 1024, 200_000),
+    Box("inventry.box", Way.UP, "hardware inventory", "client.reports", "site_server.receive", 300 * 1024, 200_000),
+    Box("sinv.box", Way.UP, "software inventory", "client.reports", "site_server.receive", 300 * 1024, 200_000),
+    Box("statmsgs.box", Way.UP, "status messages", "client.reports", "site_server.receive", 300 * 1024, 200_000),
+)
+
+UP_BOXES = tuple(box for box in BOXES if box.way is Way.UP)
+DOWN_BOXES = tuple(box for box in BOXES if box.way is Way.DOWN)
+
+ITEM_NAME = re.compile(r"[0-9a-f]{32}")
+"""Names of upward items: 128 random bits, so that they cannot collide."""
+
+_DOWN_PATH = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,150}/){1,3}[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
+
+
+def cap_folder(site: SiteCode) -> str:
+    """The name of a site's CAP folder, `CAP_S01`."""
+    return f"CAP_{site}"
+
+
+def dp_folder(site: SiteCode) -> str:
+    """The name of a site's DP folder, `DP_S01`."""
+    return f"DP_{site}"
+
+
+def up_box_of(path: str) -> Box | None:
+    """The up box that an item path such as `statmsgs.box/<32 digits>` lies in, or None when it is no such path."""
+    name, _, item = path.partition("/")
+    if not ITEM_NAME.fullmatch(item):
+        return None
+    return next((box for box in UP_BOXES if box.name == name), None)
+
+
+def is_down_path(path: str) -> bool:
+    """Whether this can be the path of a file in a down box: plain names only, nothing hidden, nothing that leaves the box."""
+    return bool(_DOWN_PATH.fullmatch(path)) and any(path.startswith(box.name + "/") for box in DOWN_BOXES)
+
+
+def is_mutable(path: str) -> bool:
+    """Whether this is one of the three kinds of down file that are ever replaced (protocol 3.4)."""
+    return path in ("clidata.box/timestamp.json", "clidata.box/root.json") or path.endswith(".lkp")

@@ -1,0 +1,122 @@
+"""A package as clients read it: `pkginfo.box/<id>.pkg`, complete for its package.
+
+Written by `publish`, read by the client's `policy`. Command lines live only here, under the `packages` role.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from purveyor.wire.form import Wire, from_bytes, to_bytes
+from purveyor.wire.ids import PackageId, ProgramNumber, package_id
+
+DEFAULT_RUN_SECONDS = 3600
+
+
+class ProgramKey(NamedTuple):
+    """One program of one package: by this, history is kept."""
+
+    package: PackageId
+    program: ProgramNumber
+
+    def __str__(self) -> str:
+        return f"{self.package}/{self.program}"
+
+
+class IfInterrupted(StrEnum):
+    """What to do with a run of which nobody can tell how it ended."""
+
+    LEAVE = "leave"
+    RUN_AGAIN = "run-again"
+
+
+class Command(Wire):
+    """What to start: words, or one line for the system's shell. Exactly one of the two is set."""
+
+    argv: tuple[str, ...] = ()
+    shell_line: str = ""
+
+
+class FileRule(Wire, tag="file", tag_field="kind"):
+    """Detected when the file is there, and has this digest where one is given."""
+
+    path: str
+    sha256: str = ""
+
+
+class CommandRule(Wire, tag="command", tag_field="kind"):
+    """Detected when the command exits with 0."""
+
+    command: Command
+    max_run_seconds: int = 60
+
+
+class OsPackageRule(Wire, tag="os-package", tag_field="kind"):
+    """Detected when the system's package manager has this package installed, at this version or newer where given."""
+
+    name: str
+    at_least: str = ""
+    root: str = ""
+    """The folder that holds the system, for packages installed into a root of their own; empty is the machine's own."""
+
+
+DetectionRule = FileRule | CommandRule | OsPackageRule
+
+
+class Uninstall(Wire):
+    """How a program is removed: a command, and the files of the content that it needs (kept with the receipt)."""
+
+    command: Command
+    files: tuple[str, ...] = ()
+    max_run_seconds: int = DEFAULT_RUN_SECONDS
+
+
+class Program(Wire):
+    """One command of a package. Its number never changes; its name may."""
+
+    number: ProgramNumber
+    name: str
+    command: Command
+    working_directory: str = ""
+    max_run_seconds: int = DEFAULT_RUN_SECONDS
+    success_codes: tuple[int, ...] = (0,)
+    restart_codes: tuple[int, ...] = (3010, 3011, 1641, 1604)
+    platforms: tuple[str, ...] = ()
+    depends_on: ProgramKey | None = None
+    uninstall: Uninstall | None = None
+    detection: DetectionRule | None = None
+    if_interrupted: IfInterrupted = IfInterrupted.LEAVE
+
+
+class PackageInfo(Wire):
+    """Everything about one package that a client may act on. `highest_program` proves which programs were deleted."""
+
+    id: PackageId
+    name: str
+    source_version: int
+    version: str = ""
+    publisher: str = ""
+    manifest: str = ""
+    size_bytes: int = 0
+    highest_program: int = 0
+    programs: tuple[Program, ...] = ()
+
+    def program(self, number: ProgramNumber) -> Program | None:
+        """The program with this number, or None."""
+        return next((program for program in self.programs if program.number == number), None)
+
+
+def path_of(package: PackageId) -> str:
+    """The target path of a package's file."""
+    return f"pkginfo.box/{package}.pkg"
+
+
+def encode(info: PackageInfo) -> bytes:
+    """The bytes of a `.pkg`."""
+    return to_bytes(info)
+
+
+def decode(content: bytes) -> PackageInfo:
+    """The package in a `.pkg`. Errors: RejectedError."""
+    info = from_bytes(content, PackageInfo)
+    package_id(info.id)
+    return info

@@ -1,0 +1,140 @@
+"""What clients tell the site: upward items, before they are sealed.
+
+An item is numbered without gaps by its client, signed with the client's key, and known by its digest.
+Source: the protocol, section 10.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from purveyor.wire import signed
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
+from purveyor.wire.ids import AdvertisementId, ClientId, PackageId, ProgramNumber, client_id_of
+from purveyor.wire.jobs import JobState
+from purveyor.wire.status_messages import StatusId
+
+SIZE_LIMIT_BYTES = 256 * 1024
+MESSAGES_PER_ITEM = 100
+TEXT_LIMIT = 2000
+
+
+class Facts(Wire):
+    """What a machine is. Shape: `platform` is `linux/debian/12` or the like, `addresses` at most 16."""
+
+    name: str
+    platform: str
+    architecture: str = ""
+    system: str = ""
+    addresses: tuple[str, ...] = ()
+    machine_id: str = ""
+    zone: str = "UTC"
+    agent_version: str = ""
+
+
+class Joining(Wire, tag="joining", tag_field="kind"):
+    """A request to join: the secret part of a join code, and what the machine is."""
+
+    secret: str
+    facts: Facts
+
+
+class Discovery(Wire, tag="discovery", tag_field="kind"):
+    """A discovery record (heartbeat): what the machine is, what it holds, what it noticed of its points."""
+
+    facts: Facts
+    packages: tuple[PackageId, ...] = ()
+    """Packages of which a job, record, cached file or receipt is held."""
+    absent_requests: int = 0
+    """Requests, since the client joined, that a point answered with "no such file". To stay zero."""
+
+
+class StatusMessage(Wire):
+    """One thing that happened on a client. Attributes that have no meaning for it stay empty."""
+
+    id: StatusId
+    at: Instant
+    package: PackageId | None = None
+    program: ProgramNumber | None = None
+    advertisement: AdvertisementId | None = None
+    occurrence: str = ""
+    source_version: int = 0
+    state: JobState | None = None
+    """The state that the job of this program is now in, where the message changes it."""
+    exit_code: int | None = None
+    text: str = ""
+
+
+class StatusMessages(Wire, tag="status", tag_field="kind"):
+    """Status messages, oldest first; at most MESSAGES_PER_ITEM."""
+
+    messages: tuple[StatusMessage, ...]
+
+
+class Leaving(Wire, tag="leaving", tag_field="kind"):
+    """The client leaves the site for good."""
+
+
+Body = Joining | Discovery | StatusMessages | Leaving
+
+BOX_OF: dict[type, str] = {
+    Joining: "ccr.box",
+    Discovery: "ddr.box",
+    StatusMessages: "statmsgs.box",
+    Leaving: "ddr.box",
+}
+
+
+class Item(Wire):
+    """One upward item. `applied`: the snapshot version whose effects are committed on the client."""
+
+    client: ClientId
+    public_key: str
+    sequence: int
+    oldest_kept: int
+    """The lowest sequence that the client still holds unacknowledged; what lies below and is missing is lost for good."""
+    incarnation: int
+    applied: int
+    made_at: Instant
+    body: Body
+    holding: tuple[PackageId, ...] = ()
+    """Packages being removed or retired that still run or are still installed here."""
+
+
+class ReadItem(NamedTuple):
+    """An item whose signature holds, with the digest by which it is known."""
+
+    item: Item
+    digest: str
+
+
+def encode(item: Item, key: Ed25519PrivateKey) -> bytes:
+    """The signed bytes of an item. Errors: RejectedError when it is larger than a box takes."""
+    content = signed.sign("item", to_bytes(item), key)
+    if len(content) > SIZE_LIMIT_BYTES:
+        raise RejectedError(f"an item of {len(content)} bytes is more than the {SIZE_LIMIT_BYTES} that a box takes")
+    return content
+
+
+def decode(content: bytes) -> ReadItem:
+    """The item in these bytes, once its own key is seen to have signed it.
+
+    That the key is that of a client which the site knows is not judged here: a client id is the hash of its key.
+    Errors: RejectedError.
+    """
+    if len(content) > SIZE_LIMIT_BYTES:
+        raise RejectedError(f"an item of {len(content)} bytes is too large")
+    parts = signed.split("item", content)
+    item = from_bytes(parts.payload, Item)
+    try:
+        public = bytes.fromhex(item.public_key)
+    except ValueError as error:
+        raise RejectedError("the public key of this item cannot be read") from error
+    signed.verified("item", parts, public)
+    if client_id_of(public) != item.client:
+        raise RejectedError(f"this item says it is from {item.client}, but its key belongs to another client")
+    if item.sequence < 1 or item.oldest_kept > item.sequence:
+        raise RejectedError(f"the sequence {item.sequence} of this item is impossible")
+    return ReadItem(item, hashlib.sha256(content).hexdigest())

@@ -1,0 +1,61 @@
+"""What the site tells every agent: `clidata.box/settings.json`, signed by the `settings` role."""
+
+from purveyor.wire.form import Wire, from_bytes, to_bytes
+from purveyor.wire.ids import SiteCode
+
+PATH = "clidata.box/settings.json"
+
+
+class Point(Wire):
+    """A client access point or distribution point. A URL that starts with `.` is relative to the CAP that is asked."""
+
+    id: str
+    url: str
+
+
+class SealingKey(Wire):
+    """A key to which upward items are sealed (X25519, raw bytes in hexadecimal)."""
+
+    id: str
+    public: str
+
+
+class Shards(Wire):
+    """Where a client finds its shard, and who may sign it."""
+
+    generation: int
+    bits: int
+    keys: tuple[str, ...]
+    """Raw ed25519 public keys in hexadecimal; any one of them may have signed a shard."""
+
+
+class AgentSettings(Wire):
+    """How agents behave. Units: seconds, bytes, as the names say."""
+
+    site: SiteCode
+    incarnation: int
+    shards: Shards
+    sealing_keys: tuple[SealingKey, ...]
+    access_points: tuple[Point, ...] = ()
+    distribution_points: tuple[Point, ...] = ()
+    poll_interval_seconds: int = 3600
+    heartbeat_interval_seconds: int = 86_400
+    retry_seconds: int = 600
+    retry_limit_seconds: int = 6 * 3600
+    stale_grace_seconds: int = 30 * 86_400
+    cache_quota_bytes: int = 10 * 2**30
+    disk_reserve_bytes: int = 200 * 2**20
+    history_limit: int = 50
+    """Runs remembered per program in detail; whether it ever succeeded is remembered for good."""
+    spool_limit: int = 5000
+    log_limit_bytes: int = 2_000_000
+
+
+def encode(settings: AgentSettings) -> bytes:
+    """The bytes of the settings file."""
+    return to_bytes(settings)
+
+
+def decode(content: bytes) -> AgentSettings:
+    """The settings in the file. Errors: RejectedError."""
+    return from_bytes(content, AgentSettings)

@@ -1,0 +1,82 @@
+"""Lookup shards: the only words of the site to one client. `offerinf.box/lookup/<generation>/<shard>.lkp`
+
+At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. An entry that is not there says nothing.
+Source: the protocol, section 4.
+"""
+
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from purveyor.wire import signed
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
+from purveyor.wire.ids import ClientId, CollectionId
+
+CLIENTS_PER_SHARD = 16
+SIZE_LIMIT_BYTES = 512 * 1024
+
+
+class ClientState(StrEnum):
+    """What the site thinks of a client."""
+
+    WAITING = "waiting"
+    MEMBER = "member"
+    REFUSED = "refused"
+    BLOCKED = "blocked"
+    REJOIN = "rejoin"
+
+
+class Entry(Wire):
+    """What the site says to one client. `received`: all its items up to this sequence are stored."""
+
+    state: ClientState
+    reason: str = ""
+    received: int = 0
+    collections: tuple[CollectionId, ...] = ()
+
+
+class Shard(Wire):
+    """One shard. `snapshot` is the version of the TUF snapshot that it was compiled against."""
+
+    generation: int
+    number: int
+    publication: int
+    snapshot: int
+    issued_at: Instant
+    expires_at: Instant
+    entries: dict[ClientId, Entry]
+
+
+def shard_number(client: ClientId, bits: int) -> int:
+    """The shard of a client among 2**bits."""
+    return int(client[:8], 16) >> (32 - bits)
+
+
+def bits_for(client_count: int) -> int:
+    """How many leading bits make shards of at most some sixteen clients."""
+    shards_wanted = -(-client_count // CLIENTS_PER_SHARD)
+    return max(0, (shards_wanted - 1).bit_length())
+
+
+def path_of(generation: int, number: int) -> str:
+    """The path of a shard on a CAP."""
+    return f"offerinf.box/lookup/{generation}/{number:05x}.lkp"
+
+
+def encode(shard: Shard, key: Ed25519PrivateKey) -> bytes:
+    """The signed bytes of a shard."""
+    return signed.sign("shard", to_bytes(shard), key)
+
+
+def decode(content: bytes, keys: tuple[str, ...]) -> Shard:
+    """The shard in these bytes, once one of `keys` is seen to have signed it.
+
+    Errors: RejectedError.
+    """
+    parts = signed.split("shard", content)
+    for key in keys:
+        public = bytes.fromhex(key)
+        if signed.key_id_of(public) == parts.key_id:
+            return from_bytes(signed.verified("shard", parts, public), Shard)
+    raise RejectedError("this shard is signed by a key that the settings do not name")
