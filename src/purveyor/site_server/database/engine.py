@@ -1,0 +1,174 @@
+"""The site's database, opened: one writer at a time, consistent reads, and its migrations. SQLite or PostgreSQL.
+
+The only place that knows which of the two it is. Statements stand in the files beside it, one a noun; they take a `tx`
+from here first. Only the site server opens a database.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import alembic.command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from purveyor.wire.errors import RefusedError, UnavailableError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+WRITER_LOCK = 0x5055_5256
+"""The advisory lock that makes PostgreSQL take one writing transaction at a time, as SQLite does by itself."""
+
+_BUSY_SECONDS = 60
+_CONNECTIONS = 20
+_SQLITE_UNAVAILABLE = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_MODE = "purveyor_mode"
+
+
+class Database:
+    """A site's database. Threads share it; a transaction belongs to the thread that began it, and is never nested."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._writer = threading.RLock()
+        has_one_connection = isinstance(engine.pool, StaticPool)
+        self._reader: AbstractContextManager[object] = self._writer if has_one_connection else nullcontext()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite."""
+        return self._is_sqlite
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write: the only one at that time. Committed at the end, rolled back on any error.
+
+        Errors: UnavailableError when the database cannot be reached, is full or read-only; nothing was changed then.
+        """
+        with self._writer, _translated_errors(), self._engine.connect() as connection:
+            tx = connection.execution_options(**{_MODE: "write"})
+            with tx.begin():
+                if not self._is_sqlite:
+                    tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITER_LOCK})
+                yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees the database as it was at one moment, and writes nothing.
+
+        Errors: UnavailableError when the database cannot be reached.
+        """
+        with self._reader, _translated_errors(), self._engine.connect() as connection:
+            options: dict[str, object] = {_MODE: "read"}
+            if not self._is_sqlite:
+                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            tx = connection.execution_options(**options)
+            with tx.begin():
+                yield tx
+
+    def migrate(self) -> None:
+        """Brings the tables to what this release needs, in one transaction.
+
+        Errors: RefusedError when a newer release has written this database.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        with self.write() as tx:
+            config.attributes["connection"] = tx
+            try:
+                alembic.command.upgrade(config, "head")
+            except CommandError as error:
+                raise RefusedError(
+                    f"this database was made by another release of Purveyor, whose tables this one does not know: {error}"
+                ) from error
+
+    def dispose(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.dispose()
+
+
+def open_database(url: str) -> Database:
+    """The database at `sqlite:///path`, `sqlite://` (in memory, gone at the end) or `postgresql://…`. Nothing is asked of it yet.
+
+    Errors: RefusedError when the URL names no such database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise RefusedError("this is no URL of a database: one such as sqlite:///site.db or postgresql://… is expected") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return Database(_sqlite_engine(parsed))
+        case "postgresql":
+            return Database(_postgresql_engine(parsed))
+        case other:
+            raise RefusedError(f"{other} is no database that Purveyor can use: SQLite and PostgreSQL are")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    arguments: dict[str, object] = {"check_same_thread": False, "timeout": _BUSY_SECONDS}
+    if url.database in (None, "", ":memory:"):
+        engine = create_engine(url, poolclass=StaticPool, connect_args=arguments)
+    else:
+        engine = create_engine(url, connect_args=arguments, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=_CONNECTIONS,
+        max_overflow=_CONNECTIONS,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+    del entry
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says, and nowhere else
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_writing = connection.get_execution_options().get(_MODE) == "write"
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """What only time or an operator can mend becomes UnavailableError; a statement that is wrong stays a bug."""
+    try:
+        yield
+    except DBAPIError as error:
+        if _is_unavailable(error):
+            raise UnavailableError(f"the database cannot be used now: {error.orig}") from error
+        raise
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        return str(getattr(error.orig, "sqlite_errorname", "")).startswith(_SQLITE_UNAVAILABLE)
+    code = getattr(error.orig, "sqlstate", None)
+    if code is None:  # the driver could not connect, or lost the connection
+        return type(error.orig).__name__ == "OperationalError"
+    return str(code)[:2] in ("08", "53", "57", "58")

@@ -1,0 +1,391 @@
+"""All tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """From nothing to the first release."""
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.String(length=100), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("object", sa.String(length=64), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False, comment="JSON of what was asked"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index(op.f("ix_audit_at"), "audit", ["at"], unique=False)
+    op.create_index(op.f("ix_audit_object"), "audit", ["object"], unique=False)
+    op.create_table(
+        "client",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("shard_key", sa.BigInteger(), nullable=False, comment="the leading 32 bits of the id"),
+        sa.Column("public_key", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False, comment="waiting, member, blocked, rejoin"),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False, comment="JSON of wire.reports.Facts"),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.Column("join_code", sa.BigInteger(), nullable=True),
+        sa.Column("received", sa.BigInteger(), server_default="0", nullable=False, comment="all items up to here are stored"),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_sequence", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "applied",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="newest snapshot whose effects the client committed",
+        ),
+        sa.Column(
+            "holding", sa.Text(), server_default="[]", nullable=False, comment="JSON: ids it still runs, as of last_sequence"
+        ),
+        sa.Column("discovered_sequence", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("absent_requests", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("fork", sa.Text(), nullable=True, comment="JSON: the sequence and the two digests that prove a clone"),
+        sa.Column("lost_items", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_client")),
+        sa.UniqueConstraint("id", name=op.f("uq_client_id")),
+    )
+    op.create_index(op.f("ix_client_name"), "client", ["name"], unique=False)
+    op.create_index(op.f("ix_client_shard_key"), "client", ["shard_key"], unique=False)
+    op.create_table(
+        "collection",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("is_all_systems", sa.Boolean(), nullable=False),
+        sa.Column(
+            "is_named", sa.Boolean(), nullable=False, comment="says something, so shards name it; stays true until it is deleted"
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_collection")),
+    )
+    op.create_table(
+        "counter",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column(
+            "value",
+            sa.BigInteger(),
+            nullable=False,
+            comment="the highest number ever given; raised in the transaction that uses it",
+        ),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_counter")),
+    )
+    op.create_table(
+        "down_file",
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column(
+            "content",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="the signed bytes as published: a damaged box is rebuilt from them",
+        ),
+        sa.Column("written_at", sa.BigInteger(), nullable=True, comment="null: not yet seen in the box"),
+        sa.Column("unnamed_since", sa.BigInteger(), nullable=True, comment="since when no published metadata names it"),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_down_file")),
+    )
+    op.create_index(op.f("ix_down_file_unnamed_since"), "down_file", ["unnamed_since"], unique=False)
+    op.create_table(
+        "join_code",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(length=100), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("uses_left", sa.Integer(), nullable=True, comment="null: any number"),
+        sa.Column("needs_approval", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_join_code")),
+        sa.UniqueConstraint("digest", name=op.f("uq_join_code_digest")),
+    )
+    op.create_table(
+        "manifest",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("file_count", sa.Integer(), nullable=False),
+        sa.Column("taken_in_at", sa.BigInteger(), nullable=False),
+        sa.Column("superseded_at", sa.BigInteger(), nullable=True, comment="since when no package needs it"),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True, comment="when its last copy was seen to be gone"),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_manifest")),
+    )
+    op.create_table(
+        "package",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.String(length=100), nullable=False),
+        sa.Column("publisher", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False, comment="where the content was taken from, for people; empty: none"),
+        sa.Column(
+            "state", sa.String(length=16), nullable=False, comment="active, removing, retiring, withdrawn, purged, archived"
+        ),
+        sa.Column("source_version", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.String(length=64), nullable=True, comment="of the current source version; null: no content"),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("highest_program", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("running_choice", sa.String(length=8), nullable=True, comment="finish, ask, stop"),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_by", sa.String(length=100), nullable=True),
+        sa.Column("replaced_by", sa.String(length=8), nullable=True),
+        sa.Column("removing_snapshot", sa.BigInteger(), nullable=True, comment="first snapshot that asks for the uninstallation"),
+        sa.Column("retired_snapshot", sa.BigInteger(), nullable=True, comment="first snapshot whose bin lacks the id"),
+        sa.Column("retired_at", sa.BigInteger(), nullable=True),
+        sa.Column("withdrawn_at", sa.BigInteger(), nullable=True),
+        sa.Column("purged_at", sa.BigInteger(), nullable=True),
+        sa.Column("archived_at", sa.BigInteger(), nullable=True),
+        sa.Column("freed_bytes", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_package")),
+    )
+    op.create_table(
+        "refusal",
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("shard_key", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False, comment="of the item that was refused; told as received"),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_refusal")),
+    )
+    op.create_index(op.f("ix_refusal_at"), "refusal", ["at"], unique=False)
+    op.create_index(op.f("ix_refusal_shard_key"), "refusal", ["shard_key"], unique=False)
+    op.create_table(
+        "role",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False, comment="the signed bytes as published"),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_role")),
+    )
+    op.create_index(op.f("ix_role_expires_at"), "role", ["expires_at"], unique=False)
+    op.create_table(
+        "setting",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False, comment="JSON; absent means the default of site_server.model.settings"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_setting")),
+    )
+    op.create_table(
+        "shard",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("publication", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_wanted", sa.Boolean(), nullable=False),
+        sa.Column("is_written", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "number", name=op.f("pk_shard")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_shard_expires_at"), "shard", ["expires_at"], unique=False)
+    op.create_index("ix_shard_wanted", "shard", ["is_wanted"], unique=False)
+    op.create_table(
+        "shard_generation",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("bits", sa.Integer(), nullable=False, comment="two to this power shards"),
+        sa.Column(
+            "announced_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="null: being built; the highest announced one stands in the settings",
+        ),
+        sa.Column("superseded_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("generation", name=op.f("pk_shard_generation")),
+    )
+    op.create_table(
+        "site",
+        sa.Column("only", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=3), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("incarnation", sa.Integer(), nullable=False),
+        sa.Column("publication", sa.BigInteger(), nullable=False, comment="counts publications; shards state it"),
+        sa.Column("bin_bits", sa.Integer(), nullable=False, comment="two to this power bins per hashed role, fixed for life"),
+        sa.PrimaryKeyConstraint("only", name=op.f("pk_site")),
+    )
+    op.create_table(
+        "token",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False, comment="admin or reader"),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_token")),
+        sa.UniqueConstraint("digest", name=op.f("uq_token_digest")),
+    )
+    op.create_table(
+        "wanted",
+        sa.Column("kind", sa.String(length=12), nullable=False, comment="package, offers, settings"),
+        sa.Column("key", sa.String(length=16), nullable=False),
+        sa.Column("wanted", sa.BigInteger(), nullable=False, comment="raised with every change, in its transaction"),
+        sa.Column("published", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_wanted")),
+    )
+    op.create_table(
+        "advertisement",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("collection", sa.String(length=8), nullable=False),
+        sa.Column("available_from", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
+        sa.Column("each_version", sa.Boolean(), nullable=False),
+        sa.Column("highest_assignment", sa.Integer(), nullable=False),
+        sa.Column("assignments", sa.Text(), nullable=False, comment="JSON of wire.offers.Assignment, those that stand"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(length=100), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["collection"], ["collection.id"], name=op.f("fk_advertisement_collection_collection")),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_advertisement_package_package")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_advertisement")),
+    )
+    op.create_index(op.f("ix_advertisement_collection"), "advertisement", ["collection"], unique=False)
+    op.create_index(op.f("ix_advertisement_package"), "advertisement", ["package"], unique=False)
+    op.create_table(
+        "collection_rule",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("collection", sa.String(length=8), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False, comment="direct, include, exclude (query comes later)"),
+        sa.Column("client", sa.BigInteger(), nullable=True),
+        sa.Column("other", sa.String(length=8), nullable=True, comment="the collection that is included or excluded"),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_collection_rule_client_client")),
+        sa.ForeignKeyConstraint(["collection"], ["collection.id"], name=op.f("fk_collection_rule_collection_collection")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_collection_rule")),
+    )
+    op.create_index(op.f("ix_collection_rule_client"), "collection_rule", ["client"], unique=False)
+    op.create_index(op.f("ix_collection_rule_collection"), "collection_rule", ["collection"], unique=False)
+    op.create_table(
+        "content_copy",
+        sa.Column("point", sa.String(length=32), nullable=False, comment="id of the distribution point"),
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column(
+            "state", sa.String(length=10), nullable=False, comment="verified (named to clients) or unnamed (to be removed)"
+        ),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["manifest"], ["manifest.sha256"], name=op.f("fk_content_copy_manifest_manifest")),
+        sa.PrimaryKeyConstraint("point", "manifest", name=op.f("pk_content_copy")),
+    )
+    op.create_table(
+        "holder",
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True, comment="when it said that the removal is done"),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True, comment="when it said that it has forgotten the package"),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_holder_client_client")),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_holder_package_package")),
+        sa.PrimaryKeyConstraint("package", "client", name=op.f("pk_holder")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_holder_client", "holder", ["client"], unique=False)
+    op.create_table(
+        "job_state",
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("advertisement", sa.String(length=8), nullable=True),
+        sa.Column("occurrence", sa.String(length=64), nullable=False),
+        sa.Column("source_version", sa.Integer(), nullable=False),
+        sa.Column("exit_code", sa.BigInteger(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("order", sa.BigInteger(), nullable=False, comment="sequence * 1000 + position of the message that said so"),
+        sa.Column("succeeded_version", sa.Integer(), nullable=True, comment="the newest source version that ever succeeded here"),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_job_state_client_client")),
+        sa.PrimaryKeyConstraint("client", "package", "program", name=op.f("pk_job_state")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_job_state_package", "job_state", ["package", "program", "state"], unique=False)
+    op.create_table(
+        "manifest_file",
+        sa.Column("manifest", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["manifest"], ["manifest.sha256"], name=op.f("fk_manifest_file_manifest_manifest")),
+        sa.PrimaryKeyConstraint("manifest", "sha256", name=op.f("pk_manifest_file")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_manifest_file_sha256", "manifest_file", ["sha256"], unique=False)
+    op.create_table(
+        "member",
+        sa.Column("collection", sa.String(length=8), nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_member_client_client")),
+        sa.ForeignKeyConstraint(["collection"], ["collection.id"], name=op.f("fk_member_collection_collection")),
+        sa.PrimaryKeyConstraint("collection", "client", name=op.f("pk_member")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_member_client", "member", ["client"], unique=False)
+    op.create_table(
+        "offered_before",
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_offered_before_client_client")),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_offered_before_package_package")),
+        sa.PrimaryKeyConstraint("package", "client", name=op.f("pk_offered_before")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "program",
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False, comment="JSON of wire.package_info.Program"),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_program_package_package")),
+        sa.PrimaryKeyConstraint("package", "number", name=op.f("pk_program")),
+    )
+    op.create_table(
+        "source_version",
+        sa.Column("package", sa.String(length=8), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.String(length=64), nullable=True),
+        sa.Column("taken_in_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_source_version_package_package")),
+        sa.PrimaryKeyConstraint("package", "number", name=op.f("pk_source_version")),
+    )
+    op.create_index(op.f("ix_source_version_manifest"), "source_version", ["manifest"], unique=False)
+    op.create_table(
+        "status_message",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="within the item"),
+        sa.Column("arrived_at", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="by the client's clock"),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("severity", sa.String(length=12), nullable=False),
+        sa.Column("package", sa.String(length=8), nullable=True),
+        sa.Column("program", sa.Integer(), nullable=True),
+        sa.Column("advertisement", sa.String(length=8), nullable=True),
+        sa.Column("occurrence", sa.String(length=64), nullable=False),
+        sa.Column("source_version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=True),
+        sa.Column("exit_code", sa.BigInteger(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_status_message_client_client")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_status_message")),
+    )
+    op.create_index(op.f("ix_status_message_arrived_at"), "status_message", ["arrived_at"], unique=False)
+    op.create_index("ix_status_message_package", "status_message", ["package", "id"], unique=False)
+    op.create_index("uq_status_message_place", "status_message", ["client", "sequence", "position"], unique=True)
+    op.create_table(
+        "upward_item",
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("arrived_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_upward_item_client_client")),
+        sa.PrimaryKeyConstraint("client", "sequence", name=op.f("pk_upward_item")),
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,74 @@
+"""The settings of a site, their defaults and their limits. Pure."""
+
+from typing import Annotated
+
+import msgspec
+
+from purveyor.wire.errors import RefusedError
+
+HOUR = 3600
+DAY = 24 * HOUR
+YEAR = 365 * DAY
+
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=10 * YEAR)]
+SecondsOrNone = Annotated[int, msgspec.Meta(ge=0, le=10 * YEAR)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**50)]
+
+
+class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that an administrator may set. Units: seconds, bytes, as the names say; 0 where it says "none"."""
+
+    poll_interval_seconds: Seconds = HOUR
+    heartbeat_interval_seconds: Seconds = DAY
+    retry_seconds: Seconds = 600
+    retry_limit_seconds: Seconds = 6 * HOUR
+    stale_grace_seconds: SecondsOrNone = 30 * DAY
+    cache_quota_bytes: Bytes = 10 * 2**30
+    disk_reserve_bytes: Bytes = 200 * 2**20
+    history_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    log_limit_bytes: Annotated[int, msgspec.Meta(ge=10_000, le=2**30)] = 2_000_000
+
+    publish_interval_seconds: SecondsOrNone = 2
+    timestamp_lifetime_seconds: Seconds = 7 * DAY
+    timestamp_rhythm_seconds: Seconds = DAY
+    shard_lifetime_seconds: Seconds = 14 * DAY
+    online_lifetime_seconds: Seconds = 30 * DAY
+    offline_lifetime_seconds: Seconds = YEAR
+    unnamed_margin_seconds: SecondsOrNone = DAY
+    content_grace_seconds: SecondsOrNone = 30 * DAY
+    point_grace_seconds: SecondsOrNone = HOUR
+    holder_age_limit_seconds: Seconds = 90 * DAY
+    archive_after_seconds: SecondsOrNone = 30 * DAY
+    refusal_lifetime_seconds: Seconds = DAY
+    confirm_above: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 100
+
+
+def with_value(settings: SiteSettings, name: str, value: int) -> SiteSettings:
+    """The settings with one of them changed.
+
+    Errors: RefusedError: no such setting, out of its limits, or two that contradict each other.
+    """
+    values = msgspec.structs.asdict(settings)
+    if name not in values:
+        raise RefusedError(f"there is no setting {name[:80]!r}: there are {', '.join(sorted(values))}")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RefusedError(f"{name} is a whole number")
+    try:
+        changed = msgspec.convert(values | {name: value}, SiteSettings)
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"{name} cannot be {value}: {error}") from error
+    contradiction = contradiction_in(changed)
+    if contradiction:
+        raise RefusedError(f"{name} cannot be {value}: {contradiction}")
+    return changed
+
+
+def contradiction_in(settings: SiteSettings) -> str:
+    """What in these settings cannot work together; empty when all of it can."""
+    if settings.timestamp_rhythm_seconds * 2 > settings.timestamp_lifetime_seconds:
+        return "a timestamp must live for at least two of its rhythms (timestamp_rhythm_seconds, timestamp_lifetime_seconds)"
+    if settings.timestamp_lifetime_seconds > settings.online_lifetime_seconds:
+        return "a timestamp may not outlive what it names (timestamp_lifetime_seconds, online_lifetime_seconds)"
+    if settings.retry_seconds > settings.retry_limit_seconds:
+        return "the first retry may not come later than the last (retry_seconds, retry_limit_seconds)"
+    return ""
