@@ -1,0 +1,351 @@
+"""What is stored about the end of packages: who holds one, who has said that it is gone, and which state it is in.
+
+Written by `receive` (what holders say) and by `publish` (the states); read by `admin`, which shows the progress.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, distinct, exists, func, insert, or_, select, update
+
+from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database.slices import slices
+from purveyor.site_server.model.retirement import LEAVING, STANDING, PackageState, Retiring
+from purveyor.wire.ids import ClientId, CollectionId, PackageId
+
+SILENT_LISTED = 100
+
+
+class OpenHolding(NamedTuple):
+    """A client that holds a package on its way out and has not yet said that it forgot it."""
+
+    package: PackageId
+    client: int
+    state: PackageState
+    removing_snapshot: int | None
+    retired_snapshot: int | None
+    is_removed: bool
+
+
+class Ending(NamedTuple):
+    """A package between deletion and archive."""
+
+    id: PackageId
+    retiring: Retiring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentHolder:
+    """A holder that has not said what is awaited of it."""
+
+    client: ClientId
+    name: str
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetirementProgress:
+    """How far the end of a package has come. Shape: `silent` has at most SILENT_LISTED, the longest silent first.
+
+    Units: bytes for `freed_bytes`: over all points and the store, counted as the files were removed.
+    """
+
+    package: PackageId
+    name: str
+    state: PackageState
+    held: int
+    removed: int
+    acknowledged: int
+    silent: tuple[SilentHolder, ...]
+    silent_count: int
+    waits_for: str
+    """What is awaited, and of whom, in words; empty when nothing is."""
+    freed_bytes: int
+    copies_left: int
+    down_files_left: int
+    deleted_at: datetime | None
+    deleted_by: str | None
+    replaced_by: PackageId | None
+    removing_snapshot: int | None
+    retired_snapshot: int | None
+    retired_at: datetime | None
+    withdrawn_at: datetime | None
+    purged_at: datetime | None
+    archived_at: datetime | None
+
+
+# --- what holders say -------------------------------------------------------------------------------------------------
+
+
+def open_holdings(tx: Connection, clients: Collection[int]) -> list[OpenHolding]:
+    """What these clients hold of packages on their way out and have not yet said to be forgotten."""
+    holder, package = schema.holder, schema.package
+    columns = (
+        holder.c.package,
+        holder.c.client,
+        package.c.state,
+        package.c.removing_snapshot,
+        package.c.retired_snapshot,
+        holder.c.removed_at.is_not(None),
+    )
+    found: list[OpenHolding] = []
+    for part in slices(clients):
+        statement = (
+            select(*columns)
+            .join(package, package.c.id == holder.c.package)
+            .where(holder.c.client.in_(part), holder.c.acknowledged_at.is_(None), package.c.state.in_(LEAVING))
+        )
+        for row in tx.execute(statement):
+            found.append(OpenHolding(PackageId(row[0]), row[1], PackageState(row[2]), row[3], row[4], bool(row[5])))
+    return found
+
+
+def mark_removed(tx: Connection, holdings: Iterable[tuple[PackageId, int]], now: datetime) -> None:
+    """Records that these clients (package, client) have uninstalled what is being removed."""
+    _mark(tx, "removed_at", holdings, now)
+
+
+def mark_acknowledged(tx: Connection, holdings: Iterable[tuple[PackageId, int]], now: datetime) -> None:
+    """Records that these clients (package, client) have forgotten the package."""
+    _mark(tx, "acknowledged_at", holdings, now)
+
+
+def mark_gone_clients(tx: Connection, clients: Sequence[int], now: datetime) -> None:
+    """Records of clients that left for good that nothing more is awaited of them."""
+    holder = schema.holder
+    for column in (holder.c.removed_at, holder.c.acknowledged_at):
+        statement = update(holder).where(holder.c.client == bindparam("of"), column.is_(None)).values({column: now})
+        if clients:
+            tx.execute(statement, [{"of": client} for client in clients])
+
+
+def leaving_among(tx: Connection, packages: Collection[PackageId]) -> frozenset[PackageId]:
+    """Those of these packages that are on their way out, so that whoever names them is a holder."""
+    return _in_states(tx, packages, LEAVING)
+
+
+def active_among(tx: Connection, packages: Collection[PackageId]) -> frozenset[PackageId]:
+    """Those of these packages that are active."""
+    return _in_states(tx, packages, frozenset({PackageState.ACTIVE}))
+
+
+def add_holders(tx: Connection, holdings: Collection[tuple[PackageId, int]]) -> int:
+    """Makes these clients (package, client) holders where they are not yet. Shape: how many became one."""
+    holder = schema.holder
+    clients = sorted({client for _, client in holdings})
+    known: set[tuple[str, int]] = set()
+    for part in slices(clients):
+        known.update(tx.execute(select(holder.c.package, holder.c.client).where(holder.c.client.in_(part))).tuples())
+    new = sorted(set(holdings) - known)
+    if new:
+        tx.execute(insert(holder), [{"package": package, "client": client} for package, client in new])
+    return len(new)
+
+
+def add_offered_before(tx: Connection, holdings: Collection[tuple[PackageId, int]]) -> None:
+    """Remembers that these clients (package, client) know an active package of which no job is known here.
+
+    So they count as its holders when it is deleted, even if every report about it was lost.
+    """
+    known: set[tuple[str, int]] = set()
+    for part in slices(sorted({client for _, client in holdings})):
+        for table in (schema.job_state, schema.offered_before):
+            known.update(tx.execute(select(table.c.package, table.c.client).where(table.c.client.in_(part)).distinct()).tuples())
+    new = sorted(set(holdings) - known)
+    if new:
+        tx.execute(insert(schema.offered_before), [{"package": package, "client": client} for package, client in new])
+
+
+# --- the states -------------------------------------------------------------------------------------------------------
+
+
+def endings(tx: Connection) -> list[Ending]:
+    """All packages between deletion and archive, oldest deletion first."""
+    package = schema.package
+    states = (PackageState.REMOVING, PackageState.RETIRING, PackageState.WITHDRAWN, PackageState.PURGED)
+    statement = (
+        select(
+            package.c.id,
+            package.c.state,
+            package.c.deleted_at,
+            package.c.removing_snapshot,
+            package.c.retired_snapshot,
+            package.c.retired_at,
+            package.c.purged_at,
+            _holder_count(schema.holder.c.removed_at.is_(None), schema.holder.c.acknowledged_at.is_(None)),
+            _holder_count(schema.holder.c.acknowledged_at.is_(None)),
+        )
+        .where(package.c.state.in_(states))
+        .order_by(package.c.deleted_at, package.c.id)
+    )
+    found: list[Ending] = []
+    for row in tx.execute(statement).all():
+        state = PackageState(row[1])
+        has_files = state is PackageState.WITHDRAWN and has_files_left(tx, PackageId(row[0]))
+        found.append(Ending(PackageId(row[0]), Retiring(state, row[2], row[3], row[4], row[5], row[6], row[7], row[8], has_files)))
+    return found
+
+
+def has_files_left(tx: Connection, package: PackageId) -> bool:
+    """Whether a file of this package alone is still recorded anywhere: a copy of its content, or its `.pkg` on the CAP."""
+    return bool(manifests_only_of(tx, package)) or _down_files(tx, package) > 0
+
+
+def manifests_only_of(tx: Connection, package: PackageId) -> list[str]:
+    """Manifests of this package that no standing package consists of, and that were not yet seen to be gone."""
+    version, other = schema.source_version, schema.source_version.alias()
+    is_shared = exists().where(
+        other.c.manifest == version.c.manifest, schema.package.c.id == other.c.package, schema.package.c.state.in_(STANDING)
+    )
+    statement = (
+        select(distinct(version.c.manifest))
+        .join(schema.manifest, schema.manifest.c.sha256 == version.c.manifest)
+        .where(version.c.package == package, schema.manifest.c.removed_at.is_(None), ~is_shared)
+    )
+    return sorted(tx.execute(statement).scalars())
+
+
+def set_state(tx: Connection, package: PackageId, state: PackageState, now: datetime) -> None:
+    """Takes a package to its next state; what clients are told of it is published anew."""
+    column = {
+        PackageState.RETIRING: "retired_at",
+        PackageState.WITHDRAWN: "withdrawn_at",
+        PackageState.PURGED: "purged_at",
+        PackageState.ARCHIVED: "archived_at",
+    }[state]
+    tx.execute(update(schema.package).where(schema.package.c.id == package).values({"state": state.value, column: now}))
+    if state in (PackageState.RETIRING, PackageState.WITHDRAWN):
+        wanted.want_package(tx, package)
+        want_offers_that_named(tx, package)
+    if state is PackageState.PURGED:
+        freed = func.coalesce(schema.package.c.freed_bytes, 0)
+        tx.execute(update(schema.package).where(schema.package.c.id == package).values(freed_bytes=freed))
+
+
+def want_offers_that_named(tx: Connection, package: PackageId) -> None:
+    """The offers of every collection that ever advertised this package are to be published anew."""
+    advertisement, collection = schema.advertisement, schema.collection
+    statement = (
+        select(distinct(advertisement.c.collection))
+        .join(collection, collection.c.id == advertisement.c.collection)
+        .where(advertisement.c.package == package, collection.c.deleted_at.is_(None))
+    )
+    for name in sorted(tx.execute(statement).scalars()):
+        wanted.want_offers(tx, CollectionId(name))
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+
+def progress(tx: Connection, package: PackageId, now: datetime) -> RetirementProgress | None:
+    """How far the end of a package has come, or None when there is no such package."""
+    del now
+    row = tx.execute(select(schema.package).where(schema.package.c.id == package)).one_or_none()
+    if row is None:
+        return None
+    state = PackageState(row.state)
+    holder = schema.holder
+    awaited = _awaited_column(state)
+    counts = select(func.count(), func.count(holder.c.removed_at), func.count(holder.c.acknowledged_at), func.count(awaited))
+    held, removed, acknowledged, heard = tx.execute(counts.where(holder.c.package == package)).one()
+    silent = _silent(tx, package, awaited)
+    copies, files = _copies(tx, package), _down_files(tx, package)
+    return RetirementProgress(
+        package=package,
+        name=row.name,
+        state=state,
+        held=held,
+        removed=removed,
+        acknowledged=acknowledged,
+        silent=silent,
+        silent_count=held - heard,
+        waits_for=_waits_for(state, row.retired_snapshot, row.removing_snapshot, held - heard, copies, files),
+        freed_bytes=row.freed_bytes or 0,
+        copies_left=copies,
+        down_files_left=files,
+        deleted_at=row.deleted_at,
+        deleted_by=row.deleted_by,
+        replaced_by=PackageId(row.replaced_by) if row.replaced_by else None,
+        removing_snapshot=row.removing_snapshot,
+        retired_snapshot=row.retired_snapshot,
+        retired_at=row.retired_at,
+        withdrawn_at=row.withdrawn_at,
+        purged_at=row.purged_at,
+        archived_at=row.archived_at,
+    )
+
+
+def _waits_for(
+    state: PackageState, retired_snapshot: int | None, removing_snapshot: int | None, silent: int, copies: int, files: int
+) -> str:
+    match state:
+        case PackageState.REMOVING if removing_snapshot is None:
+            return "the next publication, which asks clients to uninstall it"
+        case PackageState.REMOVING:
+            return f"{_clients(silent)} to uninstall it" if silent else ""
+        case PackageState.RETIRING if retired_snapshot is None:
+            return "the next publication, which says that it is deleted"
+        case PackageState.RETIRING:
+            return f"{_clients(silent)} to forget it" if silent else ""
+        case PackageState.WITHDRAWN if copies or files:
+            places = [f"{copies} copies of its content"] * (copies > 0) + [f"{files} files on the access point"] * (files > 0)
+            return f"grace times to pass, then {' and '.join(places)} are removed"
+        case _:
+            return ""
+
+
+def _clients(count: int) -> str:
+    return "1 client" if count == 1 else f"{count} clients"
+
+
+def _silent(tx: Connection, package: PackageId, awaited: ColumnElement[datetime]) -> tuple[SilentHolder, ...]:
+    client, holder = schema.client, schema.holder
+    statement = (
+        select(client.c.id, client.c.name, client.c.last_seen_at)
+        .join(holder, holder.c.client == client.c.number)
+        .where(holder.c.package == package, awaited.is_(None))
+        .order_by(func.coalesce(client.c.last_seen_at, client.c.joined_at), client.c.id)
+        .limit(SILENT_LISTED)
+    )
+    return tuple(SilentHolder(client=ClientId(row[0]), name=row[1], last_seen_at=row[2]) for row in tx.execute(statement))
+
+
+def _awaited_column(state: PackageState) -> ColumnElement[datetime]:
+    if state is PackageState.REMOVING:
+        return func.coalesce(schema.holder.c.removed_at, schema.holder.c.acknowledged_at)
+    return schema.holder.c.acknowledged_at
+
+
+def _copies(tx: Connection, package: PackageId) -> int:
+    manifests = manifests_only_of(tx, package)
+    copy = schema.content_copy
+    return int(tx.execute(select(func.count()).select_from(copy).where(copy.c.manifest.in_(manifests))).scalar_one())
+
+
+def _down_files(tx: Connection, package: PackageId) -> int:
+    path = schema.down_file.c.path
+    is_of_package = or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg")
+    return int(tx.execute(select(func.count()).select_from(schema.down_file).where(is_of_package)).scalar_one())
+
+
+def _holder_count(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    of_package = schema.holder.c.package == schema.package.c.id
+    return select(func.count()).select_from(schema.holder).where(of_package, and_(*conditions)).scalar_subquery()
+
+
+def _mark(tx: Connection, column: str, holdings: Iterable[tuple[PackageId, int]], now: datetime) -> None:
+    holder = schema.holder
+    is_this = and_(holder.c.package == bindparam("of_package"), holder.c.client == bindparam("of_client"))
+    rows = [{"of_package": package, "of_client": client} for package, client in holdings]
+    if rows:
+        tx.execute(update(holder).where(is_this, holder.c[column].is_(None)).values({column: now}), rows)
+
+
+def _in_states(tx: Connection, packages: Collection[PackageId], states: frozenset[PackageState]) -> frozenset[PackageId]:
+    found: set[PackageId] = set()
+    for part in slices(packages):
+        statement = select(schema.package.c.id).where(schema.package.c.id.in_(part), schema.package.c.state.in_(states))
+        found.update(PackageId(name) for name in tx.execute(statement).scalars())
+    return frozenset(found)
