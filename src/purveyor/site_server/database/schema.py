@@ -70,8 +70,6 @@ site = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("incarnation", Integer, nullable=False),
     Column("publication", BigInteger, nullable=False, comment="counts publications; shards state it"),
-    Column("shard_generation", Integer, nullable=False),
-    Column("shard_bits", Integer, nullable=False),
     Column("bin_bits", Integer, nullable=False, comment="two to this power bins per hashed role, fixed for life"),
 )
 
@@ -389,6 +387,15 @@ down_file = Table(
     Column("content", LargeBinary, nullable=False, comment="the signed bytes as published: a damaged box is rebuilt from them"),
     Column("written_at", UtcTime, comment="null: not yet seen in the box"),
     Column("unnamed_since", UtcTime, index=True, comment="since when no published metadata names it"),
+)
+
+shard_generation = Table(
+    "shard_generation",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("bits", Integer, nullable=False, comment="two to this power shards"),
+    Column("announced_at", UtcTime, comment="null: being built; the highest announced one stands in the settings"),
+    Column("superseded_at", UtcTime),
 )
 
 shard = Table(

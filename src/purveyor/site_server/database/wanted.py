@@ -1,0 +1,107 @@
+"""What must be published anew: raised in the transaction that makes it so, met by `publish`.
+
+Whoever changes what determines a down file calls this in the same transaction. Nothing else tells `publish` anything.
+Source: the protocol, 3.3.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import Connection, Select, bindparam, distinct, insert, select, update
+
+from purveyor.site_server.database import schema
+from purveyor.wire.ids import ClientId, CollectionId, PackageId
+
+
+class Kind(StrEnum):
+    """The kinds of down file that are compiled from the database."""
+
+    PACKAGE = "package"
+    OFFERS = "offers"
+    SETTINGS = "settings"
+
+
+def want_package(tx: Connection, package: PackageId) -> None:
+    """The `.pkg` of a package, or its absence, is to be published anew."""
+    _raise(tx, Kind.PACKAGE, package)
+
+
+def want_offers(tx: Connection, collection: CollectionId) -> None:
+    """The `.ofr` of a collection is to be published anew."""
+    _raise(tx, Kind.OFFERS, collection)
+
+
+def want_offers_of_package(tx: Connection, package: PackageId) -> None:
+    """The `.ofr` of every collection with an advertisement of this package, or of one that depends on it, is to be published anew.
+
+    Which collections name a package through dependencies is decided when the offers are compiled, so all that advertise
+    anything are taken: there are few, and an unchanged `.ofr` is not published again.
+    """
+    del package
+    standing = schema.advertisement.c.deleted_at.is_(None)
+    for (collection,) in tx.execute(select(distinct(schema.advertisement.c.collection)).where(standing)).all():
+        _raise(tx, Kind.OFFERS, collection)
+
+
+def want_settings(tx: Connection) -> None:
+    """The agents' settings are to be published anew."""
+    _raise(tx, Kind.SETTINGS, "all")
+
+
+def want_shards_of_clients(tx: Connection, client_numbers: Iterable[int]) -> None:
+    """The shards of these clients are to be published anew."""
+    numbers = list(client_numbers)
+    keys: list[int] = []
+    for start in range(0, len(numbers), 5000):
+        part = select(schema.client.c.shard_key).where(schema.client.c.number.in_(numbers[start : start + 5000]))
+        keys.extend(tx.execute(part).scalars())
+    _want_shards(tx, keys)
+
+
+def want_shard_of(tx: Connection, client: ClientId) -> None:
+    """The shard of a client id is to be published anew, whether or not the site knows the client."""
+    _want_shards(tx, [int(client[:8], 16)])
+
+
+def want_shards_of_members(tx: Connection, collection: CollectionId) -> None:
+    """The shards of all members of a collection are to be published anew."""
+    want_shards_of_clients_in(tx, select(schema.member.c.client).where(schema.member.c.collection == collection))
+
+
+def want_shards_of_clients_in(tx: Connection, client_numbers: Select[int]) -> None:
+    """The shards of the clients that a query gives are to be published anew: in the database alone, however many they are."""
+    chosen = client_numbers.subquery("chosen")
+    keys = select(schema.client.c.shard_key).join(chosen, chosen.c.client == schema.client.c.number).subquery("keys")
+    for generation, bits in tx.execute(select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)).all():
+        numbers = select(keys.c.shard_key.bitwise_rshift(32 - bits)).distinct()
+        tx.execute(
+            update(schema.shard)
+            .where(schema.shard.c.generation == generation, schema.shard.c.number.in_(numbers))
+            .values(is_wanted=True)
+        )
+
+
+def _want_shards(tx: Connection, shard_keys: Iterable[int]) -> None:
+    """Marks the shards of these keys in every generation that stands or is being built."""
+    keys = set(shard_keys)
+    if not keys:
+        return
+    generations = tx.execute(select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)).all()
+    statement = (
+        update(schema.shard)
+        .where(schema.shard.c.generation == bindparam("in_generation"), schema.shard.c.number == bindparam("with_number"))
+        .values(is_wanted=True)
+    )
+    for generation, bits in generations:
+        numbers = {key >> (32 - bits) for key in keys}
+        tx.execute(statement, [{"in_generation": generation, "with_number": number} for number in sorted(numbers)])
+
+
+def _raise(tx: Connection, kind: Kind, key: str) -> None:
+    changed = tx.execute(
+        update(schema.wanted)
+        .where(schema.wanted.c.kind == kind, schema.wanted.c.key == key)
+        .values(wanted=schema.wanted.c.wanted + 1)
+    )
+    if changed.rowcount == 0:
+        tx.execute(insert(schema.wanted).values(kind=kind, key=key, wanted=1, published=0))

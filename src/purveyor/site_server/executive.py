@@ -1,0 +1,150 @@
+"""The executive: runs each component's turn, again and again, until it is told to stop.
+
+The one border where whatever a turn raises ends: it is logged, the turn is tried again with back-off, and the other components go on.
+Nothing depends on being woken; a wake only shortens the wait.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from purveyor.site_server.publish import audit, content, retirement
+from purveyor.site_server.publish import turn as publish
+from purveyor.site_server.receive import turn as receive
+from purveyor.site_server.site import Site
+from purveyor.wire.errors import PurveyorError
+
+ITEMS_A_TURN = 2000
+AUDIT_INTERVAL = timedelta(hours=1)
+_LONGEST_BACK_OFF = timedelta(minutes=5)
+
+logger = logging.getLogger("purveyor.site")
+
+
+class Health(NamedTuple):
+    """How a component's last turn went. `error` is empty when it went well."""
+
+    component: str
+    last_turn_at: datetime
+    error: str
+    failures: int
+
+
+@dataclass(slots=True)
+class Executive:
+    """Runs the components of one site, each one turn at a time, in one thread."""
+
+    site: Site
+    health: dict[str, Health] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    _place: audit.Place | None = field(default_factory=audit.Place)
+    _next_audit_at: datetime | None = None
+    _not_before: dict[str, datetime] = field(default_factory=dict)
+
+    def components(self) -> Mapping[str, Callable[[], bool]]:
+        """The turns in their order, by name. Each says whether there is more to do at once."""
+        return {
+            "receive": self._receive,
+            "retirement": self._retire,
+            "content": self._keep_content,
+            "publish": self._publish,
+            "audit": self._audit,
+        }
+
+    def turn(self) -> bool:
+        """One turn of every component. Shape: whether any has more to do at once."""
+        is_more = False
+        for name, component in self.components().items():
+            now = self.site.clock()
+            if now >= self._not_before.get(name, now):
+                is_more |= self._guarded(name, component, now)
+        return is_more
+
+    def run(self, stop: threading.Event) -> None:
+        """Turns until `stop` is set, pausing for the publish interval when there is nothing more to do."""
+        while not stop.is_set():
+            self.site.wake.clear()
+            if not self.turn():
+                self.site.wake.wait(self._pause_seconds())
+
+    def _pause_seconds(self) -> float:
+        try:
+            return float(self.site.settings().publish_interval_seconds)
+        except PurveyorError:
+            return 1.0
+
+    def _guarded(self, name: str, component: Callable[[], bool], now: datetime) -> bool:
+        try:
+            is_more = component()
+        except Exception as error:  # noqa: BLE001 - the executive is one of the three borders
+            failures = self.health[name].failures + 1 if name in self.health else 1
+            self.health[name] = Health(name, now, f"{type(error).__name__}: {error}", failures)
+            self._not_before[name] = now + min(_LONGEST_BACK_OFF, timedelta(seconds=2 ** min(failures, 16)))
+            expected = isinstance(error, PurveyorError)
+            logger.log(logging.WARNING if expected else logging.ERROR, "%s: %s", name, error, exc_info=None if expected else error)
+            return False
+        self.health[name] = Health(name, now, "", 0)
+        return is_more
+
+    def _count(self, **amounts: int) -> None:
+        for name, amount in amounts.items():
+            self.totals[name] = self.totals.get(name, 0) + amount
+
+    def _receive(self) -> bool:
+        site = self.site
+        received = receive.turn(
+            database=site.database,
+            cap=site.cap,
+            rejected=site.rejected,
+            site_code=site.code,
+            sealing_keys=site.keys.sealing,
+            now=site.clock(),
+            limit=ITEMS_A_TURN,
+        )
+        self._count(
+            items_stored=received.stored, items_duplicate=received.duplicates, items_rejected=received.rejected
+        )
+        return received.read >= ITEMS_A_TURN
+
+    def _retire(self) -> bool:
+        site = self.site
+        retirement.turn(
+            database=site.database,
+            store=site.store,
+            points=site.points,
+            cap=site.cap,
+            settings=site.settings(),
+            now=site.clock(),
+        )
+        return False
+
+    def _keep_content(self) -> bool:
+        site = self.site
+        content.turn(
+            database=site.database, store=site.store, points=site.points, settings=site.settings(), now=site.clock()
+        )
+        return False
+
+    def _publish(self) -> bool:
+        site = self.site
+        published = publish.turn(database=site.database, cap=site.cap, keys=site.keys, now=site.clock())
+        self._count(files_published=published.files, shards_published=published.shards, signatures=published.signatures)
+        return False
+
+    def _audit(self) -> bool:
+        """One slice. A running audit goes on at the next turn; a finished one rests for the interval."""
+        now = self.site.clock()
+        if self._place is None:
+            if self._next_audit_at is not None and now < self._next_audit_at:
+                return False
+            self._place = audit.Place()
+        audited = audit.audit_slice(self.site.database, self.site.cap, self._place)
+        self._count(files_healed=len(audited.healed))
+        for path in audited.healed:
+            logger.warning("audit: %s was missing or damaged; written again", path)
+        self._place = audited.next
+        self._next_audit_at = now + AUDIT_INTERVAL if audited.next is None else None
+        return audited.next is not None

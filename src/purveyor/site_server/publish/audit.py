@@ -1,0 +1,70 @@
+"""The audit: compares the down boxes with the database, and heals what was lost, damaged or put there by others.
+
+It runs over everything at start, then hourly in slices. What it writes are the stored bytes, never new ones.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from purveyor.site_server.database import publication
+from purveyor.site_server.database.engine import Database
+from purveyor.transport.interface import Shelf
+from purveyor.wire import shards
+from purveyor.wire.boxes import is_mutable
+
+SLICE = 500
+_LISTING_LIMIT = 1_000_000
+
+
+class Place(NamedTuple):
+    """How far an audit has come. Begins as `Place()`."""
+
+    path: str = ""
+    shard: tuple[int, int] = (0, -1)
+
+
+class Audited(NamedTuple):
+    """One slice of an audit: files compared and healed; `next` is None when everything was compared."""
+
+    compared: int
+    healed: tuple[str, ...]
+    next: Place | None
+
+
+def audit_slice(database: Database, cap: Shelf, place: Place) -> Audited:
+    """Compares one slice, and heals what differs. Errors: UnavailableError when the box cannot be written."""
+    with database.read() as tx:
+        files = publication.written_after(tx, place.path, SLICE)
+        slice_ = [] if files else publication.shards_after(tx, place.shard, SLICE)
+    expected = [*files, *((shards.path_of(generation, number), content) for generation, number, content in slice_)]
+    healed = []
+    for path, content in expected:
+        if cap.read(path) != content:
+            cap.replace(path, content) if is_mutable(path) else cap.write(path, content)
+            healed.append(path)
+    if healed:
+        cap.sync()
+    if files:
+        return Audited(len(expected), tuple(healed), Place(files[-1][0], place.shard))
+    if slice_:
+        return Audited(len(expected), tuple(healed), Place(place.path, slice_[-1][:2]))
+    return Audited(0, (), None)
+
+
+def audit_all(database: Database, cap: Shelf) -> Iterator[str]:
+    """Compares everything once. Shape: the paths that were healed."""
+    place: Place | None = Place()
+    while place is not None:
+        audited = audit_slice(database, cap, place)
+        yield from audited.healed
+        place = audited.next
+
+
+def strangers(database: Database, cap: Shelf) -> list[str]:
+    """Files in the down boxes that the site never published, nor is about to."""
+    with database.read() as tx:
+        known = publication.all_down_paths(tx)
+    found = []
+    for folder in ("clidata.box", "pkginfo.box", "offerinf.box", "clicomp.box"):
+        found += [path for item in cap.listed(folder, limit=_LISTING_LIMIT) if (path := f"{folder}/{item.name}") not in known]
+    return found

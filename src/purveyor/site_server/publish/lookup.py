@@ -1,0 +1,131 @@
+"""Lookup shards: from the database's clients and members to signed shards in the box, a slice at a time.
+
+A new generation is complete before the settings announce it; the one before stays for its grace time (protocol, section 4).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from purveyor.site_server.database import publication
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.database.publication import Generation, ShardClient, StoredShard
+from purveyor.site_server.keys import Keys
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.transport.interface import Shelf
+from purveyor.wire import shards
+from purveyor.wire.ids import ClientId, CollectionId
+
+SLICE = 1024
+_KEY_BITS = 32
+_TELLABLE = frozenset(state.value for state in shards.ClientState)
+
+
+def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+    """Signs one slice of the wanted shards and stores them. Shape: how many; 0 when none is wanted."""
+    with database.write() as tx:
+        places = publication.wanted_shards(tx, SLICE)
+        if not places:
+            return 0
+        bits = {generation.generation: generation.bits for generation in publication.generations(tx)}
+        first_generation = places[0][0]
+        numbers = [number for generation, number in places if generation == first_generation]
+        entries = _entries(
+            numbers,
+            bits[first_generation],
+            clients=publication.clients_between(tx, spans := ranges_of(numbers, bits[first_generation])),
+            named=publication.named_collections_between(tx, spans),
+            refusals=publication.refusals_between(tx, spans),
+        )
+        number_of_publication = publication.next_publication(tx)
+        snapshot = publication.role_version(tx, "snapshot")
+        signed = []
+        for number in numbers:
+            expires_at = now + timedelta(seconds=settings.shard_lifetime_seconds)
+            shard = shards.Shard(
+                generation=first_generation,
+                number=number,
+                publication=number_of_publication,
+                snapshot=snapshot,
+                issued_at=now,
+                expires_at=expires_at,
+                entries=entries.get(number, {}),
+            )
+            content = shards.encode(shard, keys.private("lookup"))
+            signed.append(StoredShard(first_generation, number, content, number_of_publication, expires_at))
+        publication.store_shards(tx, signed)
+        return len(signed)
+
+
+def write_shards(database: Database, cap: Shelf) -> int:
+    """Puts signed shards into the box until none is left. Shape: how many were written."""
+    written = 0
+    while True:
+        with database.read() as tx:
+            slice_ = publication.unwritten_shards(tx, SLICE)
+        if not slice_:
+            return written
+        for generation, number, content in slice_:
+            cap.replace(shards.path_of(generation, number), content)
+        cap.sync()
+        with database.write() as tx:
+            publication.set_shards_written(tx, [(generation, number) for generation, number, _ in slice_])
+        written += len(slice_)
+
+
+def renew_shards(database: Database, *, settings: SiteSettings, now: datetime) -> int:
+    """Asks anew for shards in the second half of their life, a slice at a time so that they spread. Shape: how many."""
+    with database.write() as tx:
+        return publication.want_expiring_shards(
+            tx, before=now + timedelta(seconds=settings.shard_lifetime_seconds / 2), limit=SLICE
+        )
+
+
+def grow_generation(standing: Sequence[Generation], client_count: int) -> Generation | None:
+    """The generation to build when the announced one has become too small and none is being built yet, else None."""
+    newest = standing[-1]
+    bits = shards.bits_for(client_count)
+    if newest.announced_at is None or bits <= newest.bits:
+        return None
+    return Generation(newest.generation + 1, bits, None, None)
+
+
+def ranges_of(numbers: Sequence[int], bits: int) -> list[tuple[int, int]]:
+    """The half-open ranges of shard keys that belong to these shards, neighbours joined."""
+    width = 1 << (_KEY_BITS - bits)
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        low, high = number * width, (number + 1) * width
+        if ranges and ranges[-1][1] == low:
+            ranges[-1] = (ranges[-1][0], high)
+        else:
+            ranges.append((low, high))
+    return ranges
+
+
+def entry_of(client: ShardClient, collections: Sequence[CollectionId]) -> shards.Entry:
+    """What the site says to one client. One that was removed is told to join again."""
+    state = shards.ClientState(client.state) if client.state in _TELLABLE else shards.ClientState.REJOIN
+    is_member = state is shards.ClientState.MEMBER
+    return shards.Entry(
+        state=state, reason=client.reason, received=client.received, collections=tuple(collections) if is_member else ()
+    )
+
+
+def _entries(
+    numbers: Sequence[int],
+    bits: int,
+    *,
+    clients: Sequence[ShardClient],
+    named: Sequence[tuple[int, CollectionId]],
+    refusals: Sequence[tuple[int, ClientId, str, int]],
+) -> Mapping[int, dict[ClientId, shards.Entry]]:
+    collections: dict[int, list[CollectionId]] = {}
+    for client_number, collection in named:
+        collections.setdefault(client_number, []).append(collection)
+    entries: dict[int, dict[ClientId, shards.Entry]] = {number: {} for number in numbers}
+    for shard_key, client_id, reason, sequence in refusals:
+        refused = shards.Entry(state=shards.ClientState.REFUSED, reason=reason, received=sequence)
+        entries[shard_key >> (_KEY_BITS - bits)][client_id] = refused
+    for client in clients:
+        entries[client.shard_key >> (_KEY_BITS - bits)][client.id] = entry_of(client, collections.get(client.number, ()))
+    return entries

@@ -1,0 +1,233 @@
+"""The turn of publication: from what is wanted in the database to signed files in the down boxes.
+
+    read what is wanted → compile and sign (one transaction) → write the files in order → note them as written
+    → sign and write shards, a slice at a time → take away what nothing has named for long
+
+Signed bytes are committed before the first byte reaches a box, so a version is signed once: whatever stops this turn, the next one
+goes on with the same bytes. Nothing depends on being told: a turn finds `wanted ≠ published`.
+Source: the protocol, section 3.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from purveyor.site_server.database import publication
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.database.wanted import Kind, want_settings
+from purveyor.site_server.keys import Keys
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.publish import lookup, repository
+from purveyor.site_server.publish.agent_settings import compile_settings
+from purveyor.site_server.publish.offers import compile_offers
+from purveyor.site_server.publish.packages import compile_package
+from purveyor.transport.interface import Shelf
+from purveyor.wire import offers, package_info, shards
+from purveyor.wire import settings as settings_file
+from purveyor.wire.ids import CollectionId, PackageId
+
+WANTS_A_TURN = 5000
+RENEWALS_A_TURN = 32
+REMOVALS_A_TURN = 500
+
+_TIMESTAMP = "clidata.box/timestamp.json"
+_MUTABLE = (_TIMESTAMP, "clidata.box/root.json")
+_RANKS = {"targets": 3, "root": 3, "snapshot": 4}
+_DIGEST_LENGTH = 64
+
+
+class Published(NamedTuple):
+    """What a turn did: files and shards written, signatures made (roles and shards)."""
+
+    files: int
+    shards: int
+    signatures: int
+
+
+def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Published:
+    """Publishes all that is wanted. Errors: UnavailableError when the CAP's folder cannot be written."""
+    with database.write() as tx:
+        settings = read_settings(tx)
+        role_count = _sign_roles(tx, keys, settings, now)
+    files = write_files(database, cap, now)
+    shard_count, signed = 0, 0
+    shard_count += lookup.write_shards(database, cap)
+    while newly := lookup.sign_shards(database, keys=keys, settings=settings, now=now):
+        signed += newly
+        shard_count += lookup.write_shards(database, cap)
+    _turn_generations(database, cap, settings, now)
+    lookup.renew_shards(database, settings=settings, now=now)
+    _remove_unnamed(database, cap, settings, now)
+    return Published(files, shard_count, role_count + signed)
+
+
+def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
+    """The first version of every role of a new site, stored to be written by its first turn."""
+    for role in repository.first_roles(keys, bin_bits=bin_bits, lifetimes=lifetimes_of(read_settings(tx)), now=now):
+        _store(tx, role, now)
+    want_settings(tx)
+
+
+def write_files(database: Database, cap: Shelf, now: datetime) -> int:
+    """Writes what is signed but not yet in the box: targets first, the timestamp last. Shape: how many files."""
+    with database.read() as tx:
+        files = sorted(publication.unwritten(tx), key=lambda file: (write_rank(file[0]), file[0]))
+    for path, content in files:
+        if path == _TIMESTAMP:
+            cap.sync()  # whatever the timestamp leads to outlasts a power cut before the timestamp does
+        (cap.replace if path in _MUTABLE else cap.write)(path, content)
+    if files:
+        cap.sync()
+        with database.write() as tx:
+            publication.set_written(tx, [path for path, _ in files], now)
+    return len(files)
+
+
+def write_rank(path: str) -> int:
+    """The place of a down file in the order of publication (protocol 3.1): targets, bins, delegators, targets, snapshot, …"""
+    if path in _MUTABLE:
+        return 6 if path == _TIMESTAMP else 5
+    folder, _, name = path.rpartition("/")
+    version, _, role = name.removesuffix(".json").partition(".")
+    if folder != "clidata.box" or len(version) == _DIGEST_LENGTH:
+        return 0
+    return _RANKS.get(role, 1 if "-" in role else 2)
+
+
+def lifetimes_of(settings: SiteSettings) -> repository.Lifetimes:
+    """How long signatures hold, as the site is set."""
+    return repository.Lifetimes(
+        timestamp_seconds=settings.timestamp_lifetime_seconds,
+        online_seconds=settings.online_lifetime_seconds,
+        offline_seconds=settings.offline_lifetime_seconds,
+        rhythm_seconds=settings.timestamp_rhythm_seconds,
+    )
+
+
+def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+    """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed."""
+    wants = publication.unmet(tx, WANTS_A_TURN)
+    targets = _compiled(tx, wants, keys, settings)
+    lifetimes = lifetimes_of(settings)
+    changes = repository.Changes(
+        targets=targets,
+        highest=publication.highest_numbers(tx) if wants else {},
+        renew=frozenset(_to_renew(tx, keys, lifetimes, now)),
+    )
+    if not wants and not changes.renew:
+        return 0
+    signed = repository.next_roles(
+        lambda name: publication.read_role(tx, name), changes, keys=keys, lifetimes=lifetimes, now=now
+    )
+    for path, content in targets.items():
+        _store_target(tx, path, content, now)
+    for role in signed:
+        _store(tx, role, now)
+    publication.set_met(tx, wants)
+    snapshot = publication.role_version(tx, "snapshot")
+    for want in wants:
+        if want.kind is Kind.PACKAGE:
+            publication.set_snapshot_of_leaving(tx, PackageId(want.key), snapshot)
+    return len(signed)
+
+
+def _compiled(
+    tx: Connection, wants: Sequence[publication.Want], keys: Keys, settings: SiteSettings
+) -> Mapping[str, bytes | None]:
+    """The target files that are wanted, as bytes; None for one that is to be no longer there."""
+    targets: dict[str, bytes | None] = {}
+    for want in wants:
+        match want.kind:
+            case Kind.PACKAGE:
+                info = compile_package(tx, PackageId(want.key))
+                targets[package_info.path_of(PackageId(want.key))] = None if info is None else package_info.encode(info)
+            case Kind.OFFERS:
+                compiled = compile_offers(tx, CollectionId(want.key))
+                targets[offers.path_of(CollectionId(want.key))] = offers.encode(compiled)
+            case Kind.SETTINGS:
+                announced = [one for one in publication.generations(tx) if one.announced_at is not None][-1]
+                compiled_settings = compile_settings(
+                    code=publication.site_code_of(tx),
+                    incarnation=publication.incarnation_of(tx),
+                    settings=settings,
+                    generation=announced,
+                    keys=keys,
+                )
+                targets[settings_file.PATH] = settings_file.encode(compiled_settings)
+    return targets
+
+
+def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: datetime) -> list[str]:
+    """Roles past the part of their life after which they are signed anew; those whose key is elsewhere are left to alarms."""
+    rhythm = timedelta(seconds=lifetimes.rhythm_seconds)
+    timestamp_due = now + lifetimes.of("timestamp") - rhythm
+    due = publication.roles_expiring(tx, names=["timestamp"], before=timestamp_due, limit=1)
+    for names, example in ((("snapshot", "offers", "settings"), "offers"), (("targets", "packages", "agent"), "packages")):
+        halfway = now + lifetimes.of(example) / 2
+        here = [name for name in names if name in keys.signing]
+        if here:
+            due += publication.roles_expiring(tx, names=here, before=halfway, limit=RENEWALS_A_TURN)
+    return due
+
+
+def _store_target(tx: Connection, path: str, content: bytes | None, now: datetime) -> None:
+    """The target's new file; those that had its name before are no longer named."""
+    folder, _, name = path.rpartition("/")
+    new_path = repository.path_of_target(path, content) if content is not None else ""
+    before = [old for old in publication.down_paths_of(tx, f"{folder}/", f".{name}") if old != new_path]
+    publication.set_unnamed(tx, before, now)
+    if content is not None and publication.down_file(tx, new_path) is None:
+        publication.store_down_file(tx, new_path, content)
+    elif content is not None:
+        publication.name_again(tx, new_path)
+
+
+def _store(tx: Connection, role: repository.SignedRole, now: datetime) -> None:
+    """A role's new signed bytes, as the standing ones and as files; the version before is no longer named (roots stay for ever)."""
+    paths = repository.paths_of(role)
+    if role.name not in ("root", "timestamp") and role.version > 1:
+        publication.set_unnamed(tx, [f"clidata.box/{role.version - 1}.{role.name}.json"], now)
+    publication.store_role(tx, name=role.name, version=role.version, content=role.content, expires_at=role.expires_at)
+    for path in paths:
+        publication.store_down_file(tx, path, role.content)
+
+
+def _turn_generations(database: Database, cap: Shelf, settings: SiteSettings, now: datetime) -> None:
+    """Begins a larger generation of shards, announces one that is complete, removes one whose grace time is over."""
+    with database.write() as tx:
+        standing = publication.generations(tx)
+        grown = lookup.grow_generation(standing, publication.highest_client_number(tx))
+        if grown is not None:
+            publication.insert_generation(tx, generation=grown.generation, bits=grown.bits, announced_at=None)
+        newest = standing[-1]
+        if newest.announced_at is None and not publication.has_unfinished_shards(tx, newest.generation):
+            publication.announce_generation(tx, newest.generation, now)
+            want_settings(tx)
+        over = now - unnamed_grace(settings)
+        ended = [one.generation for one in standing if one.superseded_at is not None and one.superseded_at < over]
+        removed = {generation: publication.delete_generation(tx, generation) for generation in ended}
+    for generation, numbers in removed.items():
+        for number in numbers:
+            cap.remove(shards.path_of(generation, number))
+
+
+def unnamed_grace(settings: SiteSettings) -> timedelta:
+    """How long a file stays in a box after the last metadata that named it (protocol 3.5)."""
+    return timedelta(
+        seconds=settings.timestamp_lifetime_seconds + settings.poll_interval_seconds + settings.unnamed_margin_seconds
+    )
+
+
+def _remove_unnamed(database: Database, cap: Shelf, settings: SiteSettings, now: datetime) -> None:
+    """Takes away files that nothing has named for longer than the grace: first from the box, then from the database."""
+    with database.read() as tx:
+        paths = publication.unnamed_before(tx, now - unnamed_grace(settings), REMOVALS_A_TURN)
+    if paths:
+        for path in paths:
+            cap.remove(path)
+        cap.sync()
+        with database.write() as tx:
+            publication.delete_down_files(tx, paths)

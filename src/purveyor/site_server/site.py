@@ -1,0 +1,180 @@
+"""A site, put together: its folder, database, keys, boxes and points, and the one clock that all of them share.
+
+Nothing decides here. `create_site` makes one, `open_site` opens one that was made; the lab builds `Site` from parts of its own.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from purveyor.content.store import ContentStore
+from purveyor.site_server.admin import tokens
+from purveyor.site_server.database import collections, publication
+from purveyor.site_server.database.engine import Database, open_database
+from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.keys import Keys, load_keys, make_keys, save_keys
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.publish import turn as publish
+from purveyor.transport.folder import FolderShelf
+from purveyor.transport.interface import Shelf
+from purveyor.wire.boxes import UP_BOXES, cap_folder, dp_folder
+from purveyor.wire.errors import RefusedError
+from purveyor.wire.ids import SiteCode, site_code
+
+BIN_BITS = 8
+LOCAL_POINT = "dp1"
+_SETTINGS_FILE = "site.toml"
+
+
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """All that a site's components are given. `folder` is None in the lab."""
+
+    code: SiteCode
+    folder: Path | None
+    database: Database
+    keys: Keys
+    cap: Shelf
+    rejected: Shelf
+    store: ContentStore
+    points: Mapping[str, ContentStore]
+    clock: Callable[[], datetime] = utc_now
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def settings(self) -> SiteSettings:
+        """The settings that hold now."""
+        with self.database.read() as tx:
+            return read_settings(tx)
+
+    def root_for_joining(self) -> tuple[int, bytes]:
+        """The newest root, which a join code names. Shape: (version, SHA-256 of its bytes)."""
+        with self.database.read() as tx:
+            version = publication.role_version(tx, "root")
+            content = publication.read_role(tx, "root")
+        return version, hashlib.sha256(content).digest()
+
+    def poke(self) -> None:
+        """Wakes the executive: something was changed that clients are to hear of. If this is lost, its next turn finds it."""
+        self.wake.set()
+
+
+def prepare_database(database: Database, *, code: SiteCode, keys: Keys, bin_bits: int, now: datetime) -> None:
+    """The rows of a new site: itself, All Systems, the first version of every role."""
+    database.migrate()
+    with database.write() as tx:
+        publication.insert_site(tx, code=code, bin_bits=bin_bits, now=now)
+        collections.insert_all_systems(tx, code, now)
+        publish.create(tx, keys=keys, bin_bits=bin_bits, now=now)
+
+
+def create_site(folder: Path, *, code: str, database_url: str = "", now: datetime) -> Path:
+    """Makes a site in a new or empty folder. Shape: the file that holds the token of its first administrator.
+
+    Errors: RefusedError when something is there already, or the database is in use by another site.
+    """
+    site = site_code(code)
+    if folder.exists() and any(folder.iterdir()):
+        raise RefusedError(f"{folder} is not empty: a site is made in a folder of its own")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    keys = make_keys()
+    url = database_url or f"sqlite:///{(folder / 'site.db').resolve()}"
+    with open_database(url) as database:
+        _refuse_used(database, url)
+        save_keys(keys, folder / "keys")
+        prepare_database(database, code=site, keys=keys, bin_bits=BIN_BITS, now=now)
+        with database.write() as tx:
+            token = tokens.create(tx, name="local administrator", role="admin", by="site init", now=now).token
+    if not database_url:
+        (folder / "site.db").chmod(0o600)
+    token_file = folder / "admin.token"
+    _write_secret(token_file, token)
+    _make_boxes(folder / cap_folder(site))
+    (folder / dp_folder(site)).mkdir()
+    _write_secret(folder / _SETTINGS_FILE, f'code = "{site}"\ndatabase = "{database_url}"\n')
+    return token_file
+
+
+def open_site(folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Site:
+    """The site in a folder, its tables brought to what this release needs.
+
+    Errors: RefusedError when there is none, or its parts do not fit together.
+    """
+    try:
+        written = tomllib.loads((folder / _SETTINGS_FILE).read_text())
+        code, url = site_code(str(written["code"])), str(written["database"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`") from error
+    database = open_database(url or f"sqlite:///{(folder / 'site.db').resolve()}")
+    database.migrate()
+    with database.read() as tx:
+        if publication.site_code_of(tx) != code:
+            raise RefusedError(f"the database belongs to the site {publication.site_code_of(tx)}, the folder {folder} to {code}")
+    cap = folder / cap_folder(code)
+    _make_boxes(cap)
+    return Site(
+        code=code,
+        folder=folder,
+        database=database,
+        keys=load_keys(folder / "keys"),
+        cap=FolderShelf(cap),
+        rejected=FolderShelf(folder / "rejected"),
+        store=ContentStore(folder / "content"),
+        points={LOCAL_POINT: ContentStore(folder / dp_folder(code))},
+        clock=clock,
+    )
+
+
+@contextmanager
+def running_alone(folder: Path) -> Iterator[None]:
+    """Holds the site's folder for one running site server. Errors: RefusedError when another one runs."""
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise RefusedError(f"a site server already runs on {folder} (process {file.read().strip() or 'unknown'})") from error
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def new_secret(byte_count: int) -> bytes:
+    """Unpredictable bytes."""
+    return secrets.token_bytes(byte_count)
+
+
+def _refuse_used(database: Database, url: str) -> None:
+    database.migrate()
+    with database.read() as tx:
+        if publication.has_site(tx):
+            shown = url.partition("@")[2] or url
+            raise RefusedError(f"the database {shown} already belongs to the site {publication.site_code_of(tx)}")
+
+
+def _make_boxes(cap: Path) -> None:
+    """The up boxes exist from the start: a web server that takes items into them makes no folders."""
+    cap.mkdir(exist_ok=True)
+    for box in UP_BOXES:
+        (cap / box.name).mkdir(exist_ok=True)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
