@@ -1,0 +1,154 @@
+"""A simulated machine: a disk, programs, a clock that may be wrong, and things that are installed on it.
+
+It can be restarted, and its power can be cut at any effect; the agent's state and what was synced are there afterwards.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta, tzinfo
+from random import Random
+
+from purveyor.client.machine.interface import RunState
+from purveyor.client.state.store import State
+from purveyor.lab.clock import Clock, LocalClock
+from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
+from purveyor.lab.power import Power
+from purveyor.lab.programs import SimulatedPrograms
+from purveyor.lab.state import memory_connection
+from purveyor.wire.package_info import CommandRule, DetectionRule, FileRule, OsPackageRule
+from purveyor.wire.reports import Facts
+
+WRITE_BACK = timedelta(seconds=60)
+"""A running system writes back by itself what nobody synced, at the latest after this time."""
+
+
+class SimulatedMachine:
+    """Implements `client.machine.interface.Machine`. `installed` maps a package to its version, `files` a path to its bytes."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        seed: int = 0,
+        platform: str = "linux/debian/12",
+        zone: tzinfo = UTC,
+        skew: timedelta = timedelta(0),
+        capacity_bytes: int = UNLIMITED_BYTES,
+    ) -> None:
+        self.name = name
+        self.power = Power()
+        self.clock = LocalClock(clock.now, skew)
+        self.disk = SimulatedDisk(self.power, root=f"/lab/{name}", capacity_bytes=capacity_bytes)
+        self.programs = SimulatedPrograms(self.disk, self.clock, changed=self._install, restarted=self.restart)
+        self.platform = platform
+        self.local_zone = zone
+        self.installed: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
+        self.boot_count = 1
+        self.is_restart_wanted = False
+        """The agent asked for a restart; it happens when its pass is over."""
+        self._random = Random(f"{name} {seed}")
+        self._written_back_at = clock.now()
+        self._connection = memory_connection()
+        self.state = State(self._connection)
+        self._connection.before_effect = self.power.effect
+
+    def now(self) -> datetime:
+        """The local clock, aware UTC, off by the skew."""
+        return self.clock.now()
+
+    def zone(self) -> tzinfo:
+        """The machine's time zone."""
+        return self.local_zone
+
+    def boot_id(self) -> str:
+        """Differs after every start of the machine."""
+        return f"{self.name}-boot-{self.boot_count}"
+
+    def facts(self) -> Facts:
+        """What the machine is."""
+        return Facts(
+            name=self.name,
+            platform=self.platform,
+            architecture="x86_64",
+            system="lab",
+            machine_id=hashlib.sha256(self.name.encode()).hexdigest()[:32],
+            zone=str(self.local_zone),
+            agent_version="lab",
+        )
+
+    def is_detected(self, rule: DetectionRule) -> bool:
+        """Whether what the rule describes is there now. A command is detected when its script would exit with 0."""
+        match rule:
+            case FileRule(path=path, sha256=sha256):
+                content = self.files.get(path)
+                return content is not None and sha256 in ("", hashlib.sha256(content).hexdigest())
+            case CommandRule(command=command):
+                return self.programs.script_of(command).exit_code == 0
+            case OsPackageRule(name=name, at_least=at_least):
+                version = self.installed.get(name)
+                return version is not None and _numbers(version) >= _numbers(at_least)
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes that differ from machine to machine, and are the same in every run of one seed."""
+        return self._random.randbytes(count)
+
+    def restart(self) -> None:
+        """Asks for a restart, as a program or the agent does; it comes with the next `turn`."""
+        self.is_restart_wanted = True
+
+    # --- what happens to it ---
+
+    def turn(self) -> None:
+        """Lets happen what time has brought: programs end, unsynced bytes are written back, a restart that was asked for comes."""
+        self.programs.turn()
+        if self.clock.true_time() - self._written_back_at >= WRITE_BACK:
+            self._written_back_at = self.clock.true_time()
+            self.disk.sync_all()
+        if self.is_restart_wanted:
+            self.restart_now()
+
+    def restart_now(self) -> None:
+        """An orderly restart: the disk is synced, programs under way are gone without a word."""
+        self.disk.sync_all()
+        self._stop()
+        self.start()
+
+    def power_cut(self, seed: int | None = None) -> None:
+        """Cuts the power: uncommitted and unsynced work is gone (with a seed: some of it), and the machine is off."""
+        self.power.off()
+        self.disk.power_cut(seed)
+        self._stop()
+
+    def start(self) -> None:
+        """Switches the machine on again, with a new boot id and a new reading of the agent's state."""
+        self.power.restore()
+        self.boot_count += 1
+        self._connection.before_effect = None
+        self.state = State(self._connection)
+        self._connection.before_effect = self.power.effect
+
+    def running(self) -> list[str]:
+        """The runs under way."""
+        return [launch.run for launch in self.programs.launches if self.programs.look(launch.run).state is RunState.RUNNING]
+
+    def _stop(self) -> None:
+        self.is_restart_wanted = False
+        self.programs.machine_stopped()
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+    def _install(self, installs: tuple[str, ...], removes: tuple[str, ...]) -> None:
+        for thing in installs:
+            if thing.startswith("/"):
+                self.files[thing] = thing.encode()
+            else:
+                name, _, version = thing.partition("=")
+                self.installed[name] = version
+        for thing in removes:
+            self.files.pop(thing, None)
+            self.installed.pop(thing.partition("=")[0], None)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.replace("-", ".").split(".") if part.isdigit())

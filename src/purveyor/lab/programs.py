@@ -1,0 +1,193 @@
+"""Programs that are only played: each command has a script that says how long it runs and what it leaves behind.
+
+A run is watched by a watcher of its own, as on a real machine: it outlives a crash of the agent, but not the machine.
+Every launch is remembered for good, because a program that was started twice is what a journey looks for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from purveyor.client.machine.interface import RunOrder, RunReport, RunState
+from purveyor.lab.clock import LocalClock
+from purveyor.lab.disk import SimulatedDisk
+from purveyor.wire.package_info import Command
+
+OUTPUT_TAIL_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """How a command behaves when it is started.
+
+    Shape: `installs` and `removes` name what is there, or is gone, when it ends: `/a/file`, or a package `hello=2.10`.
+    """
+
+    seconds: float = 60
+    exit_code: int = 0
+    result: bytes | None = None
+    """What it writes into its result file right before it ends."""
+    installs: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    hangs: bool = False
+    """It never ends by itself, and does not end when asked to."""
+    forks_seconds: float = 0
+    """How much longer a child that it left behind goes on; a run ends with its whole tree."""
+    restarts_machine: bool = False
+    """It restarts the machine as its last act, so that nobody sees it end."""
+    start_error: str = ""
+    """Why it cannot be started at all."""
+    prints: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One start of one program, as the machine saw it. `files` are what lay in its working directory, and their bytes."""
+
+    at: datetime
+    run: str
+    command: str
+    working_directory: str
+    environment: Mapping[str, str]
+    files: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class _Run:
+    order: RunOrder
+    script: Script
+    started_at: datetime
+    ends_at: datetime | None
+    report: RunReport | None = None
+
+
+class SimulatedPrograms:
+    """Implements `client.machine.interface.Programs`.
+
+    `changed` is called with what a program installs and removes when it ends, `restarted` when one restarts the machine.
+    """
+
+    def __init__(
+        self,
+        disk: SimulatedDisk,
+        clock: LocalClock,
+        *,
+        changed: Callable[[tuple[str, ...], tuple[str, ...]], None],
+        restarted: Callable[[], None],
+    ) -> None:
+        self._disk = disk
+        self._clock = clock
+        self._changed = changed
+        self._restarted = restarted
+        self._runs: dict[str, _Run] = {}
+        self._scripts: dict[str, Sequence[Script]] = {}
+        self._default = Script()
+        self.launches: list[Launch] = []
+
+    def script(self, command: str, *scripts: Script) -> None:
+        """How a command behaves: the n-th script at its n-th start, the last one ever after."""
+        self._scripts[command] = scripts
+
+    def script_of(self, command: Command) -> Script:
+        """How a command will behave at its next start; without a script it runs a minute and succeeds."""
+        words = words_of(command)
+        scripts = self._scripts.get(words, ())
+        if not scripts:
+            return self._default
+        started = sum(launch.command == words for launch in self.launches)
+        return scripts[min(started, len(scripts) - 1)]
+
+    def start(self, order: RunOrder) -> None:
+        """Starts a run; a run id that was started before starts nothing."""
+        self._disk.power.effect(f"start {order.run}")
+        if order.run in self._runs:
+            return
+        script = self.script_of(order.command)
+        now = self._clock.true_time()
+        if script.start_error:
+            report = RunReport(state=RunState.ENDED, start_error=script.start_error, started_at=self._clock.now(), ended_at=self._clock.now())
+            self._runs[order.run] = _Run(order, script, now, now, report)
+            return
+        seconds = order.max_run_seconds if script.hangs else min(script.seconds + script.forks_seconds, order.max_run_seconds)
+        self._runs[order.run] = _Run(order, script, now, now + timedelta(seconds=seconds))
+        self.launches.append(self._launch(order))
+        self.turn()
+
+    def look(self, run: str) -> RunReport:
+        """What can be said of a run now."""
+        self.turn()
+        known = self._runs.get(run)
+        if known is None:
+            return RunReport(state=RunState.UNKNOWN)
+        return known.report or RunReport(state=RunState.RUNNING, started_at=known.started_at + self._clock.skew)
+
+    def stop(self, run: str, *, is_forced: bool) -> None:
+        """Asks the whole process tree to end, which a script that hangs does not heed, or ends it."""
+        self.turn()
+        known = self._runs.get(run)
+        if known is not None and known.report is None and (is_forced or not known.script.hangs):
+            known.report = self._ended(known, is_stopped=True)
+
+    def forget(self, run: str) -> None:
+        """Removes what was kept of a run that ended."""
+        known = self._runs.get(run)
+        if known is not None and known.report is not None:
+            del self._runs[run]
+
+    def turn(self) -> None:
+        """Lets happen what time has brought: runs that are over end, with all that they leave behind."""
+        now = self._clock.true_time()
+        for known in list(self._runs.values()):
+            if known.report is None and known.ends_at is not None and known.ends_at <= now:
+                self._end(known)
+
+    def next_end(self) -> datetime | None:
+        """When the next run will be over, in true time."""
+        return min((run.ends_at for run in self._runs.values() if run.report is None and run.ends_at is not None), default=None)
+
+    def machine_stopped(self) -> None:
+        """The machine went down: nobody knows any more how the runs that were under way ended."""
+        for run in [run for run, known in self._runs.items() if known.report is None]:
+            self._runs[run].report = RunReport(state=RunState.UNKNOWN)
+
+    def _end(self, known: _Run) -> None:
+        order, script = known.order, known.script
+        is_timed_out = script.hangs or script.seconds + script.forks_seconds > order.max_run_seconds
+        if not script.hangs and script.seconds <= order.max_run_seconds:
+            result_path = self._disk.relative(order.result_file)
+            if script.result is not None and result_path is not None:
+                self._disk.write_as_program(result_path, script.result)
+            self._changed(script.installs, script.removes)
+            if script.restarts_machine:
+                known.report = RunReport(state=RunState.UNKNOWN)
+                self._restarted()
+                return
+        known.report = self._ended(known, is_timed_out=is_timed_out)
+
+    def _ended(self, known: _Run, *, is_timed_out: bool = False, is_stopped: bool = False) -> RunReport:
+        ended_at = self._clock.true_time() if is_stopped else known.ends_at or self._clock.true_time()
+        return RunReport(
+            state=RunState.ENDED,
+            exit_code=None if is_timed_out or is_stopped else known.script.exit_code,
+            is_timed_out=is_timed_out,
+            is_stopped=is_stopped,
+            started_at=known.started_at + self._clock.skew,
+            ended_at=ended_at + self._clock.skew,
+            output_tail=known.script.prints[-OUTPUT_TAIL_CHARACTERS:],
+        )
+
+    def _launch(self, order: RunOrder) -> Launch:
+        folder = self._disk.relative(order.working_directory)
+        return Launch(
+            at=self._clock.true_time(),
+            run=order.run,
+            command=words_of(order.command),
+            working_directory=order.working_directory,
+            environment=dict(order.environment),
+            files=self._disk.files(folder) if folder else {},
+        )
+
+
+def words_of(command: Command) -> str:
+    """A command as one line: what scripts and launches are known by."""
+    return command.shell_line or " ".join(command.argv)

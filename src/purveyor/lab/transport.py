@@ -1,0 +1,328 @@
+"""The folders of a site in memory, with everything that can go wrong between a site and its clients.
+
+`MemoryBoxes` is one such folder, a CAP or a DP. `shelf()` is the site's hand in it (a `Shelf`), `point(client)` what one client
+sees of it (a `Point`). Between the two lie the faults: cut, held back, stale, empty, truncated, corrupted, discarding. A request
+for a file that is not there is written down, because nobody is ever to make one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from purveyor.lab.power import Power
+from purveyor.transport.interface import Answer, Listed
+from purveyor.wire import boxes
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+
+PIECE_BYTES = 64 * 1024
+
+Chosen = Callable[[str], bool]
+"""Which paths are meant."""
+
+
+class Stored(NamedTuple):
+    """A file in the folder: its bytes, and its modification time in whole seconds, of which tags are made."""
+
+    content: bytes
+    modified: int
+
+    @property
+    def tag(self) -> str:
+        """As a static server makes it: seconds and size."""
+        return f'"{self.modified:x}-{len(self.content):x}"'
+
+
+Files = dict[str, Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentRequest:
+    """A request for a file that was not there. It is excused where a fault that the test made hid a file that every client may ask for."""
+
+    client: str
+    path: str
+    at: datetime
+    is_excused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Any request, for counting."""
+
+    client: str
+    verb: str
+    path: str
+    at: datetime
+
+
+class MemoryBoxes:
+    """One folder of a site in memory. `url` is what it is known by; paths are those of a CAP or DP."""
+
+    def __init__(self, url: str, now: Callable[[], datetime], *, power: Power | None = None) -> None:
+        self.url = url
+        self.now = now
+        self.power = power or Power()
+        self.files: Files = {}
+        self.absent: list[AbsentRequest] = []
+        self.requests: list[Request] = []
+        self.is_discarding = False
+        """Items that are put are taken and thrown away without a word."""
+        self._unsynced: list[tuple[str, Stored | None]] = []
+        self._is_cut = False
+        self._cut_clients: set[str] = set()
+        self._held: Files | None = None
+        self._writes_to_show = 0
+        self._moments: dict[str, Files] = {}
+        self._stale: dict[str | None, tuple[str, Chosen]] = {}
+        self._damage: dict[str, Callable[[bytes], bytes]] = {}
+        self._is_empty_for: set[str | None] = set()
+
+    def shelf(self) -> "MemoryShelf":
+        """The site's own hand in the folder."""
+        return MemoryShelf(self)
+
+    def point(self, client: str, *, power: Power | None = None) -> "MemoryPoint":
+        """The folder as this client reaches it; what it puts counts as an effect of the machine with this power."""
+        return MemoryPoint(self, client, power=power)
+
+    # --- faults: what a test does to the folder ---
+
+    def cut(self, *clients: str) -> None:
+        """Nobody reaches it any more, or these clients do not."""
+        self._is_cut = self._is_cut or not clients
+        self._cut_clients.update(clients)
+
+    def mend(self) -> None:
+        """Takes back every fault: everybody reaches the newest files again, undamaged."""
+        self._is_cut = False
+        self._cut_clients.clear()
+        self._stale.clear()
+        self._damage.clear()
+        self._is_empty_for.clear()
+        self.is_discarding = False
+        self.release()
+
+    def hold(self, after_writes: int = 0) -> None:
+        """From now on clients see only the first `after_writes` writes of the site: half a publication."""
+        self._held = dict(self.files)
+        self._writes_to_show = after_writes
+
+    def release(self) -> None:
+        """Clients see everything again that the site wrote."""
+        self._held = None
+
+    def keep_moment(self, name: str) -> None:
+        """Remembers all files as they are now, to be served later as if this were a mirror that lags."""
+        self._moments[name] = dict(self.files)
+
+    def serve_moment(self, name: str, *, only: Chosen = lambda path: True, client: str | None = None) -> None:
+        """Serves the files of a kept moment in place of the newest ones: all or some, to all or to one client."""
+        if name not in self._moments:
+            raise KeyError(name)
+        self._stale[client] = (name, only)
+
+    def serve_nothing(self, client: str | None = None) -> None:
+        """Serves an empty folder, to all or to one client."""
+        self._is_empty_for.add(client)
+
+    def truncate(self, path: str, size_bytes: int) -> None:
+        """Serves only the first bytes of a file."""
+        self._damage[path] = lambda content: content[:size_bytes]
+
+    def corrupt(self, path: str) -> None:
+        """Serves a file with one byte changed in its middle."""
+        self._damage[path] = _with_one_byte_changed
+
+    def lose(self, path: str) -> None:
+        """The file is gone from the folder, as if somebody had deleted it behind the site's back."""
+        self.files.pop(path, None)
+        if self._held is not None:
+            self._held.pop(path, None)
+
+    def power_cut(self) -> None:
+        """The site's machine lost power: what it wrote and had not synced is undone."""
+        for path, before in reversed(self._unsynced):
+            if before is None:
+                self.files.pop(path, None)
+            else:
+                self.files[path] = before
+        self._unsynced = []
+
+    # --- what a client sees ---
+
+    def seen_by(self, client: str, path: str) -> Stored | None:
+        """What a client is served for a path, all faults applied. Errors: UnavailableError when it reaches nothing."""
+        if self._is_cut or client in self._cut_clients:
+            raise UnavailableError(f"{self.url} cannot be reached")
+        if None in self._is_empty_for or client in self._is_empty_for:
+            return None
+        files = self.files if self._held is None else self._held
+        moment, only = self._stale.get(client) or self._stale.get(None) or ("", _nothing)
+        if moment and only(path):
+            files = self._moments[moment]
+        stored = files.get(path)
+        if stored is not None and path in self._damage:
+            return Stored(self._damage[path](stored.content), stored.modified)
+        return stored
+
+    def absent_requests(self) -> list[AbsentRequest]:
+        """Requests for files that were not there, save those that an empty folder excuses."""
+        return [request for request in self.absent if not request.is_excused]
+
+    def served(self, client: str, path: str) -> Stored:
+        """What a client gets when it asks. Errors: AbsentError, and it is written down."""
+        stored = self.seen_by(client, path)
+        if stored is None:
+            is_excused = boxes.is_mutable(path) and path in self.files
+            self.absent.append(AbsentRequest(client, path, self.now(), is_excused))
+            raise AbsentError(f"{self.url} has no {path}")
+        return stored
+
+    def note(self, client: str, verb: str, path: str) -> None:
+        """Writes a request down."""
+        self.requests.append(Request(client, verb, path, self.now()))
+
+    def wrote(self, path: str, stored: Stored | None) -> None:
+        """The site wrote or removed a file. A write counts as shown while publications are held back."""
+        self._unsynced.append((path, self.files.get(path)))
+        _put(self.files, path, stored)
+        if self._held is not None and self._writes_to_show > 0:
+            self._writes_to_show -= 1
+            _put(self._held, path, stored)
+
+    def took(self, path: str, content: bytes) -> None:
+        """A client put an item."""
+        if not self.is_discarding:
+            self.files[path] = Stored(content, int(self.now().timestamp()))
+
+    def synced(self) -> None:
+        """Everything written so far outlasts a power cut."""
+        self._unsynced = []
+
+
+class MemoryShelf:
+    """Implements `transport.interface.Shelf`."""
+
+    def __init__(self, folder: MemoryBoxes) -> None:
+        self._folder = folder
+        self.is_full = False
+        """Every write fails, as on a full disk."""
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes, or None when there is none."""
+        stored = self._folder.files.get(_checked(path))
+        return None if stored is None else stored.content
+
+    def write(self, path: str, content: bytes) -> None:
+        """Writes a file that will never change. Errors: UnavailableError."""
+        self._write(path, Stored(bytes(content), int(self._folder.now().timestamp())))
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replaces a mutable file, its modification time at least one whole second after the one before."""
+        before = self._folder.files.get(_checked(path))
+        earliest = 0 if before is None else before.modified + 1
+        self._write(path, Stored(bytes(content), max(earliest, int(self._folder.now().timestamp()))))
+
+    def remove(self, path: str) -> None:
+        """Removes a file; nothing happens when there is none."""
+        if _checked(path) in self._folder.files:
+            self._folder.power.effect(f"remove {path}")
+            self._folder.wrote(path, None)
+
+    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+        """Complete files directly in a folder, at most `limit`."""
+        start = _checked(folder) + "/" if folder else ""
+        found: list[Listed] = []
+        for path, stored in self._folder.files.items():
+            if path.startswith(start) and "/" not in path[len(start) :]:
+                found.append(Listed(path[len(start) :], len(stored.content)))
+                if len(found) == limit:
+                    break
+        return found
+
+    def sync(self) -> None:
+        """Makes everything written so far outlast a power cut."""
+        self._folder.power.effect("sync the folder")
+        self._folder.synced()
+
+    def _write(self, path: str, stored: Stored) -> None:
+        self._folder.power.effect(f"write {_checked(path)}")
+        if self.is_full:
+            raise UnavailableError(f"the disk is full: cannot write {path}")
+        self._folder.wrote(path, stored)
+
+
+class MemoryPoint:
+    """Implements `transport.interface.Point` for one client."""
+
+    def __init__(self, folder: MemoryBoxes, client: str, *, power: Power | None = None) -> None:
+        self._folder = folder
+        self._client = client
+        self._power = power
+
+    @property
+    def url(self) -> str:
+        """What it is known by."""
+        return self._folder.url
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        """The file, or None when it is still the one that `tag` stands for. Errors: as the interface says."""
+        self._folder.note(self._client, "read", _checked(path))
+        stored = self._folder.served(self._client, path)
+        if tag and stored.tag == tag:
+            return None
+        if len(stored.content) > limit_bytes:
+            raise RejectedError(f"{path} has {len(stored.content)} bytes, more than the {limit_bytes} that were expected")
+        return Answer(stored.content, stored.tag)
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        """The bytes of a file from `offset` on, in pieces. Errors: as the interface says, also in the middle."""
+        self._folder.note(self._client, "read", _checked(path))
+        content = self._folder.served(self._client, path).content[offset:]
+        if len(content) > limit_bytes:
+            raise RejectedError(f"{path} has {len(content)} bytes from {offset} on, more than the {limit_bytes} that were expected")
+        return self._pieces(path, content)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Puts a new item into an up box. Errors: as the interface says."""
+        box = boxes.up_box_of(path)
+        if box is None:
+            raise RejectedError(f"{path} is no place for an item")
+        if len(content) > box.item_limit_bytes:
+            raise RejectedError(f"an item of {len(content)} bytes is more than {box.name} takes")
+        if self._power is not None:
+            self._power.effect(f"put {path}")
+        self._folder.note(self._client, "put", path)
+        self._folder.seen_by(self._client, path)
+        if path in self._folder.files:
+            raise RejectedError(f"{path} is there already")
+        self._folder.took(path, content)
+
+    def _pieces(self, path: str, content: bytes) -> Iterator[bytes]:
+        for start in range(0, len(content), PIECE_BYTES):
+            self._folder.seen_by(self._client, path)
+            yield content[start : start + PIECE_BYTES]
+
+
+def _put(files: Files, path: str, stored: Stored | None) -> None:
+    if stored is None:
+        files.pop(path, None)
+    else:
+        files[path] = stored
+
+
+def _with_one_byte_changed(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :] if content else content
+
+
+def _nothing(path: str) -> bool:
+    return False
+
+
+def _checked(path: str) -> str:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
+        raise RejectedError(f"{path!r} is no path inside this point")
+    return path
