@@ -151,17 +151,21 @@ class MemoryBoxes:
 
     # --- what a client sees ---
 
+    def current(self, path: str) -> Stored | None:
+        """The file as it lies there now, without any fault."""
+        return self.files.get(path)
+
     def seen_by(self, client: str, path: str) -> Stored | None:
         """What a client is served for a path, all faults applied. Errors: UnavailableError when it reaches nothing."""
         if self._is_cut or client in self._cut_clients:
             raise UnavailableError(f"{self.url} cannot be reached")
         if None in self._is_empty_for or client in self._is_empty_for:
             return None
-        files = self.files if self._held is None else self._held
         moment, only = self._stale.get(client) or self._stale.get(None) or ("", _nothing)
         if moment and only(path):
-            files = self._moments[moment]
-        stored = files.get(path)
+            stored = self._moments[moment].get(path)
+        else:
+            stored = self.current(path) if self._held is None else self._held.get(path)
         if stored is not None and path in self._damage:
             return Stored(self._damage[path](stored.content), stored.modified)
         return stored
@@ -174,7 +178,7 @@ class MemoryBoxes:
         """What a client gets when it asks. Errors: AbsentError, and it is written down."""
         stored = self.seen_by(client, path)
         if stored is None:
-            is_excused = boxes.is_mutable(path) and path in self.files
+            is_excused = boxes.is_mutable(path) and self.current(path) is not None
             self.absent.append(AbsentRequest(client, path, self.now(), is_excused))
             raise AbsentError(f"{self.url} has no {path}")
         return stored

@@ -1,0 +1,34 @@
+"""The site's database under the lab's power."""
+
+import pytest
+from sqlalchemy import text
+
+from purveyor.lab.database import LabDatabase
+from purveyor.lab.power import Power, PowerCut
+from purveyor.site_server.database.engine import open_database
+
+
+def test_a_power_cut_before_a_commit_leaves_the_database_as_it_was() -> None:
+    power = Power()
+    database = LabDatabase(open_database("sqlite://"), power)
+    with database.write() as tx:
+        tx.execute(text("create table kept (value integer)"))
+    power.fail_at(1)
+    with pytest.raises(PowerCut), database.write() as tx:
+        tx.execute(text("insert into kept values (1)"))
+    power.restore()
+    with database.write() as tx:
+        tx.execute(text("insert into kept values (2)"))
+    with database.read() as tx:
+        assert tx.execute(text("select value from kept")).scalars().all() == [2]
+    database.dispose()
+
+
+def test_reading_is_no_effect() -> None:
+    power = Power()
+    database = LabDatabase(open_database("sqlite://"), power)
+    power.fail_at(1)
+    with database.read() as tx:
+        assert tx.execute(text("select 1")).scalar_one() == 1
+    assert power.effect_count == 0
+    database.dispose()
