@@ -21,21 +21,8 @@ ENTRY_LIMIT = 1_000_000
 PATH_LIMIT_BYTES = 3000
 """Less than a manifest may hold: a client lays the tree out below a folder of its own, within the 4096 bytes of a path."""
 
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_BUSY = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EBUSY,
-    errno.ETXTBSY,
-    errno.EAGAIN,
-    errno.ESTALE,
-    errno.ELOOP,
-}
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_BUSY = {errno.ENOENT, errno.ENOTDIR, errno.EBUSY, errno.ETXTBSY, errno.EAGAIN, errno.ESTALE, errno.ELOOP}
 _BUSY_ON_WINDOWS = {32, 33}
 """ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION."""
 
@@ -82,20 +69,14 @@ def find_source(path: Path) -> Source:
         place = os.path.realpath(path, strict=True)
         mode = os.stat(place).st_mode
     except (OSError, ValueError) as error:
-        raise RefusedError(
-            f"the source {str(path)!r} cannot be read: {_words(error)}"
-        ) from error
+        raise RefusedError(f"the source {str(path)!r} cannot be read: {_words(error)}") from error
     if place == os.path.dirname(place):
-        raise RefusedError(
-            f"the source {str(path)!r} is the root of a file system: name the folder that is to be distributed"
-        )
+        raise RefusedError(f"the source {str(path)!r} is the root of a file system: name the folder that is to be distributed")
     if stat.S_ISDIR(mode):
         return Source(place)
     if stat.S_ISREG(mode):
         return Source(place, os.path.basename(os.path.abspath(path)))
-    raise RefusedError(
-        f"the source {str(path)!r} is {_kind(mode)}: a folder or a file is expected"
-    )
+    raise RefusedError(f"the source {str(path)!r} is {_kind(mode)}: a folder or a file is expected")
 
 
 def scan(source: Source) -> Scan:
@@ -106,18 +87,11 @@ def scan(source: Source) -> Scan:
     found = Scan()
     if source.file_name:
         _check_path(source.file_name)
-        _sort_in(
-            found,
-            source.file_name,
-            source.place,
-            _lstat(source.place, source.file_name),
-        )
+        _sort_in(found, source.file_name, source.place, _lstat(source.place, source.file_name))
     else:
         _scan_folders(source.place, found)
     if not found.files:
-        raise RefusedError(
-            f"the source {source.place!r} holds no files; leave the source out for a package without content"
-        )
+        raise RefusedError(f"the source {source.place!r} holds no files; leave the source out for a package without content")
     try:
         check_names([*found.files, *found.links, *found.folders])
         check_links(found.links)
@@ -126,17 +100,13 @@ def scan(source: Source) -> Scan:
     return found
 
 
-def read_pieces(
-    place: str, path: str, *, limit_bytes: int, seen: Seen | None = None
-) -> Iterator[bytes]:
+def read_pieces(place: str, path: str, *, limit_bytes: int, seen: Seen | None = None) -> Iterator[bytes]:
     """The bytes of one file, in pieces; when `seen` is given, only if the file is that one before and after.
 
     Errors: BusyError: it is not, has grown beyond the limit, vanished or is locked; RefusedError: it may not be read.
     """
     try:
-        with open(
-            place, "rb", buffering=0, opener=lambda name, _: os.open(name, _FLAGS)
-        ) as stream:
+        with open(place, "rb", buffering=0, opener=lambda name, _: os.open(name, _FLAGS)) as stream:
             _expect(seen, os.fstat(stream.fileno()), path)
             left_bytes = limit_bytes
             while piece := stream.read(min(PIECE_BYTES, left_bytes + 1)):
@@ -166,10 +136,7 @@ def _scan_folders(root: str, found: Scan) -> None:
                 ahead.append(path)
             else:
                 _sort_in(found, path, place, status)
-            if (
-                len(found.files) + len(found.links) + len(found.folders) + len(ahead)
-                > ENTRY_LIMIT
-            ):
+            if len(found.files) + len(found.links) + len(found.folders) + len(ahead) > ENTRY_LIMIT:
                 raise RefusedError(
                     f"the source {root!r} holds more than {ENTRY_LIMIT} files: put them into an archive or several packages"
                 )
@@ -188,9 +155,7 @@ def _sort_in(found: Scan, path: str, place: str, status: os.stat_result) -> None
     elif stat.S_ISREG(status.st_mode):
         found.files[path] = _seen(status)
     else:
-        raise RefusedError(
-            f"{path!r} is {_kind(status.st_mode)}: only files, folders and links can be distributed"
-        )
+        raise RefusedError(f"{path!r} is {_kind(status.st_mode)}: only files, folders and links can be distributed")
 
 
 def _names(place: str, folder: str) -> list[str]:
@@ -220,13 +185,9 @@ def _check_path(path: str) -> None:
     name = path.rpartition("/")[2]
     _check_utf8(name, f"the name of {path!r}")
     if len(name.encode()) > NAME_LIMIT_BYTES:
-        raise RefusedError(
-            f"the name of {path!r} is longer than {NAME_LIMIT_BYTES} bytes"
-        )
+        raise RefusedError(f"the name of {path!r} is longer than {NAME_LIMIT_BYTES} bytes")
     if len(path.encode()) > PATH_LIMIT_BYTES:
-        raise RefusedError(
-            f"the path {path[:80]!r}… is longer than {PATH_LIMIT_BYTES} bytes"
-        )
+        raise RefusedError(f"the path {path[:80]!r}… is longer than {PATH_LIMIT_BYTES} bytes")
 
 
 def _check_utf8(text: str, subject: str) -> None:

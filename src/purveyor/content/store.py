@@ -50,9 +50,7 @@ class ContentStore:
                 if clock() - aside.lstat().st_mtime > ASIDE_AGE_LIMIT_SECONDS:
                     aside.unlink(missing_ok=True)
         except OSError as error:
-            raise UnavailableError(
-                f"the content store {str(folder)!r} cannot be opened: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"the content store {str(folder)!r} cannot be opened: {error.strerror}") from error
 
     def has(self, sha256: str) -> bool:
         """Whether the file with this digest is here. Errors: RejectedError when that is no digest."""
@@ -69,9 +67,7 @@ class ContentStore:
         Nothing is left behind by either, nor by what `pieces` raises.
         """
         path = file_path(checked_digest(sha256))
-        return self._write(
-            path, verified(pieces, sha256=sha256, limit_bytes=limit_bytes)
-        )
+        return self._write(path, verified(pieces, sha256=sha256, limit_bytes=limit_bytes))
 
     def add_manifest(self, content: bytes) -> Manifest:
         """Stores a manifest. Whether its files are here is another question: `missing`.
@@ -80,9 +76,7 @@ class ContentStore:
         """
         manifest = _readable(content)
         if encode(_sorted(manifest)) != content:
-            raise RejectedError(
-                "the manifest is not in its canonical form: entries sorted by path, nothing beside them"
-            )
+            raise RejectedError("the manifest is not in its canonical form: entries sorted by path, nothing beside them")
         self._write(manifest_path(hash_of(content)), [content])
         return manifest
 
@@ -90,9 +84,7 @@ class ContentStore:
         """The manifest with this hash. Errors: UnavailableError: not here; RejectedError: damaged."""
         content = b"".join(self._pieces(manifest_path(checked_digest(sha256))))
         if hash_of(content) != sha256:
-            raise RejectedError(
-                f"the manifest {sha256} in {str(self.folder)!r} is damaged"
-            )
+            raise RejectedError(f"the manifest {sha256} in {str(self.folder)!r} is damaged")
         return _readable(content)
 
     def pieces(self, sha256: str) -> Iterator[bytes]:
@@ -101,19 +93,11 @@ class ContentStore:
 
     def missing(self, manifest: Manifest) -> list[Stored]:
         """The files of the tree that are not here, or not of their size, each once."""
-        return [
-            stored
-            for stored in distinct_files(manifest)
-            if self._size(stored.path) != stored.size_bytes
-        ]
+        return [stored for stored in distinct_files(manifest) if self._size(stored.path) != stored.size_bytes]
 
     def verify(self, manifest: Manifest) -> list[str]:
         """Reads every file of the tree again; paths in the store of those that are missing or damaged."""
-        return [
-            stored.path
-            for stored in distinct_files(manifest)
-            if not self._is_sound(stored)
-        ]
+        return [stored.path for stored in distinct_files(manifest) if not self._is_sound(stored)]
 
     def copy_to(self, other: "ContentStore", manifest: Manifest) -> int:
         """Gives another store what it lacks of the tree, the manifest last; counts the files that it lacked.
@@ -127,9 +111,7 @@ class ContentStore:
         for stored in lacking:
             can_share = can_share and self._share(other, stored)
             if not can_share:
-                other.add_file(
-                    stored.sha256, self.pieces(stored.sha256), stored.size_bytes
-                )
+                other.add_file(stored.sha256, self.pieces(stored.sha256), stored.size_bytes)
         for folder in {os.path.dirname(stored.path) for stored in lacking}:
             other._sync_folder(folder)
         other.add_manifest(content)
@@ -166,20 +148,11 @@ class ContentStore:
     def walk(self) -> Iterator[Stored]:
         """Every complete file and manifest that lies here, by what is on disk, in no order. Errors: UnavailableError."""
         try:
-            for folder in (
-                "manifests",
-                *(f"files/{name}" for name in os.listdir(self.folder / "files")),
-            ):
+            for folder in ("manifests", *(f"files/{name}" for name in os.listdir(self.folder / "files"))):
                 for entry in os.scandir(self.folder / folder):
-                    yield Stored(
-                        f"{folder}/{entry.name}",
-                        entry.name,
-                        entry.stat(follow_symlinks=False).st_size,
-                    )
+                    yield Stored(f"{folder}/{entry.name}", entry.name, entry.stat(follow_symlinks=False).st_size)
         except OSError as error:
-            raise UnavailableError(
-                f"the content store {str(self.folder)!r} cannot be read: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"the content store {str(self.folder)!r} cannot be read: {error.strerror}") from error
 
     def _write(self, path: str, pieces: Iterable[bytes]) -> int:
         final = self.folder / path
@@ -198,9 +171,7 @@ class ContentStore:
             is_placed = True
             self._sync_folder(os.path.dirname(path))
         except OSError as error:
-            raise UnavailableError(
-                f"{path} cannot be stored in {str(self.folder)!r}: {error.strerror or error}"
-            ) from error
+            raise UnavailableError(f"{path} cannot be stored in {str(self.folder)!r}: {error.strerror or error}") from error
         finally:
             if not is_placed:
                 aside.unlink(missing_ok=True)
@@ -223,11 +194,7 @@ class ContentStore:
         return True
 
     def _aside(self, path: str) -> Path:
-        return (
-            self.folder
-            / ASIDES
-            / f"{os.path.basename(path)}.{os.getpid()}.{id(self)}.{next(self._numbers)}"
-        )
+        return self.folder / ASIDES / f"{os.path.basename(path)}.{os.getpid()}.{id(self)}.{next(self._numbers)}"
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         try:
@@ -235,9 +202,7 @@ class ContentStore:
                 while piece := stream.read(PIECE_BYTES):
                     yield piece
         except OSError as error:
-            raise UnavailableError(
-                f"{path} in {str(self.folder)!r} cannot be read: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"{path} in {str(self.folder)!r} cannot be read: {error.strerror}") from error
 
     def _is_sound(self, stored: Stored) -> bool:
         if self._size(stored.path) != stored.size_bytes:
@@ -250,18 +215,14 @@ class ContentStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UnavailableError(
-                f"{path} in {str(self.folder)!r} cannot be read: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"{path} in {str(self.folder)!r} cannot be read: {error.strerror}") from error
 
     def _remove(self, path: str) -> int:
         size_bytes = self._size(path)
         try:
             (self.folder / path).unlink(missing_ok=True)
         except OSError as error:
-            raise UnavailableError(
-                f"{path} in {str(self.folder)!r} cannot be removed: {error.strerror}"
-            ) from error
+            raise UnavailableError(f"{path} in {str(self.folder)!r} cannot be removed: {error.strerror}") from error
         return size_bytes or 0
 
     def _sync_folder(self, folder: str) -> None:

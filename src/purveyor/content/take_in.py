@@ -11,26 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from purveyor.content.source import (
-    BusyError,
-    Scan,
-    Seen,
-    Source,
-    find_source,
-    read_pieces,
-    scan,
-)
+from purveyor.content.source import BusyError, Scan, Seen, Source, find_source, read_pieces, scan
 from purveyor.content.tree import check_tree
 from purveyor.content.verify import digest_of, verified
 from purveyor.wire.errors import RefusedError, RejectedError
-from purveyor.wire.manifest import (
-    SIZE_LIMIT_BYTES,
-    File,
-    Link,
-    Manifest,
-    encode,
-    hash_of,
-)
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, File, Link, Manifest, encode, hash_of
 
 RETRY_LIMIT = 3
 PAUSE_SECONDS = 1.0
@@ -62,22 +47,15 @@ class TakenIn:
 
         Errors: RefusedError, naming the file: it changed or vanished since, or cannot be read any more.
         """
-        pieces = read_pieces(
-            self.source.place_of(file.path), file.path, limit_bytes=file.size_bytes
-        )
+        pieces = read_pieces(self.source.place_of(file.path), file.path, limit_bytes=file.size_bytes)
         try:
             yield from verified(pieces, sha256=file.sha256, limit_bytes=file.size_bytes)
         except (RejectedError, BusyError) as error:
-            raise RefusedError(
-                f"{file.path!r} changed since the source was read: take the source in again"
-            ) from error
+            raise RefusedError(f"{file.path!r} changed since the source was read: take the source in again") from error
 
 
 def take_in(
-    source: Path,
-    *,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    pause: Callable[[float], None] = time.sleep,
+    source: Path, *, on_progress: Callable[[Progress], None] = lambda progress: None, pause: Callable[[float], None] = time.sleep
 ) -> TakenIn:
     """The canonical tree of a folder, or of a single file. `on_progress` is called by one thread at a time.
 
@@ -97,30 +75,17 @@ def take_in(
             trouble = error
             continue
         return _taken_in(found, before, digests)
-    raise RefusedError(
-        f"the source {str(source)!r} is being changed: {trouble}. Try again once it is at rest"
-    ) from trouble
+    raise RefusedError(f"the source {str(source)!r} is being changed: {trouble}. Try again once it is at rest") from trouble
 
 
-def _read_all(
-    source: Source,
-    found: Scan,
-    digests: dict[str, tuple[Seen, str]],
-    on_progress: Callable[[Progress], None],
-) -> None:
+def _read_all(source: Source, found: Scan, digests: dict[str, tuple[Seen, str]], on_progress: Callable[[Progress], None]) -> None:
     """Adds the digest of every file that is not known as it is now; goes on past busy ones, and raises for the first at the end."""
-    unread = [
-        (path, seen)
-        for path, seen in found.files.items()
-        if path not in digests or digests[path][0] != seen
-    ]
+    unread = [(path, seen) for path, seen in found.files.items() if path not in digests or digests[path][0] != seen]
     meter = _Meter(len(unread), sum(seen.size_bytes for _, seen in unread), on_progress)
 
     def read(entry: tuple[str, Seen]) -> BusyError | None:
         path, seen = entry
-        pieces = read_pieces(
-            source.place_of(path), path, limit_bytes=seen.size_bytes, seen=seen
-        )
+        pieces = read_pieces(source.place_of(path), path, limit_bytes=seen.size_bytes, seen=seen)
         try:
             digests[path] = (seen, digest_of(meter.counted(pieces)))
         except BusyError as error:
@@ -131,11 +96,7 @@ def _read_all(
     busy: list[BusyError] = []
     with ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="take-in") as pool:
         for start in range(0, len(unread), BATCH_SIZE):
-            busy += [
-                error
-                for error in pool.map(read, unread[start : start + BATCH_SIZE])
-                if error
-            ]
+            busy += [error for error in pool.map(read, unread[start : start + BATCH_SIZE]) if error]
     if busy:
         raise busy[0]
 
@@ -176,41 +137,19 @@ class _Meter:
 def _expect_same(before: Scan, after: Scan) -> None:
     if before == after:
         return
-    old: dict[str, object] = {
-        **before.files,
-        **before.links,
-        **dict.fromkeys(before.folders),
-    }
-    new: dict[str, object] = {
-        **after.files,
-        **after.links,
-        **dict.fromkeys(after.folders),
-    }
-    changed = min(
-        path
-        for path in old.keys() | new.keys()
-        if path not in old or path not in new or old[path] != new[path]
-    )
+    old: dict[str, object] = {**before.files, **before.links, **dict.fromkeys(before.folders)}
+    new: dict[str, object] = {**after.files, **after.links, **dict.fromkeys(after.folders)}
+    changed = min(path for path in old.keys() | new.keys() if path not in old or path not in new or old[path] != new[path])
     raise BusyError(f"{changed!r} changed while the source was read")
 
 
-def _taken_in(
-    source: Source, found: Scan, digests: dict[str, tuple[Seen, str]]
-) -> TakenIn:
+def _taken_in(source: Source, found: Scan, digests: dict[str, tuple[Seen, str]]) -> TakenIn:
     manifest = Manifest(
         files=tuple(
-            File(
-                path=path,
-                sha256=digests[path][1],
-                size_bytes=seen.size_bytes,
-                is_executable=seen.is_executable,
-            )
+            File(path=path, sha256=digests[path][1], size_bytes=seen.size_bytes, is_executable=seen.is_executable)
             for path, seen in sorted(found.files.items())
         ),
-        links=tuple(
-            Link(path=path, target=target)
-            for path, target in sorted(found.links.items())
-        ),
+        links=tuple(Link(path=path, target=target) for path, target in sorted(found.links.items())),
         folders=tuple(sorted(found.folders)),
     )
     try:
@@ -222,6 +161,4 @@ def _taken_in(
         raise RefusedError(
             f"the list of the {len(manifest.files)} files is larger than {SIZE_LIMIT_BYTES} bytes: put them into an archive or several packages"
         )
-    return TakenIn(
-        manifest=manifest, content=content, sha256=hash_of(content), source=source
-    )
+    return TakenIn(manifest=manifest, content=content, sha256=hash_of(content), source=source)

@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.manifest import Manifest, check
+from purveyor.wire.manifest import Manifest, check, hash_of
 
 HOP_LIMIT = 40
 """Links followed one after another before it counts as a loop, as on Linux."""
+
+EMPTY_SHA256 = hash_of(b"")
 
 
 def check_tree(manifest: Manifest) -> None:
@@ -76,9 +78,7 @@ def _follow(path: str, target: str, links: Mapping[str, str]) -> None:
                 continue
             case "..":
                 if not place:
-                    raise RejectedError(
-                        f"the link {path!r} leads to {target!r}, out of the package"
-                    )
+                    raise RejectedError(f"the link {path!r} leads to {target!r}, out of the package")
                 place.pop()
                 continue
         place.append(part)
@@ -86,18 +86,14 @@ def _follow(path: str, target: str, links: Mapping[str, str]) -> None:
         if here in links:
             hop_count += 1
             if hop_count > HOP_LIMIT:
-                raise RejectedError(
-                    f"the link {path!r} leads to {target!r}, round in a loop"
-                )
+                raise RejectedError(f"the link {path!r} leads to {target!r}, round in a loop")
             place.pop()
             ahead.extendleft(reversed(_parts(here, links[here])))
 
 
 def _parts(path: str, target: str) -> list[str]:
     if not target or target.startswith("/"):
-        raise RejectedError(
-            f"the link {path!r} leads to {target!r}: only relative links inside the package are possible"
-        )
+        raise RejectedError(f"the link {path!r} leads to {target!r}: only relative links inside the package are possible")
     return target.split("/")
 
 
@@ -111,6 +107,4 @@ def _check_sizes(manifest: Manifest) -> None:
     sizes: dict[str, int] = {}
     for file in manifest.files:
         if sizes.setdefault(file.sha256, file.size_bytes) != file.size_bytes:
-            raise RejectedError(
-                f"{file.path!r} has the digest of a file of another size"
-            )
+            raise RejectedError(f"{file.path!r} has the digest of a file of another size")

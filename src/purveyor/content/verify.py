@@ -17,9 +17,7 @@ def checked_digest(text: str) -> str:
     Errors: RejectedError.
     """
     if not _DIGEST.fullmatch(text):
-        raise RejectedError(
-            f"{text[:80]!r} is no SHA-256: 64 hexadecimal digits in lower case are expected"
-        )
+        raise RejectedError(f"{text[:80]!r} is no SHA-256: 64 hexadecimal digits in lower case are expected")
     return text
 
 
@@ -31,9 +29,7 @@ def digest_of(pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def verified(
-    pieces: Iterable[bytes], *, sha256: str, limit_bytes: int
-) -> Iterator[bytes]:
+def verified(pieces: Iterable[bytes], *, sha256: str, limit_bytes: int) -> Iterator[bytes]:
     """The same pieces; the last one comes only once the whole is seen to be what it is called.
 
     So whoever passes them on never completes what is wrong.
@@ -51,8 +47,6 @@ def verified(
             yield held
         held = piece
     if digest.hexdigest() != sha256:
-        raise RejectedError(
-            f"the {size_bytes} bytes have the digest {digest.hexdigest()}, not {sha256}"
-        )
+        raise RejectedError(f"the {size_bytes} bytes have the digest {digest.hexdigest()}, not {sha256}")
     if held:
         yield held

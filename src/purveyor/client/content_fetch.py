@@ -1,0 +1,174 @@
+"""Brings one manifest or file from distribution points into the cache: resumed, verified, synced, and only then named.
+
+No point is trusted: one that fails twice is asked no more in this fetch, one that gives wrong bytes at once. What is under a
+final name was synced before it got that name, so a power cut never leaves a wrong one. Upstream: points; downstream: `content`.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
+from purveyor.client.machine.interface import Disk
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import AbsentError, PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, hash_of, manifest_path
+
+FAILURE_LIMIT = 2
+SYNC_BYTES = 64 * 2**20
+"""So much of a download can be lost by a power cut."""
+
+
+class DiskError(PurveyorError):
+    """The agent's own disk does not take what was fetched: no other point would help."""
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Tells the disk's failures from those of points. Errors: DiskError in place of UnavailableError."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise DiskError(str(error)) from error
+
+
+class Sources:
+    """The points of one fetch, and what each did wrong in it."""
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        self._left = list(points)
+        self._failures: Counter[str] = Counter()
+        self.trouble = ""
+
+    def current(self) -> Point | None:
+        """The point to ask next; None when all were left."""
+        return self._left[0] if self._left else None
+
+    def fail(self, point: Point, error: PurveyorError) -> None:
+        """Another point is asked next; after its second failure this one no more."""
+        self._failures[point.url] += 1
+        self.leave(point, error)
+        if self._failures[point.url] < FAILURE_LIMIT:
+            self._left.append(point)
+
+    def leave(self, point: Point, error: PurveyorError) -> None:
+        """This point is asked no more in this fetch."""
+        self.trouble = f"{point.url}: {error}"
+        self._left.remove(point)
+
+
+def fetch_manifest(manifest: str, sources: Sources) -> bytes:
+    """The bytes of the manifest with this hash, verified; nothing is stored yet.
+
+    Errors: UnavailableError: no point gives it.
+    """
+    while point := sources.current():
+        try:
+            answer = point.read(manifest_path(manifest), limit_bytes=SIZE_LIMIT_BYTES)
+            if answer is None or hash_of(answer.content) != manifest:
+                raise RejectedError(f"the manifest {manifest} is damaged there")
+        except (AbsentError, RejectedError) as error:
+            sources.leave(point, error)
+        except UnavailableError as error:
+            sources.fail(point, error)
+        else:
+            return answer.content
+    raise UnavailableError(f"no distribution point gives the manifest {manifest} ({sources.trouble})")
+
+
+def keep_manifest(disk: Disk, manifest: str, content: bytes) -> None:
+    """Puts a verified manifest into the cache. Errors: DiskError."""
+    partial = place_of_partial(manifest)
+    with on_disk():
+        disk.remove(partial)
+        disk.append(partial, content)
+    _name(disk, partial, place_of_manifest(manifest))
+
+
+def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
+    """Puts one file into the cache, going on from the beginning that is here.
+
+    Errors: UnavailableError: no point gives it, and what came is kept for the next time; DiskError.
+    """
+    partial = place_of_partial(stored.sha256)
+    while True:
+        digest, offset = _begun(disk, partial, stored.size_bytes)
+        point = None
+        if offset < stored.size_bytes:
+            point = sources.current()
+            if point is None:
+                raise UnavailableError(f"no distribution point gives {stored.path} ({sources.trouble})")
+            if not _receive(disk, partial, stored, point, sources, digest, offset):
+                continue
+        elif not stored.size_bytes:
+            _append(disk, partial, b"")
+        if digest.hexdigest() == stored.sha256:
+            _name(disk, partial, place_of_file(stored.sha256))
+            return
+        with on_disk():
+            disk.remove(partial)
+        error = RejectedError(f"{stored.path} is damaged there")
+        if point is not None and not offset:
+            sources.leave(point, error)
+        elif not stored.size_bytes:
+            raise UnavailableError(str(error))
+
+
+def _receive(
+    disk: Disk, partial: str, stored: Stored, point: Point, sources: Sources, digest: "hashlib._Hash", offset: int
+) -> bool:
+    """Whether all bytes from `offset` on came. Those that came are kept, and in `digest`."""
+    left_bytes = stored.size_bytes - offset
+    unsynced_bytes = 0
+    try:
+        for piece in point.read_from(stored.path, offset=offset, limit_bytes=left_bytes):
+            if len(piece) > left_bytes:
+                raise RejectedError(f"{stored.path} is longer there than its {stored.size_bytes} bytes")
+            _append(disk, partial, piece)
+            digest.update(piece)
+            left_bytes -= len(piece)
+            unsynced_bytes += len(piece)
+            if unsynced_bytes >= SYNC_BYTES:
+                _sync(disk, partial)
+                unsynced_bytes = 0
+        if left_bytes:
+            raise UnavailableError(f"{stored.path} ended {left_bytes} bytes early")
+    except (AbsentError, RejectedError) as error:
+        sources.leave(point, error)
+    except UnavailableError as error:
+        sources.fail(point, error)
+    if left_bytes and unsynced_bytes:
+        _sync(disk, partial)
+    return not left_bytes
+
+
+def _begun(disk: Disk, partial: str, size_bytes: int) -> "tuple[hashlib._Hash, int]":
+    """The digest and length of the beginning that is here. One that is too long is removed."""
+    digest = hashlib.sha256()
+    offset = 0
+    with on_disk():
+        if (disk.size(partial) or 0) > size_bytes:
+            disk.remove(partial)
+        for piece in disk.read_pieces(partial):
+            digest.update(piece)
+            offset += len(piece)
+    return digest, offset
+
+
+def _name(disk: Disk, partial: str, final: str) -> None:
+    """Gives what is complete and verified its final name, so that after a power cut it is whole or not there."""
+    with on_disk():
+        disk.sync(partial)
+        disk.rename(partial, final)
+        disk.sync(final)
+
+
+def _append(disk: Disk, path: str, content: bytes) -> None:
+    with on_disk():
+        disk.append(path, content)
+
+
+def _sync(disk: Disk, path: str) -> None:
+    with on_disk():
+        disk.sync(path)
