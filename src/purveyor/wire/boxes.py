@@ -1,6 +1,6 @@
 """The boxes of a CAP: which there are, which way they go, who writes and who reads each, and how much they hold.
 
-This table is data. The folder of a site's CAP, the HTTP server of boxes, the nginx configuration and a rule test are made from it.
+This table is data. The folder of a site's CAP, the server of boxes, the nginx configuration and a rule test are made from it.
 """
 
 import re
@@ -30,18 +30,26 @@ class Box(NamedTuple):
 
 
 _DOWN_LIMIT = 16 * 2**20
-_NO_DEPTH = 0
+
+
+def _down(name: str, holds: str) -> Box:
+    return Box(name, Way.DOWN, holds, "site_server.publish", "client.policy", _DOWN_LIMIT, 0)
+
+
+def _up(name: str, holds: str, item_limit_bytes: int, depth_limit: int) -> Box:
+    return Box(name, Way.UP, holds, "client.reports", "site_server.receive", item_limit_bytes, depth_limit)
+
 
 BOXES: tuple[Box, ...] = (
-    Box("clidata.box", Way.DOWN, "TUF metadata, agent settings", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
-    Box("pkginfo.box", Way.DOWN, "packages and their programs", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
-    Box("offerinf.box", Way.DOWN, "offers of collections, lookup shards", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
-    Box("clicomp.box", Way.DOWN, "agent releases", "site_server.publish", "client.policy", _DOWN_LIMIT, _NO_DEPTH),
-    Box("ccr.box", Way.UP, "requests to join", "client.reports", "site_server.receive", 16 * 1024, 10_000),
-    Box("ddr.box", Way.UP, "discovery records", "client.reports", "site_server.receive", 64 * 1024, 200_000),
-    Box("inventry.box", Way.UP, "hardware inventory", "client.reports", "site_server.receive", 300 * 1024, 200_000),
-    Box("sinv.box", Way.UP, "software inventory", "client.reports", "site_server.receive", 300 * 1024, 200_000),
-    Box("statmsgs.box", Way.UP, "status messages", "client.reports", "site_server.receive", 300 * 1024, 200_000),
+    _down("clidata.box", "TUF metadata, agent settings"),
+    _down("pkginfo.box", "packages and their programs"),
+    _down("offerinf.box", "offers of collections, lookup shards"),
+    _down("clicomp.box", "agent releases"),
+    _up("ccr.box", "requests to join", 16 * 1024, 10_000),
+    _up("ddr.box", "discovery records", 64 * 1024, 200_000),
+    _up("inventry.box", "hardware inventory", 300 * 1024, 200_000),
+    _up("sinv.box", "software inventory", 300 * 1024, 200_000),
+    _up("statmsgs.box", "status messages", 300 * 1024, 200_000),
 )
 
 UP_BOXES = tuple(box for box in BOXES if box.way is Way.UP)

@@ -3,8 +3,8 @@
 Errors name the place (`at $.programs[2]`). Unknown fields are passed over, so that a newer site can speak to an older client.
 """
 
-from typing import Annotated, TypeVar
 from datetime import datetime
+from typing import Annotated, TypeVar
 
 import msgspec
 

@@ -1,7 +1,7 @@
 """The advertisements of one collection as clients read them: `offerinf.box/<id>.ofr`, complete for its collection."""
 
-from enum import StrEnum
 from datetime import datetime
+from enum import StrEnum
 
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.ids import (

@@ -1,6 +1,6 @@
 """Lookup shards: the only words of the site to one client. `offerinf.box/lookup/<generation>/<shard>.lkp`
 
-At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. An entry that is not there says nothing.
+At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. No entry means nothing.
 Source: the protocol, section 4.
 """
 
@@ -55,8 +55,8 @@ def shard_number(client: ClientId, bits: int) -> int:
 
 def bits_for(client_count: int) -> int:
     """How many leading bits make shards of at most some sixteen clients."""
-    shards_wanted = -(-client_count // CLIENTS_PER_SHARD)
-    return max(0, (shards_wanted - 1).bit_length())
+    shards_wanted = max(1, -(-client_count // CLIENTS_PER_SHARD))
+    return (shards_wanted - 1).bit_length()
 
 
 def path_of(generation: int, number: int) -> str:

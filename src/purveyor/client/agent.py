@@ -1,0 +1,145 @@
+"""One pass of the agent: poll → programs → reports. The same pass in `client run`, `client run --once` and the lab.
+
+Whatever stops a pass, the next one goes on from the state. Nothing here decides; it only puts the steps in order.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from purveyor.client import reports
+from purveyor.client.content import Content
+from purveyor.client.machine.interface import Machine
+from purveyor.client.policy import poll as policy_poll
+from purveyor.client.policy import view
+from purveyor.client.policy_view import Policy, Problem
+from purveyor.client.programs import apm
+from purveyor.client.state import published
+from purveyor.client.state.identity import Identity, read_identity
+from purveyor.client.state.store import State
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import UnavailableError
+from purveyor.wire.ids import PackageId
+from purveyor.wire.reports import Discovery, StatusMessage
+from purveyor.wire.settings import AgentSettings
+from purveyor.wire.shards import ClientState
+from purveyor.wire.status_messages import StatusId
+
+SHORTEST_GAP_SECONDS = 60
+_NAME_BYTES = 16
+
+
+class Pass(NamedTuple):
+    """What a pass did, and when the next one is due."""
+
+    next_poll_at: datetime
+    next_due_at: datetime | None
+    access_point: str | None
+    problems: tuple[Problem, ...]
+    sent: int
+
+
+class Agent:
+    """The agent of one client on one machine."""
+
+    def __init__(self, *, machine: Machine, state: State, point_for: Callable[[str], Point]) -> None:
+        self.machine = machine
+        self.state = state
+        self.point_for = point_for
+
+    def turn(self, *, is_forced: bool = False) -> Pass:
+        """One full pass. Forced: polls even when the last poll was a moment ago.
+
+        Errors: RefusedError when this client never joined; RejectedError when it never could read its settings.
+        """
+        state, now = self.state, self.machine.now()
+        identity = read_identity(state)
+        policy, access_point = self._policy(identity, now, is_forced=is_forced)
+        _tell_problems(state, policy.problems, now)
+        content = Content(self.machine.disk, state)
+        next_due_at = apm.turn(
+            policy, state=state, machine=self.machine, content=content, point_for=self.point_for, now=self.machine.now()
+        )
+        if policy.is_fresh:
+            state.raise_mark("applied", state.mark("read_snapshot"))
+        sent = self._report(identity, policy, access_point, now)
+        return Pass(self._next_poll_at(policy.settings, now), next_due_at, access_point, policy.problems, sent)
+
+    def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
+        """The policy, polled for when the last poll is long enough ago. Shape: with it the CAP that served."""
+        state = self.state
+        settings = view.held_settings(state)
+        polled_at = state.time("polled_at")
+        gap = timedelta(seconds=min(SHORTEST_GAP_SECONDS, settings.poll_interval_seconds if settings else 0))
+        if not is_forced and polled_at is not None and polled_at <= now < polled_at + gap:
+            access_point = state.fact("access_point") or identity.access_point
+            return view.policy_of(state, access_point=access_point, now=policy_poll.signed_now(state, now)), access_point
+        polled = policy_poll.poll(state, identity, point_for=self.point_for, now=now, is_forced=is_forced)
+        with state.transaction():
+            state.remember_time("polled_at", now)
+            _tell_unheld(state, polled.newly_deleted, now)
+            entry = published.held_entry(state)
+            if entry is not None and entry.entry is not None and entry.is_stated:
+                reports.acknowledge(state, entry.entry.received)
+        return polled.policy, polled.access_point
+
+    def _report(self, identity: Identity, policy: Policy, access_point: str | None, now: datetime) -> int:
+        """Gathers what was told and sends it. Shape: how many items a point took."""
+        state, settings = self.state, policy.settings
+        holding, applied = apm.holding(state, policy), state.mark("applied")
+        entry = published.held_entry(state)
+        if entry is None or entry.entry is None or entry.entry.state is not ClientState.MEMBER:
+            return self._send(identity, settings, access_point, now)
+        with state.transaction():
+            if self._is_heartbeat_due(settings, now):
+                discovery = Discovery(
+                    facts=self.machine.facts(),
+                    packages=tuple(sorted(published.held_package_ids(state))),
+                    absent_requests=published.absent_requests(state),
+                )
+                reports.add_item(
+                    state, identity, discovery, applied=applied, holding=holding, incarnation=settings.incarnation, now=now
+                )
+                state.remember_time("heartbeat_at", now)
+            reports.gather(state, identity, settings, applied=applied, holding=holding, now=now)
+        return self._send(identity, settings, access_point, now)
+
+    def _send(self, identity: Identity, settings: AgentSettings, access_point: str | None, now: datetime) -> int:
+        if access_point is None:
+            return 0
+        names = [self.machine.random_bytes(_NAME_BYTES).hex() for _ in reports.due_items(self.state, settings, now)]
+        if not names:
+            return 0
+        try:
+            return reports.send(
+                self.state, identity, settings, point=self.point_for(access_point), random_name=names, now=now
+            )
+        except UnavailableError:
+            return 0  # kept, and sent at the next pass
+
+    def _is_heartbeat_due(self, settings: AgentSettings, now: datetime) -> bool:
+        last = self.state.time("heartbeat_at")
+        return last is None or not last <= now < last + timedelta(seconds=settings.heartbeat_interval_seconds)
+
+    def _next_poll_at(self, settings: AgentSettings, now: datetime) -> datetime:
+        """One interval on, with the first one after joining spread over it, so that clients that joined together part."""
+        return now + timedelta(seconds=settings.poll_interval_seconds)
+
+
+def _tell_unheld(state: State, packages: tuple[PackageId, ...], now: datetime) -> None:
+    """Tells at once of deleted packages of which this client holds nothing: the site waits for its word."""
+    for package in sorted(set(packages) - published.held_package_ids(state)):
+        text = "nothing of it was held here"
+        reports.tell(state, StatusMessage(id=StatusId.PACKAGE_FORGOTTEN, at=now, package=package, text=text))
+
+
+def _tell_problems(state: State, problems: tuple[Problem, ...], now: datetime) -> None:
+    """Tells each problem once, until it is over."""
+    known = set(filter(None, state.fact("problems").split("\n")))
+    present = {f"{problem.about}: {problem.reason}".replace("\n", " ")[:500] for problem in problems}
+    if present == known:
+        return
+    with state.transaction():
+        for text in sorted(present - known):
+            reports.tell(state, StatusMessage(id=StatusId.POLICY_PROBLEM, at=now, text=text))
+        state.remember("problems", "\n".join(sorted(present)))

@@ -1,0 +1,269 @@
+"""A poll: two conditional reads, and a walk only where one of them changed.
+
+Access points are asked in turn until one serves; one that fails, lags behind or keeps back is left for another, with back-off.
+Source: the protocol, section 5 and 7.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from purveyor.client import trust
+from purveyor.client.policy import conclude, view
+from purveyor.client.policy.walk import Walk, load_trusted
+from purveyor.client.policy_view import Policy, Problem
+from purveyor.client.state import published
+from purveyor.client.state.identity import Identity
+from purveyor.client.state.published import HeldEntry
+from purveyor.client.state.store import State
+from purveyor.transport.interface import Answer, Point
+from purveyor.wire import offers, package_info, shards
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.ids import PackageId
+from purveyor.wire.settings import AgentSettings
+from purveyor.wire.shards import Shard
+
+TIMESTAMP = "clidata.box/timestamp.json"
+ROOT_INTERVAL = timedelta(days=1)
+FIRST_BACK_OFF_SECONDS = 60
+LONGEST_BACK_OFF_SECONDS = 1800
+
+
+class Polled(NamedTuple):
+    """What a poll gave: the policy as of now, and the CAP that served (None: none could)."""
+
+    policy: Policy
+    access_point: str | None
+    newly_deleted: tuple[PackageId, ...]
+
+
+class _Served(NamedTuple):
+    problems: tuple[Problem, ...]
+    newly_deleted: tuple[PackageId, ...]
+
+
+def poll(
+    state: State, identity: Identity, *, point_for: Callable[[str], Point], now: datetime, is_forced: bool = False
+) -> Polled:
+    """Asks the access points, and gives the policy that follows from what is held then. Forced: also those that failed lately.
+
+    Errors: RejectedError when this client has never read settings and cannot now.
+    """
+    problems: list[Problem] = []
+    for url in access_points(state, identity):
+        memory = published.point_memory(state, url)
+        if not is_forced and memory.next_try_at is not None and now < memory.next_try_at:
+            continue
+        try:
+            served = _poll_at(state, identity, point_for(url), now)
+        except (UnavailableError, RejectedError) as error:
+            _remember_failure(state, url, memory.failures + 1, now)
+            if isinstance(error, AbsentError):
+                published.count_absent(state, url, 1)
+            problems.append(Problem(about=url, reason=str(error)))
+            continue
+        published.remember_point(state, url, failures=0, next_try_at=None)
+        problems += served.problems
+        state.remember("access_point", url)
+        policy = view.policy_of(state, access_point=url, now=signed_now(state, now), problems=problems)
+        return Polled(policy, url, served.newly_deleted)
+    last = state.fact("access_point") or identity.access_point
+    return Polled(view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems), None, ())
+
+
+def access_points(state: State, identity: Identity) -> tuple[str, ...]:
+    """The CAPs to ask, the one that served last first."""
+    settings = view.held_settings(state)
+    last = state.fact("access_point") or identity.access_point
+    named = [view.resolved(point.url, last, settings.site) for point in settings.access_points] if settings else []
+    return tuple(dict.fromkeys([last, *named, identity.access_point]))
+
+
+def signed_now(state: State, now: datetime) -> datetime:
+    """The time by which expiry is judged: the later of the local clock and the newest signed time seen (protocol, section 7)."""
+    newest = state.time("newest_signed")
+    return max(now, newest) if newest is not None else now
+
+
+def _poll_at(state: State, identity: Identity, point: Point, now: datetime) -> _Served:
+    """One poll at one CAP. Errors: UnavailableError, RejectedError; what was verified before stays."""
+    settings = view.held_settings(state)
+    timestamp = _read_changed(state, point, TIMESTAMP, trust.TIMESTAMP_LIMIT_BYTES)
+    if timestamp is None:
+        _refuse_lagging(state, point)
+    lookup = _read_shard(state, identity, point, settings) if settings else None
+    root_read_at = state.time("root_read")
+    is_root_due = root_read_at is None or now - root_read_at >= ROOT_INTERVAL
+    if timestamp is None and lookup is None and not is_root_due and _is_everything_read(state):
+        return _Served(_withheld(state, point, now), ())
+    return _walk(state, identity, point, now, timestamp=timestamp, lookup=lookup, is_root_due=is_root_due)
+
+
+def _walk(
+    state: State,
+    identity: Identity,
+    point: Point,
+    now: datetime,
+    *,
+    timestamp: Answer | None,
+    lookup: Answer | None,
+    is_root_due: bool,
+) -> _Served:
+    walk = Walk(state, load_trusted(state), point, now)
+    try:
+        settings = _update_metadata(walk, timestamp, is_root_due=is_root_due)
+        lookup = lookup or _read_shard(state, identity, point, settings)
+        entry = published.held_entry(state)
+        if lookup is not None:
+            entry = _accept_entry(walk, identity, _shard_in(walk, identity, settings, lookup))
+        deleted = _read_what_concerns(walk, entry)
+    except (UnavailableError, RejectedError):
+        walk.save()
+        raise
+    with state.transaction():
+        walk.save()
+        state.remember_time("metadata_expires", walk.trusted.expires_at())
+        state.remember(f"seen {point.url}", str(state.mark("timestamp")))
+        if timestamp is not None:
+            published.store_tag(state, point.url, TIMESTAMP, timestamp.tag)
+        if lookup is not None:
+            published.store_tag(state, point.url, shard_path(identity, settings), lookup.tag)
+        if is_root_due:
+            state.remember_time("root_read", now)
+        _remember_reading(state, entry, is_complete=walk.is_complete)
+    return _Served((*walk.problems, *_withheld(state, point, now)), tuple(deleted))
+
+
+def _remember_reading(state: State, entry: HeldEntry | None, *, is_complete: bool) -> None:
+    """Records for which snapshot and shard everything that could offer a program was read."""
+    if is_complete:
+        state.raise_mark("read_snapshot", state.mark("snapshot"))
+    state.remember("read_publication", str(entry.publication if entry else "") if is_complete else "incomplete")
+
+
+def _update_metadata(walk: Walk, timestamp: Answer | None, *, is_root_due: bool) -> AgentSettings:
+    """Brings the metadata up to date; a timestamp that does not verify may be signed by keys that a newer root names.
+
+    Errors: RejectedError, UnavailableError.
+    """
+    if is_root_due:
+        walk.update_root()
+    content = timestamp.content if timestamp else None
+    try:
+        walk.update_top(content)
+    except RejectedError:
+        if is_root_due:
+            raise
+        walk.update_root()
+        walk.update_top(content)
+    settings = walk.settings()
+    if settings is None:
+        raise RejectedError("the site publishes no settings")
+    return settings
+
+
+def _shard_in(walk: Walk, identity: Identity, settings: AgentSettings, lookup: Answer) -> Shard:
+    """The shard that was read; one compiled against a newer publication than the one held means: read the timestamp again, once.
+
+    Errors: RejectedError, UnavailableError.
+    """
+    shard = shards.decode(lookup.content, settings.shards.keys)
+    own = (settings.shards.generation, shards.shard_number(identity.client, settings.shards.bits))
+    if (shard.generation, shard.number) != own:
+        raise RejectedError(f"the shard {shard.number} of generation {shard.generation} lies where another one should")
+    if walk.trusted.snapshot is not None and shard.snapshot > walk.trusted.snapshot.version:
+        walk.update_top(walk.read(TIMESTAMP, trust.TIMESTAMP_LIMIT_BYTES))
+    return shard
+
+
+def _accept_entry(walk: Walk, identity: Identity, shard: Shard) -> HeldEntry:
+    """The entry of an acceptable shard. A shard without one says nothing: what was said before still stands.
+
+    Errors: RejectedError when this shard is older than one seen, or expired.
+    """
+    state = walk.state
+    newest = state.mark("shard_publication")
+    if not conclude.is_shard_acceptable(shard, newest_publication=newest, now=signed_now(state, walk.now)):
+        raise RejectedError(f"the shard of publication {shard.publication} is expired, or older than one seen before")
+    said = shard.entries.get(identity.client)
+    before = published.held_entry(state)
+    held = HeldEntry(
+        entry=said or (before.entry if before else None),
+        is_stated=said is not None,
+        publication=shard.publication,
+        snapshot=shard.snapshot,
+        expires_at=shard.expires_at,
+    )
+    with state.transaction():
+        state.raise_mark("shard_publication", shard.publication)
+        published.store_entry(state, held)
+    return held
+
+
+def _read_what_concerns(walk: Walk, entry: HeldEntry | None) -> list[PackageId]:
+    """Reads offers and packages of this client, and judges what was deleted. Shape: packages newly proven deleted."""
+    state = walk.state
+    known_deleted = {PackageId(package) for package in state.deleted_packages()}
+    spoken = walk.offers_of(view.collections_of(entry))
+    advertised = {one.package for offers in spoken for one in offers.advertisements}
+    noted = {note.package for offers in spoken for note in offers.retirements}
+    concerned = (advertised | published.held_package_ids(state)) - known_deleted
+    packages = walk.packages_of(sorted(concerned))
+    proven = walk.judge_deletions(sorted((concerned | noted) - known_deleted - packages.keys()))
+    if walk.trusted.expires_at() <= signed_now(state, walk.now):
+        return []  # expired metadata proves nothing
+    assert walk.trusted.snapshot is not None
+    with state.transaction():
+        for package in proven:
+            published.record_deleted(state, package, snapshot=walk.trusted.snapshot.version, at=walk.now)
+        if walk.is_complete:
+            _drop_unneeded(state, entry, packages)
+    return proven
+
+
+def _drop_unneeded(state: State, entry: HeldEntry | None, packages: Collection[PackageId]) -> None:
+    """Forgets copies of the site's words that nothing needs after a complete walk. No record is touched."""
+    needed = {offers.path_of(collection) for collection in view.collections_of(entry)}
+    needed |= {package_info.path_of(package) for package in packages}
+    held = {*published.target_contents(state, "offerinf.box/"), *published.target_contents(state, "pkginfo.box/")}
+    published.drop_targets(state, sorted(held - needed))
+
+
+def shard_path(identity: Identity, settings: AgentSettings) -> str:
+    """Where this client's shard lies."""
+    return shards.path_of(settings.shards.generation, shards.shard_number(identity.client, settings.shards.bits))
+
+
+def _read_shard(state: State, identity: Identity, point: Point, settings: AgentSettings) -> Answer | None:
+    return _read_changed(state, point, shard_path(identity, settings), shards.SIZE_LIMIT_BYTES)
+
+
+def _read_changed(state: State, point: Point, path: str, limit_bytes: int) -> Answer | None:
+    return point.read(path, limit_bytes=limit_bytes, tag=published.tag_of(state, point.url, path))
+
+
+def _is_everything_read(state: State) -> bool:
+    entry = published.held_entry(state)
+    publication = str(entry.publication if entry else "")
+    return state.mark("read_snapshot") == state.mark("snapshot") and state.fact("read_publication") == publication
+
+
+def _refuse_lagging(state: State, point: Point) -> None:
+    """Errors: UnavailableError when this CAP's own, unchanged timestamp is older than one seen elsewhere."""
+    seen = state.fact(f"seen {point.url}")
+    if seen and int(seen) < state.mark("timestamp"):
+        published.drop_tags(state, point.url)
+        raise UnavailableError(f"{point.url} lags behind what was seen elsewhere")
+
+
+def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
+    """A problem record when this CAP keeps newer timestamps back."""
+    issued_at = state.time("newest_signed")
+    if not conclude.is_withheld(issued_at, state.mark("rhythm_seconds"), now):
+        return ()
+    return (Problem(about=point.url, reason=f"its newest timestamp is of {issued_at}: newer ones are kept back"),)
+
+
+def _remember_failure(state: State, url: str, failures: int, now: datetime) -> None:
+    seconds = min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2 ** min(failures - 1, 10))
+    published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))

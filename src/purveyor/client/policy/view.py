@@ -1,0 +1,109 @@
+"""The `Policy` that follows from what is held. Reads the state, asks nobody."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from urllib.parse import urljoin, urlsplit
+
+from purveyor.client.policy import conclude
+from purveyor.client.policy_view import Offer, Policy, Problem
+from purveyor.client.state import published
+from purveyor.client.state.published import HeldEntry
+from purveyor.client.state.store import State
+from purveyor.wire import offers, package_info
+from purveyor.wire import settings as settings_file
+from purveyor.wire.boxes import cap_folder, dp_folder
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.ids import CollectionId, PackageId, SiteCode
+from purveyor.wire.offers import CollectionOffers
+from purveyor.wire.package_info import PackageInfo
+from purveyor.wire.settings import AgentSettings
+from purveyor.wire.shards import ClientState
+
+
+def held_settings(state: State) -> AgentSettings | None:
+    """The settings that were accepted last."""
+    content = published.target_content(state, settings_file.PATH)
+    return None if content is None else settings_file.decode(content)
+
+
+def policy_of(state: State, *, access_point: str, now: datetime, problems: Sequence[Problem] = ()) -> Policy:
+    """The policy as of now. Errors: RejectedError when this client has never read settings."""
+    settings = held_settings(state)
+    if settings is None:
+        raise RejectedError("this client has not read its site's settings yet")
+    entry = published.held_entry(state)
+    snapshot = state.mark("snapshot")
+    freshness = conclude.freshness(
+        expires_at=state.time("metadata_expires"), stale_grace_seconds=settings.stale_grace_seconds, now=now
+    )
+    is_everything_read = state.mark("read_snapshot") == snapshot and state.fact("read_publication") == str(
+        entry.publication if entry else ""
+    )
+    spoken = list(_offers_held(state, collections_of(entry)))
+    packages = _packages_held(state)
+    return Policy(
+        settings=settings,
+        is_complete=conclude.is_offering_complete(
+            entry, snapshot=snapshot, is_everything_read=is_everything_read, is_fresh=freshness.is_fresh, now=now
+        ),
+        is_fresh=freshness.is_fresh,
+        may_run_accepted=freshness.may_run_accepted and is_member(entry),
+        offers=tuple(
+            Offer(collection=one.collection, advertisement=advertisement) for one in spoken for advertisement in one.advertisements
+        ),
+        disabled=frozenset(key for one in spoken for key in one.disabled),
+        packages=packages,
+        points=_points(spoken, settings, access_point),
+        deleted_packages=frozenset(PackageId(package) for package in state.deleted_packages()),
+        deleted_programs=frozenset(key for info in packages.values() for key in conclude.programs_deleted(info)),
+        running_choices={note.package: note.running for one in spoken for note in one.retirements},
+        removals=frozenset(package for one in spoken for package in one.removals),
+        problems=tuple(problems),
+    )
+
+
+def collections_of(entry: HeldEntry | None) -> tuple[CollectionId, ...]:
+    """The collections that speak to this client."""
+    return entry.entry.collections if entry and entry.entry else ()
+
+
+def is_member(entry: HeldEntry | None) -> bool:
+    """Whether the site said that this client is a member."""
+    return entry is not None and entry.entry is not None and entry.entry.state is ClientState.MEMBER
+
+
+def resolved(url: str, access_point: str, site: SiteCode) -> str:
+    """A point's URL as settings give it, made whole: one that starts with `.` is relative to the CAP that is asked.
+
+    Beside a CAP that is a plain folder, `../dp` is the folder `DP_<site code>`.
+    """
+    if not url.startswith("."):
+        return url
+    if urlsplit(access_point).scheme in ("http", "https"):
+        return urljoin(access_point.rstrip("/") + "/", url).rstrip("/")
+    folder = access_point.rstrip("/").removesuffix(cap_folder(site)).rstrip("/")
+    return f"{folder}/{dp_folder(site)}" if url == "../dp" else access_point.rstrip("/")
+
+
+def _offers_held(state: State, collections: Iterable[CollectionId]) -> Iterable[CollectionOffers]:
+    for collection in collections:
+        content = published.target_content(state, offers.path_of(collection))
+        if content is not None:
+            yield offers.decode(content)
+
+
+def _packages_held(state: State) -> dict[PackageId, PackageInfo]:
+    held = published.target_contents(state, "pkginfo.box/")
+    infos = (package_info.decode(content) for content in held.values())
+    return {info.id: info for info in infos}
+
+
+def _points(spoken: Sequence[CollectionOffers], settings: AgentSettings, access_point: str) -> dict[str, tuple[str, ...]]:
+    """The URLs of the distribution points that hold each manifest."""
+    urls = {point.id: resolved(point.url, access_point, settings.site) for point in settings.distribution_points}
+    points: dict[str, dict[str, None]] = {}
+    for one in spoken:
+        for place in one.places:
+            known = points.setdefault(place.manifest, {})
+            known.update({urls[point]: None for point in place.points if point in urls})
+    return {manifest: tuple(known) for manifest, known in points.items()}

@@ -1,0 +1,145 @@
+"""What the client tells its site: gathered durably, sent sealed, kept until the site says that it has it.
+
+Messages are told in the transaction of what they tell about. They become numbered, signed items; an item is sent again, later and
+later, until a shard covers its number, so a point that takes and discards loses nothing.
+Source: the protocol, sections 4 and 10.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from purveyor.client.state.identity import Identity, next_sequence
+from purveyor.client.state.store import State, text_of, time_of
+from purveyor.transport.interface import Point
+from purveyor.wire import envelope, reports
+from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.form import from_bytes, to_bytes
+from purveyor.wire.ids import PackageId
+from purveyor.wire.reports import Body, Item, StatusMessage, StatusMessages
+from purveyor.wire.settings import AgentSettings
+from purveyor.wire.status_messages import StatusId
+
+LONGEST_RESEND = timedelta(days=1)
+ITEMS_A_PASS = 200
+
+
+def tell(state: State, message: StatusMessage) -> None:
+    """Puts a status message with what is to be told, in the open transaction."""
+    with state.transaction() as tx:
+        tx.execute("insert into message (content) values (?)", (to_bytes(message),))
+
+
+def pending_count(state: State) -> int:
+    """Messages and items that the site is not yet known to have."""
+    return int(state.connection.execute("select (select count(*) from message) + (select count(*) from item)").fetchone()[0])
+
+
+def add_item(
+    state: State, identity: Identity, body: Body, *, applied: int, holding: Sequence[PackageId], incarnation: int, now: datetime
+) -> int:
+    """Numbers, signs and spools one item. Shape: its sequence."""
+    with state.transaction() as tx:
+        sequence = next_sequence(state)
+        oldest = tx.execute("select coalesce(min(sequence), ?) from item", (sequence,)).fetchone()[0]
+        item = Item(
+            client=identity.client,
+            public_key=identity.public_key,
+            sequence=sequence,
+            oldest_kept=min(int(oldest), sequence),
+            incarnation=incarnation,
+            applied=applied,
+            made_at=now,
+            body=body,
+            holding=tuple(holding),
+        )
+        is_result = isinstance(body, StatusMessages) and any(message.state is not None for message in body.messages)
+        tx.execute(
+            "insert into item (sequence, box, content, is_result, made_at) values (?, ?, ?, ?, ?)",
+            (sequence, reports.BOX_OF[type(body)], reports.encode(item, identity.key), int(is_result), text_of(now)),
+        )
+    return sequence
+
+
+def gather(
+    state: State, identity: Identity, settings: AgentSettings, *, applied: int, holding: Sequence[PackageId], now: datetime
+) -> None:
+    """Makes items of the messages told so far, as many as the spool may hold; the rest waits, bounded, results kept longest."""
+    room = settings.spool_limit - int(state.connection.execute("select count(*) from item").fetchone()[0])
+    while room > 0:
+        rows = state.connection.execute(
+            "select id, content from message order by id limit ?", (reports.MESSAGES_PER_ITEM,)
+        ).fetchall()
+        if not rows:
+            return
+        messages = tuple(from_bytes(bytes(row[1]), StatusMessage) for row in rows)
+        with state.transaction() as tx:
+            body = StatusMessages(messages=messages)
+            add_item(state, identity, body, applied=applied, holding=holding, incarnation=settings.incarnation, now=now)
+            tx.execute("delete from message where id <= ?", (rows[-1][0],))
+        room -= 1
+    _bound_messages(state, settings.spool_limit * 2, now)
+
+
+def acknowledge(state: State, received: int) -> None:
+    """Lets go of the items that the site says it has."""
+    with state.transaction() as tx:
+        tx.execute("delete from item where sequence <= ?", (received,))
+
+
+def send(
+    state: State,
+    identity: Identity,
+    settings: AgentSettings,
+    *,
+    point: Point,
+    random_name: Sequence[str],
+    now: datetime,
+) -> int:
+    """Sends what is due to be sent, oldest first. Shape: how many items were taken.
+
+    `random_name` gives unpredictable item names, one an item. Errors: UnavailableError when the point cannot take more now.
+    """
+    sent = 0
+    key = settings.sealing_keys[0]
+    for sequence, box, content in due_items(state, settings, now)[: min(ITEMS_A_PASS, len(random_name))]:
+        sealed = envelope.seal(content, client=identity.client, box=box, key=key)
+        try:
+            point.put(f"{box}/{random_name[sent]}", sealed)
+        except RejectedError as error:
+            raise UnavailableError(f"{point.url} does not take item {sequence}: {error}") from error
+        with state.transaction() as tx:
+            tx.execute("update item set sent_at = ?, send_count = send_count + 1 where sequence = ?", (text_of(now), sequence))
+        sent += 1
+    return sent
+
+
+def due_items(state: State, settings: AgentSettings, now: datetime) -> list[tuple[int, str, bytes]]:
+    """Items to send now: never sent, or sent and not covered for longer than their back-off. Shape: (sequence, box, content)."""
+    rows = state.connection.execute("select sequence, box, content, sent_at, send_count from item order by sequence").fetchall()
+    due = []
+    for sequence, box, content, sent_at, send_count in rows:
+        last = time_of(sent_at)
+        if last is None or now - last >= resend_after(send_count, settings) or now < last:
+            due.append((int(sequence), str(box), bytes(content)))
+    return due
+
+
+def resend_after(send_count: int, settings: AgentSettings) -> timedelta:
+    """How long to wait for a shard to cover an item that was sent so often."""
+    interval = timedelta(seconds=settings.poll_interval_seconds)
+    return min(max(LONGEST_RESEND, interval), interval * 2 ** min(send_count, 16))
+
+
+def _bound_messages(state: State, limit: int, now: datetime) -> None:
+    """Drops what no longer fits, what is not a result first; and tells that something was lost."""
+    count = int(state.connection.execute("select count(*) from message").fetchone()[0])
+    if count <= limit:
+        return
+    rows = state.connection.execute("select id, content from message order by id").fetchall()
+    decoded = [(int(row[0]), from_bytes(bytes(row[1]), StatusMessage)) for row in rows]
+    by_worth = sorted(decoded, key=lambda row: (row[1].state is not None, row[0]))
+    dropped = by_worth[: count - limit + 1]
+    with state.transaction() as tx:
+        tx.executemany("delete from message where id = ?", [(row[0],) for row in dropped])
+        text = f"{len(dropped)} status messages were dropped because no access point took them for too long"
+        tell(state, StatusMessage(id=StatusId.REPORTS_LOST, at=now, text=text))
