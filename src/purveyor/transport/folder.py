@@ -1,0 +1,314 @@
+"""A point or a shelf that is a folder: on this machine, mounted, or on a stick.
+
+`FolderPoint` is a client's side: it reads down files and drops items into up boxes, and needs no more rights than that.
+`FolderShelf` is the owner's side: the one writer of the down boxes, the one who takes items out of the up boxes.
+"""
+
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from purveyor.transport.confined import FOLDER_MODE, create_aside, locate, open_file, place_new, unavailable, write_all
+from purveyor.transport.durable import make_durable
+from purveyor.transport.interface import Answer, Listed
+from purveyor.transport.paths import check_item, check_path
+from purveyor.wire.boxes import BOXES, UP_BOXES
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+
+ASIDE = ".aside"
+"""Where the owner writes before renaming; hidden, never served."""
+FULL = ".full"
+"""A box that holds this name takes nothing more: the owner puts it there when too many items wait."""
+UP_MODE = 0o1730
+"""The owner reads an up box; its group may drop items into it, but neither list them nor take away each other's."""
+
+_PIECE_BYTES = 256 * 1024
+_READ_LIMIT_BYTES = 256 * 2**20
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+class FolderPoint:
+    """A CAP or DP in a folder that this machine sees."""
+
+    def __init__(self, folder: Path | str, *, url: str = "") -> None:
+        self._folder = os.path.abspath(folder)
+        self._url = url or self._folder
+
+    @property
+    def url(self) -> str:
+        """The path, or the URL that it was found by."""
+        return self._url
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        """The file, or None when it is still the one that `tag` stands for. Errors: as `Point.read`."""
+        descriptor, seen = self._open(path)
+        try:
+            found = tag_of(seen)
+            if tag == found:
+                return None
+            if seen.st_size > limit_bytes:
+                raise RejectedError(
+                    f"{path} at {self._url} has {seen.st_size} bytes, more than the {limit_bytes} that it may have"
+                )
+            content = _read_at_most(descriptor, limit_bytes + 1)
+        except OSError as error:
+            raise unavailable(error, f"{path} at {self._url}", "read") from error
+        finally:
+            os.close(descriptor)
+        if len(content) > limit_bytes:
+            raise RejectedError(f"{path} at {self._url} is larger than the {limit_bytes} bytes that it may have")
+        return Answer(content, found)
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        """The file's bytes from `offset` on, nothing when it ends there or before. Errors: as `Point.read_from`."""
+        descriptor, _ = self._open(path)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            rest = limit_bytes
+            while rest > 0 and (piece := os.read(descriptor, min(rest, _PIECE_BYTES))):
+                rest -= len(piece)
+                yield piece
+        except OSError as error:
+            raise unavailable(error, f"{path} at {self._url}", "read") from error
+        finally:
+            os.close(descriptor)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Puts an item into an up box; one that is there already stays as it is. Errors: as `Point.put`."""
+        box = check_item(path, content)
+        if os.path.lexists(f"{self._folder}/{box.name}/{FULL}"):
+            raise UnavailableError(f"{box.name} at {self._url} is full")
+        try:
+            target = locate(self._folder, path)
+            folder, name = os.path.split(target)
+            aside = f"{folder}/.{name}"
+            _write_aside(aside, content, is_synced=True)
+            place_new(aside, target)
+        except OSError as error:
+            raise unavailable(error, f"{path} at {self._url}", "put") from error
+
+    def _open(self, path: str) -> tuple[int, os.stat_result]:
+        try:
+            return open_file(self._folder, path)
+        except _NOT_THERE as error:
+            if not os.path.isdir(f"{self._folder}/{path.partition('/')[0]}") and "/" in path:
+                raise UnavailableError(
+                    f"{self._url} has no {path.partition('/')[0]}: it is no point, or is not mounted"
+                ) from error
+            raise AbsentError(f"{self._url} has no {path}") from error
+        except OSError as error:
+            raise unavailable(error, f"{path} at {self._url}", "open") from error
+
+
+class FolderShelf:
+    """A CAP's or DP's folder in its owner's hand. There is one owner at a time.
+
+    Folders are made as they are needed: up boxes with `up_mode`, all others readable for everybody.
+    """
+
+    def __init__(self, folder: Path | str, *, up_mode: int = UP_MODE) -> None:
+        self._folder = os.path.abspath(folder)
+        self._up_mode = up_mode
+        self._numbers = itertools.count(1)
+        self._unsynced: set[str] = set()
+        self._gone_ns: dict[str, int] = {}
+        self._is_swept = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return Path(self._folder)
+
+    def make_boxes(self) -> None:
+        """Makes the boxes of a CAP that are not there; those that are keep the owner and mode that they have."""
+        for box in BOXES:
+            try:
+                self._make_folder(box.name)
+            except OSError as error:
+                raise unavailable(error, f"{self._folder}/{box.name}", "make") from error
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes, or None when there is none. Errors: RejectedError for a link, pipe or giant; UnavailableError."""
+        try:
+            descriptor, seen = open_file(self._folder, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "read") from error
+        try:
+            if seen.st_size > _READ_LIMIT_BYTES:
+                raise RejectedError(f"{self._folder}/{path} has {seen.st_size} bytes, too many to be read at once")
+            return _read_at_most(descriptor, _READ_LIMIT_BYTES)
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "read") from error
+        finally:
+            os.close(descriptor)
+
+    def write(self, path: str, content: bytes, *, is_synced: bool = False) -> None:
+        """Writes a file that will never change; a damaged one under that name is mended. Errors: UnavailableError."""
+        self._place(path, content, is_synced=is_synced, is_mutable=False)
+
+    def replace(self, path: str, content: bytes, *, is_synced: bool = False) -> None:
+        """Replaces a mutable file; its modification time is at least one whole second after the one before.
+
+        With no file before it, the folder's last change and the newest file removed there stand in for it.
+        Source: the protocol, section 3.4: a static server's entity tag is made of seconds and size.
+        Errors: UnavailableError.
+        """
+        self._place(path, content, is_synced=is_synced, is_mutable=True)
+
+    def remove(self, path: str) -> None:
+        """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
+        try:
+            place = locate(self._folder, path)
+            folder = os.path.dirname(place)
+            self._gone_ns[folder] = max(self._gone_ns.get(folder, 0), os.lstat(place).st_mtime_ns)
+            os.unlink(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "remove") from error
+        self._unsynced.add(place)
+
+    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+        """Complete files directly in a folder, in any order, at most `limit`; none when there is no such folder.
+
+        Errors: UnavailableError. What vanishes meanwhile, hidden names, links and folders are left out.
+        """
+        check_path(folder)
+        found: list[Listed] = []
+        try:
+            with os.scandir(os.path.dirname(locate(self._folder, f"{folder}/_"))) as entries:
+                for entry in entries:
+                    if len(found) >= limit:
+                        break
+                    if (size_bytes := _size_of(entry)) is not None:
+                        found.append(Listed(entry.name, size_bytes))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{folder}", "list") from error
+        return found
+
+    def set_full(self, box: str, *, is_full: bool) -> None:
+        """Lets an up box take nothing more, or take again: every server of the folder heeds it. Errors: UnavailableError."""
+        check_path(box)
+        mark = f"{self._folder}/{box}/{FULL}"
+        try:
+            if is_full:
+                os.close(create_aside(mark))
+            else:
+                os.unlink(mark)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise unavailable(error, mark, "mark") from error
+
+    def sync(self) -> None:
+        """Makes everything written and removed so far outlast a power cut. Errors: UnavailableError; a later call tries again."""
+        unsynced, self._unsynced = self._unsynced, set()
+        try:
+            make_durable(self._folder, unsynced)
+        except OSError as error:
+            self._unsynced |= unsynced
+            raise unavailable(error, self._folder, "sync") from error
+
+    def _place(self, path: str, content: bytes, *, is_synced: bool, is_mutable: bool) -> None:
+        check_path(path)
+        aside = f"{self._folder}/{ASIDE}/{os.getpid()}-{next(self._numbers)}"
+        try:
+            self._open_aside()
+            target = self._target(path)
+            _write_aside(aside, content, is_synced=is_synced)
+            if is_mutable:
+                _date_after(aside, self._last_change_ns(target))
+            os.replace(aside, target)
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "write") from error
+        self._unsynced.add(target)
+
+    def _target(self, path: str) -> str:
+        try:
+            return locate(self._folder, path)
+        except FileNotFoundError:
+            folders = path.split("/")[:-1]
+            for depth in range(1, len(folders) + 1):
+                self._make_folder("/".join(folders[:depth]))
+            return locate(self._folder, path)
+
+    def _last_change_ns(self, target: str) -> int:
+        """The modification time that a replacement has to come after."""
+        try:
+            return os.lstat(target).st_mtime_ns
+        except FileNotFoundError:
+            folder = os.path.dirname(target)
+            return max(os.lstat(folder).st_mtime_ns, self._gone_ns.get(folder, 0))
+
+    def _make_folder(self, folder: str) -> None:
+        mode = self._up_mode if any(folder == box.name for box in UP_BOXES) else FOLDER_MODE
+        os.makedirs(self._folder, FOLDER_MODE, exist_ok=True)
+        place = f"{self._folder}/{folder}"
+        try:
+            os.mkdir(place, mode)
+        except FileExistsError:
+            return
+        os.chmod(place, mode)
+
+    def _open_aside(self) -> None:
+        """Makes the place for asides once, and clears away what an owner left there whom a power cut or a kill ended."""
+        if self._is_swept:
+            return
+        folder = f"{self._folder}/{ASIDE}"
+        os.makedirs(self._folder, FOLDER_MODE, exist_ok=True)
+        os.makedirs(folder, 0o700, exist_ok=True)
+        own = f"{os.getpid()}-"
+        for name in os.listdir(folder):
+            if not name.startswith(own):
+                os.unlink(f"{folder}/{name}")
+        self._is_swept = True
+
+
+def tag_of(seen: os.stat_result) -> str:
+    """The tag of a file in a folder: it changes with every replacement."""
+    return f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
+
+
+def _write_aside(aside: str, content: bytes, *, is_synced: bool) -> None:
+    descriptor = create_aside(aside)
+    is_whole = False
+    try:
+        write_all(descriptor, content)
+        if is_synced:
+            os.fsync(descriptor)
+        is_whole = True
+    finally:
+        os.close(descriptor)
+        if not is_whole:
+            os.unlink(aside)
+
+
+def _date_after(aside: str, before_ns: int) -> None:
+    earliest_ns = before_ns + 1_000_000_000
+    if os.lstat(aside).st_mtime_ns < earliest_ns:
+        os.utime(aside, ns=(earliest_ns, earliest_ns))
+
+
+def _read_at_most(descriptor: int, limit_bytes: int) -> bytes:
+    pieces = []
+    rest = limit_bytes
+    while rest > 0 and (piece := os.read(descriptor, min(rest, _PIECE_BYTES))):
+        pieces.append(piece)
+        rest -= len(piece)
+    return b"".join(pieces)
+
+
+def _size_of(entry: os.DirEntry[str]) -> int | None:
+    if entry.name.startswith("."):
+        return None
+    try:
+        seen = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return seen.st_size if stat.S_ISREG(seen.st_mode) else None

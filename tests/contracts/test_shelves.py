@@ -1,0 +1,210 @@
+"""What every shelf promises the site that owns it."""
+
+import os
+import resource
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from purveyor.lab.transport import MemoryBoxes
+from purveyor.transport.folder import FolderPoint, FolderShelf
+from purveyor.transport.interface import Listed, Shelf
+from purveyor.wire.errors import RejectedError, UnavailableError
+
+
+@pytest.fixture
+def folder_shelf(tmp_path: Path) -> FolderShelf:
+    """A shelf in a folder."""
+    return FolderShelf(tmp_path / "CAP_S01")
+
+
+@pytest.fixture
+def memory_shelf() -> Shelf:
+    """The lab's shelf."""
+    clock: Callable[[], datetime] = lambda: datetime(2026, 1, 1, tzinfo=UTC)  # noqa: E731
+    return MemoryBoxes("memory:cap", clock).shelf()
+
+
+@pytest.fixture(params=["folder_shelf"])
+def shelf(request: pytest.FixtureRequest) -> Shelf:
+    """One of all of them."""
+    found: Shelf = request.getfixturevalue(request.param)
+    return found
+
+
+def test_what_was_written_is_read(shelf: Shelf) -> None:
+    shelf.write("offerinf.box/lookup/4/03.lkp", b"shard")
+    assert shelf.read("offerinf.box/lookup/4/03.lkp") == b"shard"
+
+
+def test_what_was_never_written_is_none(shelf: Shelf) -> None:
+    assert shelf.read("offerinf.box/lookup/4/03.lkp") is None
+    shelf.write("offerinf.box/x", b"")
+    assert shelf.read("offerinf.box/x/y") is None
+
+
+def test_a_damaged_file_is_mended_by_writing_it_again(shelf: Shelf) -> None:
+    shelf.write("pkginfo.box/a", b"damaged")
+    shelf.write("pkginfo.box/a", b"right")
+    assert shelf.read("pkginfo.box/a") == b"right"
+
+
+def test_a_replaced_file_is_the_newest(shelf: Shelf) -> None:
+    for content in (b"1", b"22", b"3"):
+        shelf.replace("clidata.box/timestamp.json", content)
+    assert shelf.read("clidata.box/timestamp.json") == b"3"
+
+
+def test_removing_is_done_once_and_asked_for_as_often_as_one_likes(shelf: Shelf) -> None:
+    shelf.write("ddr.box/a", b"x")
+    shelf.remove("ddr.box/a")
+    shelf.remove("ddr.box/a")
+    shelf.remove("nothing.box/a")
+    assert shelf.read("ddr.box/a") is None
+
+
+def test_a_folder_lists_its_own_files_and_their_sizes(shelf: Shelf) -> None:
+    shelf.write("ddr.box/a", b"x")
+    shelf.write("ddr.box/b", b"xx")
+    shelf.write("ddr.box/deeper/c", b"xxx")
+    shelf.write("ddr.box2/d", b"xxxx")
+    assert sorted(shelf.listed("ddr.box", limit=10)) == [Listed("a", 1), Listed("b", 2)]
+    assert shelf.listed("ddr.box/deeper", limit=10) == [Listed("c", 3)]
+
+
+def test_a_listing_has_at_most_as_many_as_asked_for(shelf: Shelf) -> None:
+    for number in range(20):
+        shelf.write(f"ddr.box/{number}", b"x")
+    assert len(shelf.listed("ddr.box", limit=7)) == 7
+
+
+def test_a_folder_that_is_not_there_lists_nothing(shelf: Shelf) -> None:
+    assert shelf.listed("ddr.box", limit=10) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["../outside", "ddr.box/../../outside", "/etc/passwd", "", ".", "ddr.box/", "ddr.box/.hidden", "a//b", "a\\b", "a\0"]
+)
+def test_a_path_that_leaves_the_shelf_is_rejected(shelf: Shelf, path: str) -> None:
+    with pytest.raises(RejectedError):
+        shelf.write(path, b"x")
+    with pytest.raises(RejectedError):
+        shelf.replace(path, b"x")
+    with pytest.raises(RejectedError):
+        shelf.read(path)
+    with pytest.raises(RejectedError):
+        shelf.remove(path)
+
+
+def test_syncing_keeps_everything(shelf: Shelf) -> None:
+    for number in range(100):
+        shelf.write(f"offerinf.box/{number // 10}/{number}", b"x")
+    shelf.remove("offerinf.box/0/0")
+    shelf.sync()
+    shelf.sync()
+    assert len(shelf.listed("offerinf.box/0", limit=100)) == 9
+
+
+# What only a real folder can get wrong.
+
+
+def test_a_replacement_is_dated_at_least_one_whole_second_later(folder_shelf: FolderShelf) -> None:
+    place = folder_shelf.folder / "clidata.box/timestamp.json"
+    dates = []
+    for number in range(5):
+        folder_shelf.replace("clidata.box/timestamp.json", b"%d" % number)
+        dates.append(place.stat().st_mtime_ns)
+    assert all(later - earlier >= 1_000_000_000 for earlier, later in zip(dates, dates[1:], strict=False))
+
+
+def test_nothing_is_left_aside_and_nothing_aside_is_listed(folder_shelf: FolderShelf) -> None:
+    folder_shelf.write("ddr.box/a", b"x")
+    (folder_shelf.folder / "ddr.box/.half-written").write_bytes(b"x")
+    (folder_shelf.folder / "ddr.box/link").symlink_to("/etc/passwd")
+    os.mkfifo(folder_shelf.folder / "ddr.box/pipe")
+    assert folder_shelf.listed("ddr.box", limit=10) == [Listed("a", 1)]
+    assert list((folder_shelf.folder / ".aside").iterdir()) == []
+
+
+def test_what_a_killed_owner_left_aside_is_cleared_away(folder_shelf: FolderShelf) -> None:
+    aside = folder_shelf.folder / ".aside"
+    aside.mkdir(parents=True)
+    (aside / "1-77").write_bytes(b"half")
+    folder_shelf.write("ddr.box/a", b"x")
+    assert list(aside.iterdir()) == []
+
+
+def test_no_link_is_followed(folder_shelf: FolderShelf, tmp_path: Path) -> None:
+    folder_shelf.write("ddr.box/a", b"x")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_bytes(b"secret")
+    (folder_shelf.folder / "ddr.box/link").symlink_to(tmp_path / "outside/secret")
+    (folder_shelf.folder / "sinv.box").symlink_to(tmp_path / "outside")
+    os.mkfifo(folder_shelf.folder / "ddr.box/pipe")
+    for path in ("ddr.box/link", "sinv.box/secret", "ddr.box/pipe"):
+        with pytest.raises(RejectedError):
+            folder_shelf.read(path)
+    with pytest.raises(RejectedError):
+        folder_shelf.write("sinv.box/new", b"x")
+    with pytest.raises(RejectedError):
+        folder_shelf.remove("sinv.box/secret")
+    with pytest.raises(RejectedError):
+        folder_shelf.listed("sinv.box", limit=10)
+    folder_shelf.remove("ddr.box/link")
+    assert (tmp_path / "outside/secret").read_bytes() == b"secret"
+
+
+def test_everybody_may_read_down_boxes_and_nobody_else_list_up_boxes(folder_shelf: FolderShelf) -> None:
+    before = os.umask(0o077)
+    try:
+        folder_shelf.make_boxes()
+        folder_shelf.write("offerinf.box/lookup/1/0.lkp", b"x")
+    finally:
+        os.umask(before)
+    modes = {
+        path: stat.S_IMODE((folder_shelf.folder / path).stat().st_mode)
+        for path in ("offerinf.box/lookup/1", "offerinf.box/lookup/1/0.lkp", "ccr.box")
+    }
+    assert modes == {"offerinf.box/lookup/1": 0o755, "offerinf.box/lookup/1/0.lkp": 0o644, "ccr.box": 0o1730}
+
+
+def test_an_administrators_mode_of_a_box_is_kept(folder_shelf: FolderShelf) -> None:
+    folder_shelf.make_boxes()
+    (folder_shelf.folder / "ccr.box").chmod(0o1733)
+    folder_shelf.make_boxes()
+    assert stat.S_IMODE((folder_shelf.folder / "ccr.box").stat().st_mode) == 0o1733
+
+
+def test_a_place_that_cannot_be_written_is_unavailable_and_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    shelf = FolderShelf(tmp_path / "file")
+    with pytest.raises(UnavailableError, match=r"file/ddr\.box/a: "):
+        shelf.write("ddr.box/a", b"x")
+
+
+def test_a_write_that_the_system_cuts_short_leaves_the_old_file_and_nothing_aside(folder_shelf: FolderShelf) -> None:
+    folder_shelf.replace("clidata.box/timestamp.json", b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UnavailableError, match="File too large"):
+            folder_shelf.replace("clidata.box/timestamp.json", b"x" * 2**20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert folder_shelf.read("clidata.box/timestamp.json") == b"old"
+    assert list((folder_shelf.folder / ".aside").iterdir()) == []
+
+
+def test_a_full_box_says_so_to_a_client_with_the_folder(folder_shelf: FolderShelf) -> None:
+    folder_shelf.make_boxes()
+    folder_shelf.set_full("ddr.box", is_full=True)
+    folder_shelf.set_full("ddr.box", is_full=True)
+    with pytest.raises(UnavailableError, match="full"):
+        FolderPoint(folder_shelf.folder).put("ddr.box/" + "0" * 32, b"x")
+    assert folder_shelf.listed("ddr.box", limit=10) == []
+    folder_shelf.set_full("ddr.box", is_full=False)
+    folder_shelf.set_full("ddr.box", is_full=False)
+    FolderPoint(folder_shelf.folder).put("ddr.box/" + "0" * 32, b"x")
