@@ -124,6 +124,7 @@ class ContentStore:
         Errors: UnavailableError.
         """
         freed_bytes = 0
+        path = manifest_path(checked_digest(sha256))
         try:
             tree = self.read_manifest(sha256)
         except RejectedError:
@@ -137,7 +138,7 @@ class ContentStore:
                 freed_bytes += self._remove(stored.path)
         for folder in {os.path.dirname(stored.path) for stored in distinct_files(tree)}:
             self._sync_folder(folder)
-        freed_bytes += self._remove(manifest_path(sha256))
+        freed_bytes += self._remove(path)
         self._sync_folder("manifests")
         return freed_bytes
 

@@ -108,3 +108,5 @@ def _check_sizes(manifest: Manifest) -> None:
     for file in manifest.files:
         if sizes.setdefault(file.sha256, file.size_bytes) != file.size_bytes:
             raise RejectedError(f"{file.path!r} has the digest of a file of another size")
+        if (file.size_bytes == 0) != (file.sha256 == EMPTY_SHA256):
+            raise RejectedError(f"{file.path!r} is empty by its size or by its digest, but not by both")

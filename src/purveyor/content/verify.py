@@ -43,9 +43,10 @@ def verified(pieces: Iterable[bytes], *, sha256: str, limit_bytes: int) -> Itera
         if size_bytes > limit_bytes:
             raise RejectedError(f"{sha256} is larger than {limit_bytes} bytes")
         digest.update(piece)
-        if held:
-            yield held
-        held = piece
+        if piece:
+            if held:
+                yield held
+            held = piece
     if digest.hexdigest() != sha256:
         raise RejectedError(f"the {size_bytes} bytes have the digest {digest.hexdigest()}, not {sha256}")
     if held:
