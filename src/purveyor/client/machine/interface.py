@@ -85,6 +85,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     is_timed_out: bool = False
     is_stopped: bool = False
     start_error: str = ""
+    is_transient: bool = False
+    """Whether what kept the command from starting may pass by itself."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     output_tail: str = ""

@@ -1,0 +1,195 @@
+"""The Advertised Programs Manager: decides, fetches and runs what the site advertises to this machine, and forgets what it deleted.
+
+One turn: look at what runs, forget what was deleted, remove what is to be removed, take in what is offered, run what is due. Each
+step reads, decides, and stores with its status messages in one transaction; the doing follows. A turn may be cut off anywhere:
+the next one goes on. Upstream: `policy`; downstream: `content`, the machine, `reports`. Asks no CAP, knows no clock of its own.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from purveyor.client.content import ContentCache
+from purveyor.client.machine.interface import Machine
+from purveyor.client.policy_view import Policy
+from purveyor.client.programs import records, removal
+from purveyor.client.programs.bench import Bench, Limits, silent
+from purveyor.client.programs.deletion import forget_deleted
+from purveyor.client.programs.families import Runs
+from purveyor.client.programs.intake import take_in
+from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Job, Kind
+from purveyor.client.programs.settling import settle, sweep
+from purveyor.client.state.store import State
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.ids import PackageId
+from purveyor.wire.jobs import JobState
+from purveyor.wire.settings import AgentSettings
+
+SHORTEST_PAUSE = timedelta(seconds=1)
+"""No turn asks for the next one sooner: nothing spins (Q240921, Q302535)."""
+LOOK_SECONDS = 60
+"""A run is looked at after this long, then after ever longer times; its end is noticed by the sentinel before."""
+
+
+def turn(
+    policy: Policy,
+    *,
+    state: State,
+    machine: Machine,
+    content: ContentCache,
+    point_for: Callable[[str], Point],
+    now: datetime,
+    note: Callable[[str], None] = silent,
+) -> datetime | None:
+    """Does what is due, and says when something is due next; None: nothing but what a later policy brings.
+
+    Shape:  `note` takes lines for the agent's log.
+    Errors: none that are expected; whatever cannot be done now is stored as the state of a job and told.
+    """
+    bench = Bench(state=state, machine=machine, now=now, limits=_limits(policy.settings), note=note)
+    site = policy.settings.site
+    settle(bench, site=site)
+    sweep(bench)
+    forget_deleted(bench, policy, content)
+    removal.plan_removals(bench, policy)
+    standings = take_in(bench, policy)
+    runs = Runs(bench=bench, policy=policy, content=content, point_for=point_for, standings=standings)
+    runs.drop_orphans()
+    has_ended = _run_due(runs, site)
+    if has_ended or runs.has_fetched:
+        _evict(runs)
+    return _next_due(runs)
+
+
+def jobs(state: State) -> list[Job]:
+    """All jobs of this machine, planned and done, in the order in which they came."""
+    return records.jobs(state)
+
+
+def is_running(state: State) -> bool:
+    """Whether a program was started and is not yet settled."""
+    return any(job.state is JobState.RUNNING for job in records.open_jobs(state))
+
+
+def holding(state: State, policy: Policy) -> tuple[PackageId, ...]:
+    """Packages that the site deletes or removes, and of which something still runs or is still installed here.
+
+    Shape:  sorted; deleted ones until all is forgotten (a run may go on), removed ones while something runs or can be uninstalled.
+    """
+    if not policy.deleted_packages and not policy.removals:
+        return ()
+    running = {job.key.package for job in records.open_jobs(state) if job.state is JobState.RUNNING}
+    installed = {receipt.key.package for receipt in records.receipts(state) if receipt.uninstall is not None}
+    return tuple(sorted((records.packages_known(state) & policy.deleted_packages) | ((running | installed) & policy.removals)))
+
+
+def uninstall(
+    package: PackageId,
+    *,
+    state: State,
+    machine: Machine,
+    now: Callable[[], datetime],
+    wait: Callable[[], None],
+    note: Callable[[str], None] = silent,
+) -> list[Job]:
+    """Uninstalls all programs of a package from their receipts, the newest first, and gives the jobs as they ended.
+
+    Needs no site, and works long after the package is gone. `wait` is called between looks at what runs.
+    Errors: RefusedError when this machine has no receipt with an uninstall command.
+    """
+    bench = Bench(state=state, machine=machine, now=now(), note=note)
+    receipts = [receipt for receipt in records.receipts(state, package) if receipt.uninstall is not None]
+    if not receipts:
+        raise RefusedError(f"nothing of {package} that can be uninstalled was installed on this machine")
+    planned = [removal.plan_uninstall(bench, receipt) for receipt in receipts]
+    while True:
+        bench.now = now()
+        settle(bench, site=receipts[0].site)
+        current = [records.job_of(state, job.key, job.occurrence) or job for job in planned]
+        tried = {job.key for job in current if job.next_try_at is not None or job.problem}
+        if all(not job.is_open or job.state is JobState.RESTART_PENDING or job.key in tried for job in current):
+            return current
+        if is_running(state) or not removal.launch_next_uninstall(bench):
+            wait()
+
+
+def _limits(settings: AgentSettings) -> Limits:
+    return Limits(
+        retry_seconds=settings.retry_seconds,
+        retry_limit_seconds=settings.retry_limit_seconds,
+        history_limit=settings.history_limit,
+    )
+
+
+def _evict(runs: Runs) -> None:
+    try:
+        runs.content.evict(runs.policy.settings, runs.kept_manifests())
+    except UnavailableError as error:
+        runs.bench.note(f"the cache cannot be tidied now: {error}")
+
+
+def _run_due(runs: Runs, site: str) -> bool:
+    """Runs what is due, as far as one pass can: what is ready starts before what has to be fetched. True when a run ended."""
+    has_ended = False
+    while _start_one(runs):
+        if not settle(runs.bench, site=site):
+            break
+        has_ended = True
+        runs.standings = take_in(runs.bench, runs.policy)
+    return has_ended
+
+
+def _start_one(runs: Runs) -> bool:
+    """Fetches what is due and launches one program, if nothing runs. True when one was launched."""
+    if not runs.is_busy() and removal.launch_next_uninstall(runs.bench):
+        return True
+    if not runs.policy.may_run_accepted:
+        return False
+    was_launched = False
+    for is_fetching in (False, True):
+        for root in runs.roots_due():
+            members = runs.family(root)
+            if members and (is_fetching or all(_is_here(runs, member) for member in members)):
+                members = [runs.fetch(member) for member in members]
+                was_launched = runs.launch(members[-1], members) or was_launched
+    return was_launched
+
+
+def _is_here(runs: Runs, job: Job) -> bool:
+    return job.state is JobState.READY or not job.manifest or runs.content.is_held(job.manifest)
+
+
+def _next_due(runs: Runs) -> datetime | None:
+    bench, policy = runs.bench, runs.policy
+    open_jobs = records.open_jobs(bench.state)
+    running = [job for job in open_jobs if job.state is JobState.RUNNING]
+    times: list[datetime] = [_next_look(job, bench.now) for job in running]
+    if runs.is_late:
+        times.append(bench.now)
+    if not runs.is_busy():
+        uninstall_due = removal.next_due(bench, policy)
+        if uninstall_due is not None:
+            times.append(uninstall_due)
+    if policy.may_run_accepted:
+        times += _starts(runs, open_jobs)
+    earliest = min(times, default=None)
+    return None if earliest is None else max(earliest, bench.now + SHORTEST_PAUSE)
+
+
+def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
+    """When jobs that have not begun come to their time, or are tried again."""
+    times = []
+    for job in open_jobs:
+        if job.kind is not Kind.RUN or job.state not in RUNNABLE or job.state not in NOT_STARTED:
+            continue
+        standing = runs.standings.get(job.key)
+        if job.next_try_at is not None and job.next_try_at > runs.bench.now:
+            times.append(job.next_try_at)
+        elif job.is_root and job.due_at is not None and job.due_at > runs.bench.now and standing is not None and standing.asking:
+            times.append(job.due_at)
+    return times
+
+
+def _next_look(job: Job, now: datetime) -> datetime:
+    elapsed = now - (job.started_at or now)
+    return now + max(timedelta(seconds=LOOK_SECONDS), elapsed)

@@ -1,0 +1,72 @@
+"""Which programs must have succeeded before another may run: the chain of dependencies, deepest first.
+
+Pure. A dependency is not advertised itself; it runs under the occurrence of the program that needs it (Q263700, Q318779).
+"""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from purveyor.wire.ids import PackageId
+from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
+
+DEPTH_LIMIT = 32
+"""Programs in one chain; a longer one is taken for a mistake."""
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """The programs to run, in this order; the last one is the one that was asked for."""
+
+    keys: tuple[ProgramKey, ...]
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """Why there is no chain to run. `may_pass`: by a change that is no mending, such as enabling a program again."""
+
+    reason: str
+    may_pass: bool = False
+
+
+def chain_of(
+    key: ProgramKey,
+    packages: Mapping[PackageId, PackageInfo],
+    *,
+    gone: Collection[ProgramKey] = (),
+    disabled: Collection[ProgramKey] = (),
+) -> Chain | Broken:
+    """The program and all that it depends on, deepest first.
+
+    Shape:  `gone` are programs proven deleted, `disabled` those that may not run now.
+    """
+    keys: list[ProgramKey] = []
+    wanted: ProgramKey | None = key
+    while wanted is not None:
+        if wanted in keys:
+            return Broken(f"{key} depends on itself, by way of {' → '.join(str(one) for one in (*reversed(keys), wanted))}")
+        if len(keys) >= DEPTH_LIMIT:
+            return Broken(f"{key} depends on more than {DEPTH_LIMIT} programs in a row")
+        program = program_of(wanted, packages)
+        if program is None or wanted in gone:
+            return Broken(f"the program {wanted}, on which {key} depends, does not exist" if wanted != key else f"{key} cannot be read")
+        if keys and wanted in disabled:
+            return Broken(f"the program {wanted}, on which {key} depends, is disabled", may_pass=True)
+        keys.insert(0, wanted)
+        wanted = program.depends_on
+    return Chain(tuple(keys))
+
+
+def program_of(key: ProgramKey, packages: Mapping[PackageId, PackageInfo]) -> Program | None:
+    """The program with this key, or None."""
+    info = packages.get(key.package)
+    return None if info is None else info.program(key.program)
+
+
+def is_supported(program: Program, platform: str) -> bool:
+    """Whether a program may run on a platform such as `linux/debian/12`: one of its own names it, or leads to it.
+
+    Source: Q321580: the answer depends on the platform alone.
+    """
+    if not program.platforms:
+        return True
+    here = f"{platform.strip().casefold()}/"
+    return any(here.startswith(f"{one.strip().casefold().rstrip('/')}/") for one in program.platforms)

@@ -1,0 +1,198 @@
+"""A job: one run of one program on this machine, planned or done; and the one table of what may become of it.
+
+Pure. The table is the whole truth about states: whoever changes a state names an event, and an event that the table does not
+allow there is a bug. Read and written by the Advertised Programs Manager alone.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from purveyor.wire.form import Instant
+from purveyor.wire.ids import AdvertisementId
+from purveyor.wire.jobs import JobState
+from purveyor.wire.package_info import Program, ProgramKey
+
+
+class Kind(StrEnum):
+    """What a job is for."""
+
+    RUN = "run"
+    UNINSTALL = "uninstall"
+
+
+class Event(StrEnum):
+    """What happens to a job."""
+
+    FETCH = "fetch"  # its content is being fetched
+    CONTENT_HELD = "content-held"  # its content is here, whole and verified
+    WAIT = "wait"  # its time, its content or its conditions changed: it is looked at afresh
+    START = "start"  # its start is stored; it is launched next
+    NOT_STARTED = "not-started"  # the launch failed for a reason that may pass
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    TIME_OUT = "time-out"
+    INTERRUPT = "interrupt"  # nobody can tell how it ended
+    RUN_AGAIN = "run-again"  # interrupted, and its program says that it may be run again
+    NEED_RESTART = "need-restart"
+    RESTARTED = "restarted"
+    WITHDRAW = "withdraw"  # not offered now
+    OFFER_AGAIN = "offer-again"
+    REFUSE = "refuse"  # this machine is none of its platforms
+    ALLOW = "allow"
+    POSTPONE = "postpone"
+    SATISFY = "satisfy"  # what it was for has succeeded meanwhile
+    FAIL_DEPENDENCY = "fail-dependency"
+    REVOKE = "revoke"  # its package or program was deleted
+
+
+_BEFORE_START: Mapping[Event, JobState] = {
+    Event.WITHDRAW: JobState.NOT_OFFERED,
+    Event.REFUSE: JobState.REFUSED,
+    Event.SATISFY: JobState.SUCCEEDED,
+    Event.FAIL_DEPENDENCY: JobState.FAILED,
+    Event.REVOKE: JobState.REVOKED,
+}
+
+TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
+    JobState.WAITING: {
+        **_BEFORE_START,
+        Event.FETCH: JobState.DOWNLOADING,
+        Event.CONTENT_HELD: JobState.READY,
+        Event.POSTPONE: JobState.POSTPONED,
+        Event.WAIT: JobState.WAITING,
+    },
+    JobState.DOWNLOADING: {
+        **_BEFORE_START,
+        Event.FETCH: JobState.DOWNLOADING,
+        Event.CONTENT_HELD: JobState.READY,
+        Event.WAIT: JobState.WAITING,
+    },
+    JobState.READY: {
+        **_BEFORE_START,
+        Event.START: JobState.RUNNING,
+        Event.FETCH: JobState.DOWNLOADING,
+        Event.CONTENT_HELD: JobState.READY,
+        Event.POSTPONE: JobState.POSTPONED,
+        Event.WAIT: JobState.WAITING,
+    },
+    JobState.RUNNING: {
+        Event.NOT_STARTED: JobState.READY,
+        Event.SUCCEED: JobState.SUCCEEDED,
+        Event.FAIL: JobState.FAILED,
+        Event.TIME_OUT: JobState.TIMED_OUT,
+        Event.INTERRUPT: JobState.INTERRUPTED,
+        Event.NEED_RESTART: JobState.RESTART_PENDING,
+    },
+    JobState.INTERRUPTED: {
+        Event.SUCCEED: JobState.SUCCEEDED,
+        Event.FAIL: JobState.FAILED,
+        Event.NEED_RESTART: JobState.RESTART_PENDING,
+        Event.RUN_AGAIN: JobState.WAITING,
+    },
+    JobState.RESTART_PENDING: {Event.RESTARTED: JobState.SUCCEEDED},
+    JobState.NOT_OFFERED: {
+        Event.OFFER_AGAIN: JobState.WAITING,
+        Event.SATISFY: JobState.SUCCEEDED,
+        Event.REVOKE: JobState.REVOKED,
+    },
+    JobState.REFUSED: {
+        Event.ALLOW: JobState.WAITING,
+        Event.WITHDRAW: JobState.NOT_OFFERED,
+        Event.SATISFY: JobState.SUCCEEDED,
+        Event.REVOKE: JobState.REVOKED,
+    },
+    JobState.POSTPONED: {
+        **_BEFORE_START,
+        Event.WAIT: JobState.WAITING,
+    },
+    JobState.SUCCEEDED: {},
+    JobState.FAILED: {Event.RUN_AGAIN: JobState.WAITING},
+    JobState.TIMED_OUT: {Event.RUN_AGAIN: JobState.WAITING},
+    JobState.REVOKED: {},
+}
+
+NOT_STARTED = frozenset(
+    {
+        JobState.WAITING,
+        JobState.DOWNLOADING,
+        JobState.READY,
+        JobState.NOT_OFFERED,
+        JobState.POSTPONED,
+        JobState.REFUSED,
+    }
+)
+"""States in which nothing has been run yet, or will be run once more."""
+
+OPEN = NOT_STARTED | {JobState.RUNNING, JobState.RESTART_PENDING}
+"""States from which a job still goes on."""
+
+RUNNABLE = frozenset({JobState.WAITING, JobState.DOWNLOADING, JobState.READY})
+"""States from which a job may come to run in this pass."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run of one program, planned or done.
+
+    Shape: `occurrence` names it with `key`, and is run at most once; `covers` are the occurrences of the same program that the
+    run answers too; `program` is the program as it was when the run began, since a package may change meanwhile.
+    """
+
+    key: ProgramKey
+    occurrence: str
+    kind: Kind = Kind.RUN
+    state: JobState = JobState.WAITING
+    advertisement: AdvertisementId | None = None
+    source_version: int = 0
+    manifest: str = ""
+    due_at: Instant | None = None
+    parent: ProgramKey | None = None
+    """The program that waits for this one; a job with a parent is run under the parent's occurrence."""
+    attempts: int = 0
+    """How many times it was started."""
+    failures: int = 0
+    """How many times in a row it could not be prepared."""
+    next_try_at: Instant | None = None
+    problem: str = ""
+    """The reason last told, so that each is told once."""
+    program: Program | None = None
+    run: str = ""
+    boot_id: str = ""
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    exit_code: int | None = None
+    covers: tuple[str, ...] = ()
+    is_start_told: bool = False
+    is_by_result_file: bool = False
+    text: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still become of it."""
+        return self.state in OPEN
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it runs for itself, not because another program depends on it."""
+        return self.parent is None
+
+
+def is_allowed(state: JobState, event: Event) -> bool:
+    """Whether the table has this event in this state."""
+    return event in TRANSITIONS[state]
+
+
+def advanced(job: Job, event: Event, **changes: object) -> Job:
+    """The job after an event, with other fields changed too.
+
+    Errors: ValueError for a transition that the table does not have: a bug.
+    """
+    if not is_allowed(job.state, event):
+        raise ValueError(f"{job.key} {job.occurrence}: {event} is not possible while {job.state}")
+    return msgspec.structs.replace(job, state=TRANSITIONS[job.state][event], **changes)
+
+
+def changed(job: Job, **changes: object) -> Job:
+    """The job with some fields changed, in the same state."""
+    return msgspec.structs.replace(job, **changes)

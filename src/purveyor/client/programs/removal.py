@@ -1,0 +1,94 @@
+"""Uninstalls, from the receipts: because the site removes a package, or because a person at the machine asks for it.
+
+Needs neither the site nor the package: the receipt has the command and the files that it needs. Never removes a receipt itself:
+that follows a successful uninstall.
+"""
+
+from datetime import datetime
+from functools import partial
+
+from purveyor.client.machine.interface import Disk
+from purveyor.client.policy_view import Policy
+from purveyor.client.programs import records
+from purveyor.client.programs.bench import Bench
+from purveyor.client.programs.job import NOT_STARTED, Event, Job, Kind, advanced, changed, is_allowed
+from purveyor.client.programs.launching import launch
+from purveyor.client.programs.preparing import files_below
+from purveyor.client.programs.receipt import Receipt, folder_of, uninstall_program
+from purveyor.wire.jobs import JobState
+
+ATTEMPT_LIMIT = 3
+"""How many times the site's wish to uninstall is tried on one receipt."""
+
+
+def plan_removals(bench: Bench, policy: Policy) -> None:
+    """Makes an uninstall job for every receipt of a package that the site removes, and takes up those that failed."""
+    if not policy.is_fresh:
+        return
+    for package in sorted(policy.removals):
+        for receipt in records.receipts(bench.state, package):
+            if receipt.uninstall is not None:
+                _plan(bench, receipt, is_asked_for=False)
+
+
+def plan_uninstall(bench: Bench, receipt: Receipt) -> Job:
+    """The uninstall job for a receipt, because a person asks for it now; one that failed before is taken up again."""
+    return _plan(bench, receipt, is_asked_for=True)
+
+
+def launch_next_uninstall(bench: Bench) -> bool:
+    """Launches the uninstall that is next, if one is due. True when one was started. The newest receipt goes first."""
+    by_key = {job.key: job for job in records.open_jobs(bench.state) if job.kind is Kind.UNINSTALL and job.state in NOT_STARTED}
+    if not by_key:
+        return False
+    for receipt in records.receipts(bench.state):
+        job = by_key.get(receipt.key)
+        if job is None or (job.next_try_at is not None and job.next_try_at > bench.now):
+            continue
+        if job.state is not JobState.READY:
+            job = advanced(job, Event.CONTENT_HELD)
+        lay_out = partial(_lay_out, bench.machine.disk, receipt)
+        after = launch(bench, job, uninstall_program(receipt), site=receipt.site, lay_out=lay_out, answers=())
+        if after.attempts > job.attempts:
+            return True
+    return False
+
+
+def next_due(bench: Bench, policy: Policy) -> datetime | None:
+    """When the next uninstall can be tried."""
+    waiting = [job for job in records.open_jobs(bench.state) if job.kind is Kind.UNINSTALL and job.state in NOT_STARTED]
+    for package in policy.removals:
+        for receipt in records.receipts(bench.state, package):
+            job = records.job_of(bench.state, receipt.key, occurrence_of(receipt))
+            if job is not None and not job.is_open and is_allowed(job.state, Event.RUN_AGAIN) and job.attempts < ATTEMPT_LIMIT:
+                waiting.append(job)
+    return min((job.next_try_at or bench.now for job in waiting), default=None)
+
+
+def occurrence_of(receipt: Receipt) -> str:
+    """What the uninstall of one receipt is known by."""
+    return f"uninstall@{receipt.written_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _plan(bench: Bench, receipt: Receipt, *, is_asked_for: bool) -> Job:
+    occurrence = occurrence_of(receipt)
+    job = records.job_of(bench.state, receipt.key, occurrence)
+    if job is None:
+        job = Job(key=receipt.key, occurrence=occurrence, kind=Kind.UNINSTALL, source_version=receipt.source_version)
+        with bench.state.transaction():
+            return bench.save(job)
+    if job.is_open:
+        is_waiting = is_asked_for and job.state in NOT_STARTED
+        return bench.save(changed(job, next_try_at=None, problem="")) if is_waiting else job
+    is_due = job.attempts < ATTEMPT_LIMIT and (job.next_try_at is None or job.next_try_at <= bench.now)
+    if is_allowed(job.state, Event.RUN_AGAIN) and (is_asked_for or is_due):
+        with bench.state.transaction():
+            return bench.save(advanced(job, Event.RUN_AGAIN, next_try_at=None, problem=""))
+    return job
+
+
+def _lay_out(disk: Disk, receipt: Receipt, folder: str) -> None:
+    kept = folder_of(receipt.key)
+    for path in files_below(disk, kept):
+        disk.place(f"{kept}/{path}", f"{folder}/{path}", is_executable=True)
+    disk.make_folder(folder)

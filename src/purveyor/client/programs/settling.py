@@ -1,0 +1,198 @@
+"""Looks at the runs under way and settles those that are over: judges, stores with its message, writes the receipt, clears up.
+
+What a person sees as "succeeded" is the program's own word; what is detected afterwards is told apart, as a fact of its own.
+"""
+
+from purveyor.client.machine.interface import RunReport, RunState
+from purveyor.client.programs import records
+from purveyor.client.programs.bench import Bench
+from purveyor.client.programs.history import Run, with_run
+from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
+from purveyor.client.programs.launching import not_started, tell_started
+from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
+from purveyor.client.programs.preparing import RUNS, files_below, folder_of, kept_of, result_of
+from purveyor.client.programs.receipt import Receipt, folder_of as receipt_folder_of, is_wanted
+from purveyor.wire.errors import UnavailableError
+from purveyor.wire.jobs import JobState
+from purveyor.wire.package_info import Program, ProgramKey
+from purveyor.wire.status_messages import StatusId
+
+_SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
+
+
+def settle(bench: Bench, *, site: str) -> bool:
+    """Settles all runs that are over. True when something changed."""
+    has_changed = False
+    for job in records.open_jobs(bench.state):
+        if job.state is JobState.RUNNING:
+            has_changed |= _settle_run(bench, job, site)
+        elif job.state is JobState.RESTART_PENDING and job.boot_id != bench.machine.boot_id():
+            _settle_restart(bench, job)
+            has_changed = True
+    return has_changed
+
+
+def sweep(bench: Bench) -> None:
+    """Removes the folders of runs that no job knows any more: what a crash left between two steps."""
+    known = {job.run for job in records.open_jobs(bench.state) if job.state is JobState.RUNNING}
+    for name in bench.machine.disk.names(RUNS):
+        if name not in known:
+            bench.machine.programs.forget(name)
+            bench.machine.disk.remove(folder_of(name))
+
+
+def _settle_run(bench: Bench, job: Job, site: str) -> bool:
+    report = bench.machine.programs.look(job.run)
+    if report.state is RunState.RUNNING:
+        if not job.is_start_told:
+            with bench.state.transaction():
+                tell_started(bench, job)
+        return False
+    program = job.program
+    if program is None:
+        raise ValueError(f"{job.key} {job.occurrence} runs, but nobody knows what")
+    result = _result_of(bench, job.run)
+    is_done = _is_done(bench, job, program) if report.state is RunState.UNKNOWN and result is None else None
+    outcome = judged(report, result, program, kind=job.kind, is_done=is_done, attempts=job.attempts)
+    if outcome.event is Event.NOT_STARTED:
+        not_started(bench, job, outcome.text)
+        return True
+    _store(bench, job, program, report, outcome, site)
+    bench.machine.programs.forget(job.run)
+    bench.machine.disk.remove(folder_of(job.run))
+    return True
+
+
+def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome: Outcome, site: str) -> None:
+    last = outcome.then or outcome
+    is_success = last.event in (Event.SUCCEED, Event.NEED_RESTART)
+    is_installed = is_success and job.kind is Kind.RUN
+    is_detected = _is_detected(bench, program) if is_installed and last.event is Event.SUCCEED else None
+    if is_installed and is_wanted(program):
+        _keep_files(bench, job)
+    with bench.state.transaction():
+        if not report.start_error:
+            job = tell_started(bench, job)
+        ended = changed(job, ended_at=report.ended_at or bench.now, is_by_result_file=last.is_by_result_file, exit_code=last.exit_code)
+        for step in (outcome, outcome.then):
+            if step is not None:
+                ended = _step(bench, ended, step)
+        if job.kind is Kind.RUN:
+            _remember(bench, ended)
+        if is_installed:
+            if is_wanted(program):
+                records.save_receipt(bench.state, _receipt(bench, job, program, site))
+            _tell_detected(bench, ended, is_detected)
+        elif is_success:
+            records.drop_receipt(bench.state, job.key)
+    if is_success and job.kind is Kind.UNINSTALL:
+        bench.machine.disk.remove(receipt_folder_of(job.key))
+
+
+def _step(bench: Bench, job: Job, outcome: Outcome) -> Job:
+    after = advanced(job, outcome.event, text=outcome.text)
+    if outcome.event is Event.RUN_AGAIN or (job.kind is Kind.UNINSTALL and after.state not in _SUCCESSES):
+        after = changed(after, next_try_at=bench.next_try(job.attempts))
+    bench.save(after)
+    bench.tell(after, outcome.status, outcome.text, exit_code=outcome.exit_code)
+    return after
+
+
+def _remember(bench: Bench, job: Job) -> None:
+    state = JobState.INTERRUPTED if job.state is JobState.WAITING else job.state
+    run = Run(
+        run=job.run,
+        occurrence=job.occurrence,
+        state=state,
+        source_version=job.source_version,
+        started_at=job.started_at,
+        ended_at=job.ended_at or bench.now,
+        advertisement=job.advertisement,
+        exit_code=job.exit_code,
+    )
+    history = records.history_of(bench.state, job.key)
+    records.save_history(bench.state, with_run(history, run, limit=bench.limits.history_limit))
+
+
+def _settle_restart(bench: Bench, job: Job) -> None:
+    program = job.program
+    is_detected = None if program is None or job.kind is Kind.UNINSTALL else _is_detected(bench, program)
+    with bench.state.transaction():
+        after = bench.save(advanced(job, Event.RESTARTED))
+        bench.tell(after, _status_after_restart(job), "the machine has restarted", exit_code=job.exit_code)
+        _tell_detected(bench, after, is_detected)
+
+
+def _status_after_restart(job: Job) -> StatusId:
+    match job.kind, job.is_by_result_file:
+        case Kind.RUN, False:
+            return StatusId.SUCCEEDED_BY_EXIT_CODE
+        case Kind.RUN, True:
+            return StatusId.SUCCEEDED_BY_RESULT_FILE
+        case Kind.UNINSTALL, False:
+            return StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE
+        case _:
+            return StatusId.UNINSTALL_SUCCEEDED_BY_RESULT_FILE
+
+
+def _result_of(bench: Bench, run: str) -> Result | Unreadable | None:
+    path = result_of(run)
+    try:
+        size = bench.machine.disk.size(path)
+        if size is not None and size > RESULT_LIMIT_BYTES:
+            return Unreadable(f"the result file is larger than {RESULT_LIMIT_BYTES} bytes")
+        return read_result(bench.machine.disk.read(path))
+    except UnavailableError as error:
+        return Unreadable(f"the result file cannot be read ({error})")
+
+
+def _is_done(bench: Bench, job: Job, program: Program) -> bool | None:
+    """Whether what a run was for is there; for an uninstall, whether it is gone."""
+    if job.kind is Kind.RUN:
+        return _is_detected(bench, program)
+    receipt = records.receipt_of(bench.state, job.key)
+    if receipt is None or receipt.detection is None:
+        return None
+    is_there = _is_detected(bench, Program(number=program.number, name="", command=program.command, detection=receipt.detection))
+    return None if is_there is None else not is_there
+
+
+def _is_detected(bench: Bench, program: Program) -> bool | None:
+    if program.detection is None:
+        return None
+    try:
+        return bench.machine.is_detected(program.detection)
+    except UnavailableError as error:
+        bench.note(f"whether {program.name} is there cannot be found out: {error}")
+        return None
+
+
+def _tell_detected(bench: Bench, job: Job, is_detected: bool | None) -> None:
+    if is_detected is None:
+        return
+    if is_detected:
+        bench.tell(job, StatusId.DETECTED, "what it installs is there")
+    else:
+        bench.tell(job, StatusId.NOT_DETECTED, "it says that it succeeded, but what it installs is not there")
+
+
+def _receipt(bench: Bench, job: Job, program: Program, site: str) -> Receipt:
+    return Receipt(
+        key=ProgramKey(*job.key),
+        site=site,
+        program_name=program.name,
+        source_version=job.source_version,
+        written_at=bench.now,
+        uninstall=program.uninstall,
+        detection=program.detection,
+        success_codes=program.success_codes,
+        restart_codes=program.restart_codes,
+    )
+
+
+def _keep_files(bench: Bench, job: Job) -> None:
+    """Moves the files that the uninstall command needs beside the receipt; those already moved are moved."""
+    disk, kept, folder = bench.machine.disk, kept_of(job.run), receipt_folder_of(job.key)
+    for path in files_below(disk, kept):
+        disk.rename(f"{kept}/{path}", f"{folder}/{path}")
+        disk.sync(f"{folder}/{path}")
