@@ -94,7 +94,7 @@ def over_lab() -> Place:
     return Place(cap.point("client"), dp.point("client"), cap.shelf(), dp.shelf(), away.point("client"))
 
 
-@pytest.fixture(params=["over_folder", "over_built_in", "over_nginx", "over_counted"])
+@pytest.fixture(params=["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab"])
 def place(request: pytest.FixtureRequest) -> Place:
     """One of all of them."""
     found = request.getfixturevalue(request.param)

@@ -28,7 +28,7 @@ def memory_shelf() -> Shelf:
     return MemoryBoxes("memory:cap", clock).shelf()
 
 
-@pytest.fixture(params=["folder_shelf"])
+@pytest.fixture(params=["folder_shelf", "memory_shelf"])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     """One of all of them."""
     found: Shelf = request.getfixturevalue(request.param)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from purveyor.lab.power import Power
 from purveyor.transport.interface import Answer, Listed
+from purveyor.transport.paths import check_item, check_path
 from purveyor.wire import boxes
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 
@@ -68,6 +69,7 @@ class MemoryBoxes:
         self.requests: list[Request] = []
         self.is_discarding = False
         """Items that are put are taken and thrown away without a word."""
+        self._last_modified: dict[str, int] = {}
         self._unsynced: list[tuple[str, Stored | None]] = []
         self._is_cut = False
         self._cut_clients: set[str] = set()
@@ -187,6 +189,11 @@ class MemoryBoxes:
         """Writes a request down."""
         self.requests.append(Request(client, verb, path, self.now()))
 
+    def next_modified(self, path: str) -> int:
+        """A modification time for a mutable file: at least a whole second after any that it had before."""
+        self._last_modified[path] = max(self._last_modified.get(path, 0) + 1, int(self.now().timestamp()))
+        return self._last_modified[path]
+
     def wrote(self, path: str, stored: Stored | None) -> None:
         """The site wrote or removed a file. A write counts as shown while publications are held back."""
         self._unsynced.append((path, self.files.get(path)))
@@ -224,9 +231,8 @@ class MemoryShelf:
 
     def replace(self, path: str, content: bytes) -> None:
         """Replaces a mutable file, its modification time at least one whole second after the one before."""
-        before = self._folder.files.get(_checked(path))
-        earliest = 0 if before is None else before.modified + 1
-        self._write(path, Stored(bytes(content), max(earliest, int(self._folder.now().timestamp()))))
+        check_path(path)
+        self._write(path, Stored(bytes(content), self._folder.next_modified(path)))
 
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
@@ -272,7 +278,8 @@ class MemoryPoint:
 
     def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
         """The file, or None when it is still the one that `tag` stands for. Errors: as the interface says."""
-        self._folder.note(self._client, "read", _checked(path))
+        check_path(path)
+        self._folder.note(self._client, "read", path)
         stored = self._folder.served(self._client, path)
         if tag and stored.tag == tag:
             return None
@@ -281,27 +288,22 @@ class MemoryPoint:
         return Answer(stored.content, stored.tag)
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
-        """The bytes of a file from `offset` on, in pieces. Errors: as the interface says, also in the middle."""
-        self._folder.note(self._client, "read", _checked(path))
-        content = self._folder.served(self._client, path).content[offset:]
-        if len(content) > limit_bytes:
-            raise RejectedError(f"{path} has {len(content)} bytes from {offset} on, more than the {limit_bytes} that were expected")
+        """Bytes of a file from `offset` on, in pieces. Errors: as the interface says, also in the middle."""
+        check_path(path)
+        self._folder.note(self._client, "read", path)
+        content = self._folder.served(self._client, path).content[offset : offset + limit_bytes]
         return self._pieces(path, content)
 
     def put(self, path: str, content: bytes) -> None:
-        """Puts a new item into an up box. Errors: as the interface says."""
-        box = boxes.up_box_of(path)
-        if box is None:
-            raise RejectedError(f"{path} is no place for an item")
-        if len(content) > box.item_limit_bytes:
-            raise RejectedError(f"an item of {len(content)} bytes is more than {box.name} takes")
+        """Puts a new item into an up box; one that is there already stays. Errors: as the interface says."""
+        check_path(path)
+        check_item(path, content)
         if self._power is not None:
             self._power.effect(f"put {path}")
         self._folder.note(self._client, "put", path)
         self._folder.seen_by(self._client, path)
-        if path in self._folder.files:
-            raise RejectedError(f"{path} is there already")
-        self._folder.took(path, content)
+        if path not in self._folder.files:
+            self._folder.took(path, content)
 
     def _pieces(self, path: str, content: bytes) -> Iterator[bytes]:
         for start in range(0, len(content), PIECE_BYTES):
@@ -326,7 +328,5 @@ def _nothing(path: str) -> bool:
 
 
 def _checked(path: str) -> str:
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
-        raise RejectedError(f"{path!r} is no path inside this point")
+    check_path(path)
     return path
