@@ -107,6 +107,13 @@ def graph(tx: Connection) -> Graph:
     return {collection: Links(frozenset(sets[0]), frozenset(sets[1])) for collection, sets in links.items()}
 
 
+def names_of(tx: Connection, chosen: Iterable[CollectionId]) -> dict[CollectionId, str]:
+    """The names of these collections, by id."""
+    table = schema.collection
+    rows = tx.execute(select(table.c.id, table.c.name).where(table.c.id.in_(sorted(chosen))).order_by(table.c.id))
+    return {CollectionId(row.id): row.name for row in rows}
+
+
 def naming(tx: Connection, collection: CollectionId) -> list[CollectionId]:
     """The collections that include or exclude this one."""
     rule = schema.collection_rule

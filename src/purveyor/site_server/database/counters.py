@@ -10,7 +10,9 @@ PACKAGE, COLLECTION, ADVERTISEMENT = "package", "collection", "advertisement"
 def next_number(tx: Connection, kind: str) -> int:
     """The next number of a kind, 1 the first time."""
     counter = schema.counter
-    raised = tx.execute(update(counter).where(counter.c.kind == kind).values(value=counter.c.value + 1).returning(counter.c.value))
+    raised = tx.execute(
+        update(counter).where(counter.c.kind == kind).values(value=counter.c.value + 1).returning(counter.c.value)
+    )
     value = raised.scalar_one_or_none()
     if value is not None:
         return int(value)

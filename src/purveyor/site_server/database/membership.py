@@ -10,41 +10,37 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, and_, delete, exists, insert, literal, select, union
 
 from purveyor.site_server.database import collections, offered, schema, wanted
-from purveyor.site_server.model.membership import RuleKind, affected_by, collections_of
+from purveyor.site_server.model.membership import Graph, RuleKind, affected_by, collections_of
 from purveyor.wire.ids import CollectionId
 from purveyor.wire.shards import ClientState
 
+Added = dict[CollectionId, int]
+"""How many clients came to each collection that was brought up to date."""
 
-def evaluate(tx: Connection, changed: Iterable[CollectionId], now: datetime) -> None:
+
+def evaluate(tx: Connection, changed: Iterable[CollectionId], now: datetime) -> Added:
     """Brings these collections, and all that include or exclude them, up to date.
 
-    Shards of clients that come to or leave a named collection are wanted; for those that leave, it is kept what they were offered.
+    Shards of clients that come to or leave a named collection are wanted; what those that leave were offered is remembered.
     """
     del now
-    for collection in affected_by(collections.graph(tx), changed):
-        _evaluate_one(tx, collection)
+    return {collection: _evaluate_one(tx, collection) for collection in affected_by(collections.graph(tx), changed)}
+
+
+def evaluate_clients(tx: Connection, clients: Iterable[int], now: datetime) -> Added:
+    """Brings a few clients' membership of everything up to date."""
+    del now
+    graph = collections.graph(tx)
+    added: Added = {}
+    for client in sorted(set(clients)):
+        for collection in _evaluate_client(tx, client, graph):
+            added[collection] = added.get(collection, 0) + 1
+    return added
 
 
 def evaluate_client(tx: Connection, client: int, now: datetime) -> None:
     """Brings one client's membership of everything up to date: it joined, was approved, blocked, named, removed."""
-    del now
-    member = schema.member
-    held = {CollectionId(name) for (name,) in tx.execute(select(member.c.collection).where(member.c.client == client))}
-    wanted_now = collections_of(collections.graph(tx), _direct(tx, client)) if _is_member_of_site(tx, client) else frozenset()
-    gone, new = held - wanted_now, wanted_now - held
-    if not gone and not new:
-        return
-    named = schema.collection.c.is_named
-    said = tx.execute(select(schema.collection.c.id).where(schema.collection.c.id.in_(gone | new), named).limit(1)).first()
-    if said is not None:
-        wanted.want_shards_of_clients(tx, [client])
-    this = select(literal(client).label("client"))
-    for collection in sorted(gone):
-        offered.remember(tx, collection, this)
-    if gone:
-        tx.execute(delete(member).where(member.c.client == client, member.c.collection.in_(gone)))
-    if new:
-        tx.execute(insert(member), [{"collection": collection, "client": client} for collection in sorted(new)])
+    evaluate_clients(tx, [client], now)
 
 
 def clear(tx: Connection, collection: CollectionId) -> None:
@@ -56,7 +52,30 @@ def clear(tx: Connection, collection: CollectionId) -> None:
     tx.execute(delete(member).where(member.c.collection == collection))
 
 
-def _evaluate_one(tx: Connection, collection: CollectionId) -> None:
+def _evaluate_client(tx: Connection, client: int, graph: Graph) -> frozenset[CollectionId]:
+    """Brings one client up to date; the collections that it came to."""
+    member = schema.member
+    held = {CollectionId(name) for (name,) in tx.execute(select(member.c.collection).where(member.c.client == client))}
+    belonging = collections_of(graph, _direct(tx, client)) if _is_member_of_site(tx, client) else frozenset()
+    gone, new = held - belonging, belonging - held
+    if not gone and not new:
+        return new
+    named = schema.collection.c.is_named
+    said = tx.execute(select(schema.collection.c.id).where(schema.collection.c.id.in_(gone | new), named).limit(1)).first()
+    if said is not None:
+        wanted.want_shards_of_clients(tx, [client])
+    this = select(schema.client.c.number.label("client")).where(schema.client.c.number == client)
+    for collection in sorted(gone):
+        offered.remember(tx, collection, this)
+    if gone:
+        tx.execute(delete(member).where(member.c.client == client, member.c.collection.in_(gone)))
+    if new:
+        tx.execute(insert(member), [{"collection": collection, "client": client} for collection in sorted(new)])
+    return new
+
+
+def _evaluate_one(tx: Connection, collection: CollectionId) -> int:
+    """Brings one collection up to date, once those are that it depends on; how many clients came to it."""
     member = schema.member
     row = tx.execute(
         select(schema.collection.c.is_all_systems, schema.collection.c.is_named, schema.collection.c.deleted_at).where(
@@ -73,11 +92,12 @@ def _evaluate_one(tx: Connection, collection: CollectionId) -> None:
     offered.remember(tx, collection, gone)
     tx.execute(delete(member).where(member.c.collection == collection, member.c.client.in_(gone)))
     listed = new.subquery("new")
-    tx.execute(
+    added = tx.execute(
         insert(member).from_select(
             ["collection", "client"], select(literal(str(collection)), listed.c.client).order_by(listed.c.client)
         )
     )
+    return int(added.rowcount)
 
 
 def _belonging(collection: CollectionId, *, is_all_systems: bool) -> Select[int]:
@@ -95,9 +115,7 @@ def _belonging(collection: CollectionId, *, is_all_systems: bool) -> Select[int]
     )
     chosen = union(direct, included).subquery("chosen")
     left_out = excluded.subquery("left_out")
-    return of_site.join(chosen, chosen.c.client == client.c.number).where(
-        ~exists().where(left_out.c.client == client.c.number)
-    )
+    return of_site.join(chosen, chosen.c.client == client.c.number).where(~exists().where(left_out.c.client == client.c.number))
 
 
 def _direct(tx: Connection, client: int) -> frozenset[CollectionId]:

@@ -1,4 +1,4 @@
-"""Which clients were ever offered which package: remembered when they stop being offered it, so that deletion knows its holders."""
+"""Which clients were ever offered which package, so that deletion knows its holders: remembered when the offer ends."""
 
 from sqlalchemy import Connection, Select, exists, insert, literal, select
 
@@ -7,7 +7,7 @@ from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 
 
 def remember(tx: Connection, collection: CollectionId, clients: Select[int]) -> None:
-    """Keeps for these clients what the collection offers now: the packages of its standing advertisements, and what those need."""
+    """Keeps for these clients which packages the collection offers now, those included that programs depend on."""
     advertisement = schema.advertisement
     offered = select(advertisement.c.package, advertisement.c.program).where(
         advertisement.c.collection == collection, advertisement.c.deleted_at.is_(None)
@@ -27,9 +27,7 @@ def remember_package(tx: Connection, package: PackageId, clients: Select[int]) -
     chosen, before = clients.subquery("chosen"), schema.offered_before
     known = exists().where(before.c.package == package, before.c.client == chosen.c.client)
     tx.execute(
-        insert(before).from_select(
-            ["package", "client"], select(literal(str(package)), chosen.c.client).where(~known).distinct()
-        )
+        insert(before).from_select(["package", "client"], select(literal(str(package)), chosen.c.client).where(~known).distinct())
     )
 
 

@@ -1,0 +1,322 @@
+"""Advertisements: a program offered to a collection, optional or mandatory at times."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from purveyor.site_server.admin import packages
+from purveyor.site_server.database import (
+    advertisements,
+    audit,
+    collections,
+    counters,
+    offered,
+    programs,
+    publication,
+    settings,
+    wanted,
+)
+from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.model import assignments as rules
+from purveyor.site_server.model.confirmation import Reach, confirm_reach
+from purveyor.site_server.model.names import line_of
+from purveyor.wire.errors import RefusedError
+from purveyor.wire.form import from_bytes
+from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, advertisement_id_of
+from purveyor.wire.offers import Assignment, AssignmentKind
+from purveyor.wire.package_info import ProgramKey
+from purveyor.wire.schedule import Zone
+
+NAME_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentView:
+    """A time at which the advertisement is mandatory. `text` is how it is written; `at` is None for as soon as possible."""
+
+    number: int
+    kind: AssignmentKind
+    text: str
+    at: datetime | None
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertisementView:
+    """An advertisement with the names of what it joins. Without assignments it is optional."""
+
+    id: AdvertisementId
+    name: str
+    package: PackageId
+    package_name: str
+    program: ProgramNumber
+    program_name: str
+    is_program_enabled: bool
+    collection: CollectionId
+    collection_name: str
+    members: int
+    available_from: datetime
+    expires_at: datetime | None
+    is_paused: bool
+    each_version: bool
+    is_mandatory: bool
+    assignments: tuple[AssignmentView, ...]
+    created_at: datetime
+    created_by: str
+
+
+def add(
+    tx: Connection,
+    *,
+    package: PackageId,
+    program: ProgramNumber,
+    collection: CollectionId,
+    name: str = "",
+    available_from: datetime | None = None,
+    expires_at: datetime | None = None,
+    assignments: Iterable[str] = (),
+    each_version: bool = False,
+    is_paused: bool = False,
+    is_confirmed: bool = False,
+    by: str,
+    now: datetime,
+) -> AdvertisementId:
+    """A new advertisement. Assignments are `asap` or times as people write them; without any it is optional.
+
+    Errors: RefusedError: no such program or collection, impossible times, the same advertisement stands already.
+    ConfirmationNeededError: it reaches many clients, or all.
+    """
+    packages.check_active(tx, package)
+    key = ProgramKey(package, program)
+    program_name = _standing_program_name(tx, key)
+    target = _standing_collection(tx, collection)
+    wanted_assignments = rules.numbered(rules.assignments_of(assignments), (), 0)
+    starts_at = now if available_from is None else available_from
+    _check_times(starts_at, expires_at)
+    twin = _twin(
+        tx, key, collection, wanted_assignments.assignments, available_from, expires_at, now=now, each_version=each_version
+    )
+    if twin is not None:
+        raise RefusedError(f"{twin.id} ({twin.name}) advertises {key} to {target.name} in the same way already")
+    title = line_of(name, "the name of an advertisement", NAME_LIMIT) or f"{program_name} to {target.name}"[:NAME_LIMIT]
+    reach = Reach(collections.member_count(tx, collection), target.is_all_systems)
+    confirm_reach(
+        f"advertising {program_name} to {target.name}", reach, confirm_above=_confirm_above(tx), is_confirmed=is_confirmed
+    )
+    advertisement = advertisement_id_of(publication.site_code_of(tx), counters.next_number(tx, counters.ADVERTISEMENT))
+    advertisements.insert_advertisement(
+        tx,
+        advertisement,
+        name=title,
+        key=key,
+        collection=collection,
+        available_from=starts_at,
+        expires_at=expires_at,
+        is_paused=is_paused,
+        each_version=each_version,
+        assignments=wanted_assignments.assignments,
+        by=by,
+        now=now,
+    )
+    if collections.mark_named(tx, collection):
+        wanted.want_shards_of_members(tx, collection)
+    wanted.want_offers(tx, collection)
+    detail = {
+        "program": str(key),
+        "collection": collection,
+        "assignments": [rules.text_of(one) for one in wanted_assignments.assignments],
+        "reach": reach.client_count,
+    }
+    audit.record(tx, by=by, now=now, action="advertisement.add", about=advertisement, detail=detail)
+    return advertisement
+
+
+def edit(
+    tx: Connection,
+    advertisement: AdvertisementId,
+    *,
+    name: str | None = None,
+    available_from: datetime | None = None,
+    expires_at: datetime | None = None,
+    never_expires: bool = False,
+    assignments: Iterable[str] | None = None,
+    each_version: bool | None = None,
+    is_confirmed: bool = False,
+    by: str,
+    now: datetime,
+) -> AdvertisementView:
+    """Changes what is given. An assignment whose time is changed is a new one, with a number of its own.
+
+    Errors: RefusedError. ConfirmationNeededError: a new assignment, or each version, reaches many clients or all.
+    """
+    row = _standing_row(tx, advertisement)
+    before = _assignments(row)
+    given = rules.Numbered(before, row.highest_assignment, False)
+    if assignments is not None:
+        given = rules.numbered(rules.assignments_of(assignments), before, row.highest_assignment)
+    starts_at = row.available_from if available_from is None else available_from
+    ends_at = None if never_expires else (row.expires_at if expires_at is None else expires_at)
+    runs_each_version = row.each_version if each_version is None else each_version
+    title = row.name if name is None else (line_of(name, "the name of an advertisement", NAME_LIMIT) or row.name)
+    old = (row.name, row.available_from, row.expires_at, row.each_version, before)
+    if (title, starts_at, ends_at, runs_each_version, given.assignments) == old:
+        raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is so already")
+    _check_times(starts_at, ends_at)
+    if given.has_new or (runs_each_version and not row.each_version):
+        reach = Reach(row.members, row.is_all_systems)
+        confirm_reach(f"this change of {row.name}", reach, confirm_above=_confirm_above(tx), is_confirmed=is_confirmed)
+    advertisements.change(
+        tx,
+        advertisement,
+        name=title,
+        available_from=starts_at,
+        expires_at=ends_at,
+        each_version=runs_each_version,
+        highest_assignment=given.highest,
+        assignments=given.assignments,
+    )
+    wanted.want_offers(tx, CollectionId(row.collection))
+    detail = {
+        "name": title,
+        "available_from": starts_at,
+        "expires_at": ends_at,
+        "each_version": runs_each_version,
+        "assignments": [rules.text_of(one) for one in given.assignments],
+    }
+    audit.record(tx, by=by, now=now, action="advertisement.edit", about=advertisement, detail=detail)
+    return shown(tx, advertisement)
+
+
+def pause(tx: Connection, advertisement: AdvertisementId, *, by: str, now: datetime) -> AdvertisementView:
+    """Holds an advertisement back; nothing is forgotten. Errors: RefusedError when it is paused."""
+    return _set_paused(tx, advertisement, is_paused=True, by=by, now=now)
+
+
+def resume(tx: Connection, advertisement: AdvertisementId, *, by: str, now: datetime) -> AdvertisementView:
+    """Lets a paused advertisement go on. Errors: RefusedError when it is not paused."""
+    return _set_paused(tx, advertisement, is_paused=False, by=by, now=now)
+
+
+def delete(tx: Connection, advertisement: AdvertisementId, *, by: str, now: datetime) -> None:
+    """Takes an advertisement back; the package stays known to the clients. Errors: RefusedError when there is none."""
+    row = _standing_row(tx, advertisement)
+    offered.remember_advertisement(tx, advertisement)
+    advertisements.mark_deleted(tx, [advertisement], now)
+    wanted.want_offers(tx, CollectionId(row.collection))
+    detail = {"name": row.name, "program": f"{row.package}/{row.program}", "collection": row.collection}
+    audit.record(tx, by=by, now=now, action="advertisement.delete", about=advertisement, detail=detail)
+
+
+def listed(
+    tx: Connection, *, package: PackageId | None = None, collection: CollectionId | None = None
+) -> tuple[AdvertisementView, ...]:
+    """Standing advertisements by id: all, or those of a package, or to a collection."""
+    return tuple(_view(row) for row in advertisements.standing(tx, package=package, collection=collection))
+
+
+def shown(tx: Connection, advertisement: AdvertisementId) -> AdvertisementView:
+    """A standing advertisement. Errors: RefusedError when there is none."""
+    return _view(_standing_row(tx, advertisement))
+
+
+def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bool, by: str, now: datetime) -> AdvertisementView:
+    row = _standing_row(tx, advertisement)
+    if row.is_paused == is_paused:
+        raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is {'paused already' if is_paused else 'not paused'}")
+    advertisements.set_paused(tx, advertisement, is_paused=is_paused)
+    wanted.want_offers(tx, CollectionId(row.collection))
+    action = "advertisement.pause" if is_paused else "advertisement.resume"
+    audit.record(tx, by=by, now=now, action=action, about=advertisement, detail={"name": row.name})
+    return shown(tx, advertisement)
+
+
+def _check_times(available_from: datetime, expires_at: datetime | None) -> None:
+    for time in (available_from, expires_at):
+        if time is not None and time.utcoffset() is None:
+            raise RefusedError("times of an advertisement are instants: write 2026-12-01T09:00Z")
+    if expires_at is not None and expires_at <= available_from:
+        raise RefusedError(f"it would expire at {expires_at:%Y-%m-%d %H:%M} UTC, before it is available: choose a later time")
+
+
+def _twin(
+    tx: Connection,
+    key: ProgramKey,
+    collection: CollectionId,
+    assignments: tuple[Assignment, ...],
+    available_from: datetime | None,
+    expires_at: datetime | None,
+    *,
+    now: datetime,
+    each_version: bool,
+) -> AnyRow | None:
+    """The standing advertisement that says exactly this. Where no begin was asked for, any that has begun counts."""
+    for row in advertisements.standing(tx, collection=collection, programs=[key]):
+        is_same_begin = row.available_from <= now if available_from is None else row.available_from == available_from
+        is_same_end = row.expires_at == expires_at and row.each_version == each_version
+        if is_same_begin and is_same_end and rules.are_same(_assignments(row), assignments):
+            return row
+    return None
+
+
+def _standing_program_name(tx: Connection, key: ProgramKey) -> str:
+    row = programs.row_of(tx, key)
+    if row is None:
+        raise RefusedError(f"there is no program {key}")
+    if row.deleted_at is not None:
+        raise RefusedError(f"program {key} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
+    return str(row.name)
+
+
+def _standing_collection(tx: Connection, collection: CollectionId) -> AnyRow:
+    row = collections.row_of(tx, collection)
+    if row is None:
+        raise RefusedError(f"there is no collection {collection}")
+    if row.deleted_at is not None:
+        raise RefusedError(f"collection {collection} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
+    return row
+
+
+def _standing_row(tx: Connection, advertisement: AdvertisementId) -> AnyRow:
+    row = advertisements.row_of(tx, advertisement)
+    if row is None:
+        raise RefusedError(f"there is no advertisement {advertisement}")
+    if row.deleted_at is not None:
+        raise RefusedError(f"advertisement {advertisement} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
+    return row
+
+
+def _confirm_above(tx: Connection) -> int:
+    return settings.read_settings(tx).confirm_above
+
+
+def _assignments(row: AnyRow) -> tuple[Assignment, ...]:
+    return from_bytes(row.assignments.encode(), tuple[Assignment, ...])
+
+
+def _view(row: AnyRow) -> AdvertisementView:
+    standing = _assignments(row)
+    return AdvertisementView(
+        id=AdvertisementId(row.id),
+        name=row.name,
+        package=PackageId(row.package),
+        package_name=row.package_name,
+        program=ProgramNumber(row.program),
+        program_name=row.program_name,
+        is_program_enabled=row.is_enabled,
+        collection=CollectionId(row.collection),
+        collection_name=row.collection_name,
+        members=row.members,
+        available_from=row.available_from,
+        expires_at=row.expires_at,
+        is_paused=row.is_paused,
+        each_version=row.each_version,
+        is_mandatory=bool(standing),
+        assignments=tuple(
+            AssignmentView(number=one.number, kind=one.kind, text=rules.text_of(one), at=one.at, zone=one.zone)
+            for one in standing
+        ),
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

@@ -1,0 +1,92 @@
+"""Clients, as people ask for them and decide about them. What clients themselves say is stored by `upward`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from purveyor.site_server.database import schema
+from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.database.slices import slices
+from purveyor.wire.ids import ClientId
+
+REMOVED = "removed"
+"""The state of a client that an administrator removed: it is known, but is a client no more until it joins again."""
+
+
+def row_of(tx: Connection, client: ClientId) -> AnyRow | None:
+    """The row of a client."""
+    return tx.execute(select(schema.client).where(schema.client.c.id == client)).one_or_none()
+
+
+def ids_named(tx: Connection, name: str, limit: int) -> list[ClientId]:
+    """The clients with this name, letter case aside, at most `limit`; removed ones have none."""
+    table = schema.client
+    statement = select(table.c.id).where(func.lower(table.c.name) == name.lower(), table.c.state != REMOVED)
+    return [ClientId(found) for found in tx.execute(statement.order_by(table.c.id).limit(limit)).scalars()]
+
+
+def numbers_by_id(tx: Connection, clients: Iterable[ClientId]) -> dict[ClientId, int]:
+    """The numbers of those of these clients that the site has and that were not removed."""
+    table = schema.client
+    found: dict[ClientId, int] = {}
+    for part in slices(sorted(set(clients))):
+        rows = tx.execute(select(table.c.id, table.c.number).where(table.c.id.in_(part), table.c.state != REMOVED))
+        found.update((ClientId(row.id), row.number) for row in rows)
+    return found
+
+
+def listed(
+    tx: Connection, *, state: str | None, containing: str, after: str, limit: int, collection: str | None = None
+) -> Sequence[AnyRow]:
+    """Clients by id, after `after`; removed ones only where that state is asked for."""
+    table = schema.client
+    statement = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    statement = statement.where(table.c.state == state) if state else statement.where(table.c.state != REMOVED)
+    if containing:
+        is_like = func.lower(table.c.name).contains(containing.lower(), autoescape=True)
+        statement = statement.where(or_(is_like, table.c.id == containing.lower()))
+    if collection:
+        statement = statement.join(schema.member, schema.member.c.client == table.c.number).where(
+            schema.member.c.collection == collection
+        )
+    return tx.execute(statement).all()
+
+
+def counts_by_state(tx: Connection) -> dict[str, int]:
+    """How many clients there are in each state."""
+    table = schema.client
+    return {row[0]: row[1] for row in tx.execute(select(table.c.state, func.count()).group_by(table.c.state))}
+
+
+def collections_of(tx: Connection, client: int) -> Sequence[AnyRow]:
+    """`id` and `name` of the collections that a client is a member of."""
+    collection, member = schema.collection, schema.member
+    return tx.execute(
+        select(collection.c.id, collection.c.name)
+        .join(member, member.c.collection == collection.c.id)
+        .where(member.c.client == client)
+        .order_by(collection.c.id)
+    ).all()
+
+
+def set_state(tx: Connection, client: int, state: str, reason: str) -> None:
+    """Gives a client another state, and says why."""
+    tx.execute(update(schema.client).where(schema.client.c.number == client).values(state=state, reason=reason))
+
+
+def forget_fork(tx: Connection, client: int) -> None:
+    """The proof that two machines used one identity is settled."""
+    tx.execute(update(schema.client).where(schema.client.c.number == client).values(fork=None))
+
+
+def drop_open_holdings(tx: Connection, client: int) -> None:
+    """Nothing more is awaited of a client: it is no holder where it has not acknowledged."""
+    holder = schema.holder
+    tx.execute(delete(holder).where(holder.c.client == client, holder.c.acknowledged_at.is_(None)))
+
+
+def last_heard(tx: Connection) -> datetime | None:
+    """When the site last heard of any client."""
+    heard: datetime | None = tx.execute(select(func.max(schema.client.c.last_seen_at))).scalar_one_or_none()
+    return heard
