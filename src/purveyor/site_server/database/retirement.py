@@ -97,7 +97,7 @@ def open_holdings(tx: Connection, clients: Collection[int]) -> list[OpenHolding]
             .join(package, package.c.id == holder.c.package)
             .where(holder.c.client.in_(part), holder.c.acknowledged_at.is_(None), package.c.state.in_(LEAVING))
         )
-        for row in tx.execute(statement):
+        for row in tx.execute(statement).all():
             found.append(OpenHolding(PackageId(row[0]), row[1], PackageState(row[2]), row[3], row[4], bool(row[5])))
     return found
 

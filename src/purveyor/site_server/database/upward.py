@@ -1,0 +1,382 @@
+"""What comes up from clients, as stored: their numbering, their status messages, the states of their jobs, who was refused.
+
+Every function takes a whole batch: a query or a statement for many clients, never one for each. Called by `receive` alone,
+all of one batch in one transaction.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database.clients import REMOVED
+from purveyor.site_server.database.slices import slices
+from purveyor.wire.ids import ClientId
+
+REFUSALS_KEPT = 10_000
+
+
+class KnownClient(NamedTuple):
+    """A client as its items are judged against it."""
+
+    number: int
+    id: ClientId
+    state: str
+    received: int
+    last_sequence: int
+    discovered_sequence: int
+    is_forked: bool
+
+
+class JoinCodeRow(NamedTuple):
+    """A join code. `uses_left` None: any number."""
+
+    id: int
+    digest: str
+    expires_at: datetime | None
+    uses_left: int | None
+    needs_approval: bool
+
+
+class NewClient(NamedTuple):
+    """A client to be inserted."""
+
+    id: ClientId
+    public_key: str
+    name: str
+    state: str
+    reason: str
+    facts: str
+    join_code: int
+    received: int
+    sequence: int
+
+
+class Progressed(NamedTuple):
+    """What a batch changed of one client. `holding` is None where a later item was here before."""
+
+    number: int
+    received: int
+    lost: int
+    last_sequence: int
+    applied: int
+    holding: str | None
+
+
+class Discovered(NamedTuple):
+    """What a client said about its machine."""
+
+    number: int
+    sequence: int
+    name: str
+    facts: str
+    absent_requests: int | None
+
+
+class Refused(NamedTuple):
+    """A machine that is told why it is not taken. `sequence`: what it may consider received."""
+
+    id: ClientId
+    reason: str
+    name: str
+    sequence: int
+
+
+# --- what is known ----------------------------------------------------------------------------------------------------
+
+
+def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, KnownClient]:
+    """Those of these clients that the site knows."""
+    table = schema.client
+    columns = (
+        table.c.number,
+        table.c.id,
+        table.c.state,
+        table.c.received,
+        table.c.last_sequence,
+        table.c.discovered_sequence,
+        table.c.fork.is_not(None),
+    )
+    known: dict[ClientId, KnownClient] = {}
+    for part in slices(ids):
+        for row in tx.execute(select(*columns).where(table.c.id.in_(part))).all():
+            client = KnownClient(row[0], ClientId(row[1]), row[2], row[3], row[4], row[5], bool(row[6]))
+            known[client.id] = client
+    return known
+
+
+def remembered_digests(tx: Connection, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The digests stored under these numbers. Shape: (client, sequence) to digest."""
+    item = schema.upward_item
+    found: dict[tuple[int, int], str] = {}
+    for part in slices(places):
+        statement = select(item.c.client, item.c.sequence, item.c.digest)
+        for client, sequence, digest in tx.execute(statement.where(tuple_(item.c.client, item.c.sequence).in_(part))).all():
+            found[client, sequence] = digest
+    return found
+
+
+def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, set[int]]:
+    """Sequences that are stored above what each of these clients is told as received: those after a gap."""
+    item, client = schema.upward_item, schema.client
+    found: dict[int, set[int]] = {}
+    for part in slices(clients):
+        statement = (
+            select(item.c.client, item.c.sequence)
+            .join(client, client.c.number == item.c.client)
+            .where(client.c.number.in_(part), item.c.sequence > client.c.received)
+        )
+        for number, sequence in tx.execute(statement).all():
+            found.setdefault(number, set()).add(sequence)
+    return found
+
+
+def join_codes(tx: Connection, digests: Collection[str]) -> dict[str, JoinCodeRow]:
+    """The join codes with these digests."""
+    table = schema.join_code
+    columns = (table.c.id, table.c.digest, table.c.expires_at, table.c.uses_left, table.c.needs_approval)
+    found: dict[str, JoinCodeRow] = {}
+    for part in slices(digests):
+        for row in tx.execute(select(*columns).where(table.c.digest.in_(part))):
+            found[row[1]] = JoinCodeRow(row[0], row[1], row[2], row[3], bool(row[4]))
+    return found
+
+
+# --- clients ----------------------------------------------------------------------------------------------------------
+
+
+def insert_clients(tx: Connection, clients: Sequence[NewClient], now: datetime) -> dict[ClientId, KnownClient]:
+    """Takes new clients in. Shape: as they are now known."""
+    if not clients:
+        return {}
+    rows = [
+        {
+            "id": client.id,
+            "shard_key": int(client.id[:8], 16),
+            "public_key": client.public_key,
+            "name": client.name,
+            "state": client.state,
+            "reason": client.reason,
+            "facts": client.facts,
+            "joined_at": now,
+            "join_code": client.join_code,
+            "received": client.received,
+            "last_seen_at": now,
+            "discovered_sequence": client.sequence,
+        }
+        for client in clients
+    ]
+    tx.execute(insert(schema.client), rows)
+    return known_clients(tx, [client.id for client in clients])
+
+
+def take_back_clients(tx: Connection, clients: Mapping[int, NewClient], now: datetime) -> None:
+    """Takes back clients that had left or were removed, by number; what they had told before stays."""
+    table = schema.client
+    statement = (
+        update(table)
+        .where(table.c.number == bindparam("of"))
+        .values(
+            state=bindparam("new_state"),
+            reason=bindparam("new_reason"),
+            join_code=bindparam("with_code"),
+            received=case((table.c.received < bindparam("least"), bindparam("least")), else_=table.c.received),
+            joined_at=now,
+            fork=None,
+        )
+    )
+    rows = [
+        {"of": number, "new_state": one.state, "new_reason": one.reason, "with_code": one.join_code, "least": one.received}
+        for number, one in sorted(clients.items())
+    ]
+    if rows:
+        tx.execute(statement, rows)
+
+
+def use_join_codes(tx: Connection, uses: Mapping[int, int]) -> None:
+    """Counts the uses of join codes, by id; a code that may be used any number of times stays so."""
+    table = schema.join_code
+    statement = update(table).where(table.c.id == bindparam("code")).values(uses_left=table.c.uses_left - bindparam("used"))
+    if uses:
+        tx.execute(statement, [{"code": code, "used": used} for code, used in sorted(uses.items())])
+
+
+def set_progress(tx: Connection, clients: Sequence[Progressed], now: datetime) -> None:
+    """Records how far the numbering of these clients has come, and that they were heard of."""
+    table = schema.client
+    statement = (
+        update(table)
+        .where(table.c.number == bindparam("of"))
+        .values(
+            received=bindparam("new_received"),
+            lost_items=table.c.lost_items + bindparam("newly_lost"),
+            last_sequence=bindparam("new_last"),
+            applied=case((table.c.applied < bindparam("new_applied"), bindparam("new_applied")), else_=table.c.applied),
+            holding=func.coalesce(bindparam("new_holding", type_=schema.client.c.holding.type), table.c.holding),
+            last_seen_at=now,
+        )
+    )
+    rows = [
+        {
+            "of": client.number,
+            "new_received": client.received,
+            "newly_lost": client.lost,
+            "new_last": client.last_sequence,
+            "new_applied": client.applied,
+            "new_holding": client.holding,
+        }
+        for client in clients
+    ]
+    if rows:
+        tx.execute(statement, rows)
+
+
+def set_discovered(tx: Connection, clients: Sequence[Discovered]) -> None:
+    """Records what clients said about their machines, where nothing newer is known."""
+    table = schema.client
+    statement = (
+        update(table)
+        .where(table.c.number == bindparam("of"), table.c.discovered_sequence < bindparam("at_sequence"))
+        .values(
+            name=bindparam("new_name"),
+            facts=bindparam("new_facts"),
+            absent_requests=func.coalesce(
+                bindparam("absent", type_=schema.client.c.absent_requests.type), table.c.absent_requests
+            ),
+            discovered_sequence=bindparam("at_sequence"),
+        )
+    )
+    rows = [
+        {"of": one.number, "at_sequence": one.sequence, "new_name": one.name, "new_facts": one.facts, "absent": one.absent_requests}
+        for one in clients
+    ]
+    if rows:
+        tx.execute(statement, rows)
+
+
+def set_left(tx: Connection, clients: Collection[int], reason: str) -> None:
+    """Records that these clients have left the site; their memberships are the caller's to bring up to date."""
+    table = schema.client
+    statement = update(table).where(table.c.number == bindparam("of")).values(state=REMOVED, reason=reason)
+    if clients:
+        tx.execute(statement, [{"of": number} for number in sorted(clients)])
+
+
+def set_reasons(tx: Connection, reasons: Mapping[int, str]) -> None:
+    """Tells clients that are known why they are not taken back, by number."""
+    table = schema.client
+    statement = update(table).where(table.c.number == bindparam("of")).values(reason=bindparam("why"))
+    if reasons:
+        tx.execute(statement, [{"of": number, "why": reason} for number, reason in sorted(reasons.items())])
+        wanted.want_shards_of_clients(tx, reasons)
+
+
+def set_forks(tx: Connection, forks: Mapping[int, str]) -> None:
+    """Records the first proof that two machines use one identity, by client. Shape: JSON."""
+    table = schema.client
+    statement = update(table).where(table.c.number == bindparam("of"), table.c.fork.is_(None)).values(fork=bindparam("proof"))
+    if forks:
+        tx.execute(statement, [{"of": number, "proof": proof} for number, proof in sorted(forks.items())])
+
+
+# --- items ------------------------------------------------------------------------------------------------------------
+
+
+def insert_items(tx: Connection, items: Sequence[tuple[int, int, str]], now: datetime) -> None:
+    """Remembers items as stored. Shape: (client, sequence, digest)."""
+    if items:
+        rows = [{"client": client, "sequence": number, "digest": digest, "arrived_at": now} for client, number, digest in items]
+        tx.execute(insert(schema.upward_item), rows)
+
+
+def forget_items(tx: Connection, clients: Mapping[int, int]) -> None:
+    """Forgets the digests of items up to a sequence, by client."""
+    item = schema.upward_item
+    statement = delete(item).where(item.c.client == bindparam("of"), item.c.sequence <= bindparam("up_to"))
+    if clients:
+        tx.execute(statement, [{"of": client, "up_to": sequence} for client, sequence in sorted(clients.items())])
+
+
+def insert_messages(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Stores status messages. Shape: rows of the table `status_message` without their ids."""
+    if rows:
+        tx.execute(insert(schema.status_message), rows)
+
+
+def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Stores the states of jobs, each program of a client once, where they are newer than what is known.
+
+    Which source version ever succeeded is kept apart from that, and only rises.
+    Shape: rows of the table `job_state`.
+    """
+    if not rows:
+        return
+    table = schema.job_state
+    statement = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    new = statement.excluded
+    is_newer = new.order > table.c.order
+    told = ("state", "advertisement", "occurrence", "source_version", "exit_code", "text", "at", "order")
+    values = {name: case((is_newer, new[name]), else_=table.c[name]) for name in told}
+    has_risen = or_(table.c.succeeded_version.is_(None), new.succeeded_version > table.c.succeeded_version)
+    succeeded = case((and_(new.succeeded_version.is_not(None), has_risen), new.succeeded_version), else_=table.c.succeeded_version)
+    keys = [table.c.client, table.c.package, table.c.program]
+    tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values | {"succeeded_version": succeeded}), rows)
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def store_refusals(tx: Connection, refused: Iterable[Refused], now: datetime) -> int:
+    """Says to these machines why they are not taken; what each was told before is replaced. Shape: how many hear something new."""
+    rows = {one.id: one for one in refused}
+    table = schema.refusal
+    told: dict[str, tuple[str, int]] = {}
+    for part in slices(rows):
+        statement = select(table.c.client_id, table.c.reason, table.c.sequence).where(table.c.client_id.in_(part))
+        told.update({row[0]: (row[1], row[2]) for row in tx.execute(statement)})
+    new = [one for one in rows.values() if told.get(one.id) != (one.reason, one.sequence)]
+    _delete_rows(tx, table, [one.id for one in new])
+    values = [
+        {
+            "client_id": one.id,
+            "shard_key": int(one.id[:8], 16),
+            "reason": one.reason,
+            "name": one.name,
+            "sequence": one.sequence,
+            "at": now,
+        }
+        for one in new
+    ]
+    if values:
+        tx.execute(insert(table), values)
+    for one in new:
+        wanted.want_shard_of(tx, one.id)
+    return len(new)
+
+
+def delete_refusals(tx: Connection, ids: Collection[ClientId]) -> None:
+    """Takes back what these machines were told, as they are known now."""
+    _delete_rows(tx, schema.refusal, ids)
+
+
+def drop_old_refusals(tx: Connection, *, before: datetime, limit: int) -> int:
+    """Forgets refusals from before a time, and the oldest ones above REFUSALS_KEPT; at most `limit`. Shape: how many."""
+    table = schema.refusal
+    count = int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+    oldest = select(table.c.client_id).order_by(table.c.at, table.c.client_id)
+    old = list(tx.execute(oldest.where(table.c.at < before).limit(limit)).scalars())
+    surplus = min(count - REFUSALS_KEPT, limit)
+    if surplus > len(old):
+        old = list(tx.execute(oldest.limit(surplus)).scalars())
+    _delete_rows(tx, table, old)
+    for name in old:
+        wanted.want_shard_of(tx, ClientId(name))
+    return len(old)
+
+
+def _delete_rows(tx: Connection, table: Table, ids: Collection[str]) -> None:
+    for part in slices(ids):
+        tx.execute(delete(table).where(table.c.client_id.in_(part)))

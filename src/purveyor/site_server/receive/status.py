@@ -1,0 +1,142 @@
+"""Status messages as rows: one for each message, and one for each job that a batch changed. Pure.
+
+What a client says is stored as it says it, cut to what a column holds. Ids of packages that nobody knows are history all the
+same; what is no id at all stays in the text.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from purveyor.site_server.model.sequence import Advance
+from purveyor.wire import ids
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.ids import PackageId
+from purveyor.wire.jobs import JobState
+from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
+from purveyor.wire.status_messages import StatusId, severity_of
+
+PLACES_AN_ITEM = 1000
+"""`order` of a job is sequence times this plus the position of the message."""
+LOSS_POSITION = PLACES_AN_ITEM - 1
+"""Where the site's own message about lost items stands: behind all that a client can send in one item."""
+
+OCCURRENCE_LIMIT = 64
+_INTEGER_LIMIT = 2**31
+COUNT_LIMIT = 2**53
+"""No count is believed to be higher; both databases hold it."""
+_BIG_LIMIT = 2**63
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class JobKey(NamedTuple):
+    """One program on one client."""
+
+    client: int
+    package: PackageId
+    program: int
+
+
+class Told(NamedTuple):
+    """What one item said. Shape: rows of `status_message`, then rows of `job_state` in order of the messages."""
+
+    messages: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+
+
+def told(messages: Iterable[StatusMessage], *, client: int, sequence: int, now: datetime) -> Told:
+    """The rows for the messages of one item."""
+    rows: list[dict[str, Any]] = []
+    jobs: list[dict[str, Any]] = []
+    for position, message in enumerate(messages):
+        row = _row(message, client=client, sequence=sequence, position=position, now=now)
+        rows.append(row)
+        if row["state"] is not None and row["package"] is not None and row["program"] is not None:
+            jobs.append(_job(row))
+    return Told(rows, jobs)
+
+
+def newest_jobs(jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each job once, as the newest of these rows says, with the highest source version that any of them saw succeed."""
+    newest: dict[JobKey, dict[str, Any]] = {}
+    for job in jobs:
+        key = JobKey(job["client"], job["package"], job["program"])
+        known = newest.get(key)
+        if known is None:
+            newest[key] = job
+            continue
+        succeeded = max((v for v in (known["succeeded_version"], job["succeeded_version"]) if v is not None), default=None)
+        newest[key] = (job if job["order"] > known["order"] else known) | {"succeeded_version": succeeded}
+    return [newest[key] for key in sorted(newest)]
+
+
+def loss_row(moved: Advance, *, client: int, told_by: int, now: datetime) -> dict[str, Any]:
+    """The row that says that items were lost before they reached the site."""
+    return {
+        "client": client,
+        "sequence": told_by,
+        "position": LOSS_POSITION,
+        "arrived_at": now,
+        "at": now,
+        "status": int(StatusId.REPORTS_LOST),
+        "severity": severity_of(StatusId.REPORTS_LOST).value,
+        "package": None,
+        "program": None,
+        "advertisement": None,
+        "occurrence": "",
+        "source_version": 0,
+        "state": None,
+        "exit_code": None,
+        "text": f"{moved.lost} items of this client, the first of them {moved.first_lost}, were lost before they reached the site",
+    }
+
+
+def plain(text: str, limit: int) -> str:
+    """Text that both databases hold: without NUL, and not too long."""
+    return text.replace("\0", "")[:limit]
+
+
+def _row(message: StatusMessage, *, client: int, sequence: int, position: int, now: datetime) -> dict[str, Any]:
+    package, advertisement, unreadable = None, None, ""
+    try:
+        package = ids.package_id(message.package) if message.package else None
+        advertisement = ids.advertisement_id(message.advertisement) if message.advertisement else None
+    except RejectedError as error:
+        unreadable = f" [{error}]"
+    program = message.program if message.program is not None and 0 < message.program < _INTEGER_LIMIT else None
+    return {
+        "client": client,
+        "sequence": sequence,
+        "position": position,
+        "arrived_at": now,
+        "at": message.at if _EARLIEST <= message.at <= _LATEST else now,
+        "status": int(message.id),
+        "severity": severity_of(message.id).value,
+        "package": package,
+        "program": program,
+        "advertisement": advertisement,
+        "occurrence": plain(message.occurrence, OCCURRENCE_LIMIT),
+        "source_version": message.source_version if 0 <= message.source_version < _INTEGER_LIMIT else 0,
+        "state": message.state.value if message.state else None,
+        "exit_code": message.exit_code if message.exit_code is None or abs(message.exit_code) < _BIG_LIMIT else None,
+        "text": plain(message.text + unreadable, TEXT_LIMIT),
+    }
+
+
+def _job(row: dict[str, Any]) -> dict[str, Any]:
+    has_succeeded = row["state"] == JobState.SUCCEEDED.value
+    return {
+        "client": row["client"],
+        "package": row["package"],
+        "program": row["program"],
+        "state": row["state"],
+        "advertisement": row["advertisement"],
+        "occurrence": row["occurrence"],
+        "source_version": row["source_version"],
+        "exit_code": row["exit_code"],
+        "text": row["text"],
+        "at": row["at"],
+        "order": row["sequence"] * PLACES_AN_ITEM + row["position"],
+        "succeeded_version": row["source_version"] if has_succeeded else None,
+    }

@@ -1,0 +1,161 @@
+"""Receive: what clients put into the up boxes becomes rows of the database. One turn takes a bounded number of items.
+
+Read, open, judge, store all in one transaction, commit, and only then take the files away. Upstream: the boxes, written by
+`client.reports`; downstream: the database, and through it the shards that tell each client what was received.
+Never writes a down file; never believes a clock but the site's own.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.receive import reading
+from purveyor.site_server.receive.opening import Letter, Rejection, opened
+from purveyor.site_server.receive.reading import Taken
+from purveyor.site_server.receive.rejected import set_aside, summary
+from purveyor.site_server.receive.storing import Stored, drop_old_refusals, store
+from purveyor.transport.interface import Shelf
+from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.ids import SiteCode
+
+BATCH_ITEMS = 500
+"""Items of one transaction. While one batch is opened and stored, the files of the one before are taken away."""
+
+logger = logging.getLogger("purveyor.site.receive")
+
+
+class Received(NamedTuple):
+    """What one turn did. Every item read is in exactly one of `stored`, `duplicates`, `refused`, `rejected`."""
+
+    read: int
+    stored: int
+    duplicates: int
+    rejected: int
+    refused: int = 0
+    """Items of machines that are not clients: answered in their shard, not stored."""
+    joined: int = 0
+    unreadable: int = 0
+    """Items that could not be read now; they are tried again."""
+    is_more: bool = False
+    """Whether a box holds more than this turn took."""
+
+
+class Opened(NamedTuple):
+    """A batch, opened: letters, and what cannot be one."""
+
+    letters: list[Letter]
+    rejections: list[Rejection]
+
+
+class Batch(NamedTuple):
+    """What became of one batch."""
+
+    outcome: Stored
+    rejected: int
+
+
+def turn(
+    *,
+    database: Database,
+    cap: Shelf,
+    rejected: Shelf,
+    site_code: SiteCode,
+    sealing_keys: Mapping[str, X25519PrivateKey],
+    now: datetime,
+    limit: int,
+) -> Received:
+    """Takes in at most `limit` items of all up boxes.
+
+    Errors: UnavailableError: no box can be listed, or the database cannot be used; what is not stored stays in its box.
+    """
+    found = reading.take(cap, limit=limit)
+    batches = [found.taken[start : start + BATCH_ITEMS] for start in range(0, len(found.taken), BATCH_ITEMS)]
+    results: list[Batch] = []
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="receive-remove") as remover:
+        removals: list[Future[None]] = []
+        for batch in batches:
+            results.append(_receive(database, rejected, batch, sealing_keys, site_code=site_code, now=now))
+            if batch is batches[-1]:
+                _remove(cap, batch)
+            else:
+                removals.append(remover.submit(_remove, cap, batch))
+        for removal in removals:
+            removal.result()
+    return Received(
+        read=len(found.taken),
+        stored=sum(result.outcome.stored for result in results),
+        duplicates=sum(result.outcome.duplicates for result in results),
+        rejected=sum(result.rejected for result in results),
+        refused=sum(result.outcome.refused for result in results),
+        joined=sum(result.outcome.joined for result in results),
+        unreadable=found.unreadable,
+        is_more=found.is_more,
+    )
+
+
+def _receive(
+    database: Database,
+    rejected: Shelf,
+    taken: Sequence[Taken],
+    keys: Mapping[str, X25519PrivateKey],
+    *,
+    site_code: SiteCode,
+    now: datetime,
+) -> Batch:
+    """Opens and stores one batch. When this returns, all of it is committed or set aside, and may leave its box."""
+    batch = open_all(taken, keys)
+    outcome = Stored()
+    if batch.letters:
+        with database.write() as tx:
+            outcome = store(tx, batch.letters, now)
+            if outcome.refused:
+                drop_old_refusals(tx, now)
+    rejections = batch.rejections + _forked(taken, outcome)
+    _set_aside(rejected, rejections, site_code, now)
+    return Batch(outcome, len(rejections))
+
+
+def open_all(taken: Sequence[Taken], keys: Mapping[str, X25519PrivateKey]) -> Opened:
+    """The letters in these items, and what is to be set aside. One bad item is one rejection."""
+    batch = Opened([], [])
+    for item in taken:
+        try:
+            batch.letters.append(opened(item, keys))
+        except RejectedError as error:
+            batch.rejections.append(Rejection(item, str(error)))
+    return batch
+
+
+def _forked(taken: Sequence[Taken], outcome: Stored) -> list[Rejection]:
+    by_path = {item.path: item for item in taken} if outcome.set_aside else {}
+    return [Rejection(by_path[letter.path], reason) for letter, reason in outcome.set_aside]
+
+
+def _set_aside(rejected: Shelf, rejections: Sequence[Rejection], site_code: SiteCode, now: datetime) -> None:
+    """Keeps what was rejected. Where it cannot be kept (disk full), that is said; it stops nothing."""
+    if not rejections:
+        return
+    logger.warning("%s receive: %s", site_code, summary(rejections))
+    try:
+        set_aside(rejected, rejections, now)
+    except UnavailableError as error:
+        logger.warning("%s receive: rejected items could not be kept: %s", site_code, error)
+
+
+def _remove(cap: Shelf, taken: Sequence[Taken]) -> None:
+    """Takes the items away. One that cannot be removed now is a duplicate at the next turn."""
+    failed = 0
+    reason = ""
+    for item in taken:
+        try:
+            cap.remove(item.path)
+        except UnavailableError as error:
+            failed += 1
+            reason = str(error)
+    if failed:
+        logger.warning("receive: %d items could not be taken from their boxes: %s", failed, reason)
