@@ -98,6 +98,11 @@ def listed(
     return tuple(_view(row, ()) for row in rows)
 
 
+def counts(tx: Connection) -> dict[str, int]:
+    """How many clients are in each state."""
+    return clients.counts_by_state(tx)
+
+
 def shown(tx: Connection, client: ClientId) -> ResourceView:
     """A client with its collections. Errors: RefusedError when the site does not know it."""
     row = _row(tx, client)
@@ -126,10 +131,11 @@ def block(tx: Connection, client: ClientId, *, reason: str = "", by: str, now: d
 
 
 def unblock(tx: Connection, client: ClientId, *, by: str, now: datetime) -> ResourceView:
-    """Makes a blocked client a member again. Errors: RefusedError when it is not blocked."""
+    """Makes a blocked client a member again; what was proved of a clone counts as settled. Errors: RefusedError when it is not blocked."""
     row = _row(tx, client)
     if row.state != ClientState.BLOCKED:
         raise RefusedError(f"{row.name} ({client}) is not blocked: its state is {row.state}")
+    clients.forget_fork(tx, row.number)
     return _decide(tx, row, ClientState.MEMBER, "", action="resource.unblock", by=by, now=now)
 
 

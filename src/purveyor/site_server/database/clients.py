@@ -1,7 +1,6 @@
 """Clients, as people ask for them and decide about them. What clients themselves say is stored by `upward`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
@@ -84,9 +83,3 @@ def drop_open_holdings(tx: Connection, client: int) -> None:
     """Nothing more is awaited of a client: it is no holder where it has not acknowledged."""
     holder = schema.holder
     tx.execute(delete(holder).where(holder.c.client == client, holder.c.acknowledged_at.is_(None)))
-
-
-def last_heard(tx: Connection) -> datetime | None:
-    """When the site last heard of any client."""
-    heard: datetime | None = tx.execute(select(func.max(schema.client.c.last_seen_at))).scalar_one_or_none()
-    return heard

@@ -19,9 +19,9 @@ WORD_LIMIT = 500
 _OPERATORS = frozenset("|&;<>()`\n")
 _ESCAPED_IN_QUOTES = frozenset('$`"\\')
 _BROKEN_VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{(?![A-Za-z_][A-Za-z0-9_]*\})")
-_PASSWORD_WORD = re.compile(r"(?i)(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|credentials?)")
-_PASSWORD_GIVEN = re.compile(rf"{_PASSWORD_WORD.pattern}['\"]?\s*[=:]\s*['\"]?(?![$%]|['\"]?$)\S+")
-_PASSWORD_OPTION = re.compile(rf"^(?:--?|/)[\w-]*{_PASSWORD_WORD.pattern}$")
+_PASSWORD_WORD = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|credentials?)"
+_PASSWORD_GIVEN = re.compile(rf"{_PASSWORD_WORD}['\"]?\s*[=:]\s*['\"]?(?![$%'\"\s])\S", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(rf"(?:--?|/)[\w-]*{_PASSWORD_WORD}", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@$]+@")
 _PATH_WITH_BACKSLASHES = re.compile(r"(?:^|\s)(?:[A-Za-z]:|\\)?\\\w")
 _PATTERN = re.compile(r"[*?]|\[[^\]]+\]|^~")
@@ -100,7 +100,9 @@ def looks_like_password(words: Sequence[str]) -> bool:
     line = " ".join(words)
     if _PASSWORD_GIVEN.search(line) or _PASSWORD_IN_URL.search(line):
         return True
-    return any(_PASSWORD_OPTION.match(word) and following[:1] not in ("-", "/", "$", "%") for word, following in pairwise(words))
+    return any(
+        _PASSWORD_OPTION.fullmatch(word) and following[:1] not in ("-", "/", "$", "%") for word, following in pairwise(words)
+    )
 
 
 def _checked(words: tuple[str, ...]) -> tuple[str, ...]:
