@@ -131,7 +131,10 @@ def block(tx: Connection, client: ClientId, *, reason: str = "", by: str, now: d
 
 
 def unblock(tx: Connection, client: ClientId, *, by: str, now: datetime) -> ResourceView:
-    """Makes a blocked client a member again; what was proved of a clone counts as settled. Errors: RefusedError when it is not blocked."""
+    """Makes a blocked client a member again; what was proved of a clone counts as settled.
+
+    Errors: RefusedError when it is not blocked.
+    """
     row = _row(tx, client)
     if row.state != ClientState.BLOCKED:
         raise RefusedError(f"{row.name} ({client}) is not blocked: its state is {row.state}")

@@ -19,9 +19,9 @@ WORD_LIMIT = 500
 _OPERATORS = frozenset("|&;<>()`\n")
 _ESCAPED_IN_QUOTES = frozenset('$`"\\')
 _BROKEN_VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{(?![A-Za-z_][A-Za-z0-9_]*\})")
-_PASSWORD_WORD = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|credentials?)"
-_PASSWORD_GIVEN = re.compile(rf"{_PASSWORD_WORD}['\"]?\s*[=:]\s*['\"]?(?![$%'\"\s])\S", re.IGNORECASE)
-_PASSWORD_OPTION = re.compile(rf"(?:--?|/)[\w-]*{_PASSWORD_WORD}", re.IGNORECASE)
+_SENSITIVE = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|credentials?)"
+_PASSWORD_GIVEN = re.compile(rf"{_SENSITIVE}['\"]?\s*[=:]\s*['\"]?(?![$%'\"\s])\S", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(rf"(?:--?|/)[\w-]*{_SENSITIVE}", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@$]+@")
 _PATH_WITH_BACKSLASHES = re.compile(r"(?:^|\s)(?:[A-Za-z]:|\\)?\\\w")
 _PATTERN = re.compile(r"[*?]|\[[^\]]+\]|^~")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
 
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import PATH_LIMIT_BYTES
@@ -59,8 +58,7 @@ def check_uninstall(uninstall: Uninstall, content_paths: Collection[str] | None)
     if len(uninstall.files) > FILE_LIMIT:
         raise RefusedError(f"{len(uninstall.files)} files to keep for the uninstallation are too many: {FILE_LIMIT} are possible")
     for path in uninstall.files:
-        parts = PurePosixPath(path).parts
-        if not path or path.startswith("/") or ".." in parts or "\0" in path or len(path) > PATH_LIMIT_BYTES:
+        if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path or len(path) > PATH_LIMIT_BYTES:
             raise RefusedError(f"{path[:80]!r} is no path inside the package")
         if content_paths is not None and path not in content_paths:
             raise RefusedError(f"the package has no file {path[:200]!r} to keep for the uninstallation")
