@@ -100,7 +100,7 @@ class SimulatedMachine:
     # --- what happens to it ---
 
     def turn(self) -> None:
-        """Lets happen what time has brought: programs end, unsynced bytes are written back, a restart that was asked for comes."""
+        """Lets happen what time has brought: programs end, unsynced bytes are written back, a wanted restart comes."""
         self.programs.turn()
         if self.clock.true_time() - self._written_back_at >= WRITE_BACK:
             self._written_back_at = self.clock.true_time()
@@ -127,6 +127,10 @@ class SimulatedMachine:
         self._connection.before_effect = None
         self.state = State(self._connection)
         self._connection.before_effect = self.power.effect
+
+    def close(self) -> None:
+        """Throws the machine away."""
+        self._connection.close()
 
     def running(self) -> list[str]:
         """The runs under way."""

@@ -37,6 +37,8 @@ class Script:
     """It restarts the machine as its last act, so that nobody sees it end."""
     start_error: str = ""
     """Why it cannot be started at all."""
+    is_start_error_transient: bool = False
+    """Whether that may pass by itself."""
     prints: str = ""
 
 
@@ -105,8 +107,7 @@ class SimulatedPrograms:
         script = self.script_of(order.command)
         now = self._clock.true_time()
         if script.start_error:
-            report = RunReport(state=RunState.ENDED, start_error=script.start_error, started_at=self._clock.now(), ended_at=self._clock.now())
-            self._runs[order.run] = _Run(order, script, now, now, report)
+            self._runs[order.run] = _Run(order, script, now, now, self._not_started(script))
             return
         seconds = order.max_run_seconds if script.hangs else min(script.seconds + script.forks_seconds, order.max_run_seconds)
         self._runs[order.run] = _Run(order, script, now, now + timedelta(seconds=seconds))
@@ -174,6 +175,16 @@ class SimulatedPrograms:
             started_at=known.started_at + self._clock.skew,
             ended_at=ended_at + self._clock.skew,
             output_tail=known.script.prints[-OUTPUT_TAIL_CHARACTERS:],
+        )
+
+    def _not_started(self, script: Script) -> RunReport:
+        now = self._clock.now()
+        return RunReport(
+            state=RunState.ENDED,
+            start_error=script.start_error,
+            is_transient=script.is_start_error_transient,
+            started_at=now,
+            ended_at=now,
         )
 
     def _launch(self, order: RunOrder) -> Launch:

@@ -1,8 +1,9 @@
 """The agent's state database in memory, losing at a power cut exactly what a synced file would lose: work not committed."""
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+
+Values = list[object] | tuple[object, ...] | dict[str, object]
 
 _WRITES = ("insert", "update", "delete", "replace", "create", "drop", "alter")
 
@@ -15,7 +16,7 @@ class LabConnection(sqlite3.Connection):
 
     before_effect: Callable[[str], None] | None = None
 
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Values = (), /) -> sqlite3.Cursor:  # type: ignore[override]  # we bind fewer kinds
         """Runs one statement, the power allowing."""
         if self.before_effect is not None:
             word = sql.lstrip()[:8].lower()
@@ -23,7 +24,7 @@ class LabConnection(sqlite3.Connection):
                 self.before_effect("commit")
         return super().execute(sql, parameters)
 
-    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+    def executemany(self, sql: str, parameters: Iterable[Values], /) -> sqlite3.Cursor:  # type: ignore[override]  # the same
         """Runs one statement many times, the power allowing."""
         if self.before_effect is not None and not self.in_transaction:
             self.before_effect("commit")

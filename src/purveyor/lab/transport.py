@@ -39,7 +39,10 @@ Files = dict[str, Stored]
 
 @dataclass(frozen=True, slots=True)
 class AbsentRequest:
-    """A request for a file that was not there. It is excused where a fault that the test made hid a file that every client may ask for."""
+    """A request for a file that was not there.
+
+    It is excused where a fault that was asked for hid a file that every client may ask for.
+    """
 
     client: str
     path: str
@@ -69,6 +72,7 @@ class MemoryBoxes:
         self.requests: list[Request] = []
         self.is_discarding = False
         """Items that are put are taken and thrown away without a word."""
+        self.put_count = 0
         self._last_modified: dict[str, int] = {}
         self._unsynced: list[tuple[str, Stored | None]] = []
         self._is_cut = False
@@ -118,7 +122,7 @@ class MemoryBoxes:
         """Remembers all files as they are now, to be served later as if this were a mirror that lags."""
         self._moments[name] = dict(self.files)
 
-    def serve_moment(self, name: str, *, only: Chosen = lambda path: True, client: str | None = None) -> None:
+    def serve_moment(self, name: str, *, only: Chosen = bool, client: str | None = None) -> None:
         """Serves the files of a kept moment in place of the newest ones: all or some, to all or to one client."""
         if name not in self._moments:
             raise KeyError(name)
@@ -163,7 +167,7 @@ class MemoryBoxes:
             raise UnavailableError(f"{self.url} cannot be reached")
         if None in self._is_empty_for or client in self._is_empty_for:
             return None
-        moment, only = self._stale.get(client) or self._stale.get(None) or ("", _nothing)
+        moment, only = self._stale.get(client) or self._stale.get(None) or ("", bool)
         if moment and only(path):
             stored = self._moments[moment].get(path)
         else:
@@ -204,6 +208,7 @@ class MemoryBoxes:
 
     def took(self, path: str, content: bytes) -> None:
         """A client put an item."""
+        self.put_count += 1
         if not self.is_discarding:
             self.files[path] = Stored(content, int(self.now().timestamp()))
 
@@ -321,10 +326,6 @@ def _put(files: Files, path: str, stored: Stored | None) -> None:
 def _with_one_byte_changed(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :] if content else content
-
-
-def _nothing(path: str) -> bool:
-    return False
 
 
 def _checked(path: str) -> str:

@@ -19,13 +19,18 @@ def machine() -> SimulatedMachine:
 
 def test_committed_state_outlasts_a_power_cut_and_open_work_does_not(machine: SimulatedMachine) -> None:
     machine.state.remember("kept", "yes")
-    with pytest.raises(PowerCut), machine.state.transaction() as tx:
-        tx.execute("insert into fact values ('lost', 'yes')")
-        machine.power_cut()
-        tx.execute("insert into fact values ('late', 'yes')")
+    with pytest.raises(PowerCut):
+        _cut_within_a_transaction(machine)
     machine.start()
     assert machine.state.fact("kept") == "yes"
     assert machine.state.fact("lost") == machine.state.fact("late") == ""
+
+
+def _cut_within_a_transaction(machine: SimulatedMachine) -> None:
+    with machine.state.transaction() as tx:
+        tx.execute("insert into fact values ('lost', 'yes')")
+        machine.power_cut()
+        tx.execute("insert into fact values ('late', 'yes')")
 
 
 def test_a_power_cut_before_a_commit_loses_it(machine: SimulatedMachine) -> None:

@@ -1,0 +1,118 @@
+"""One client of a lab's fleet: a simulated machine, the real agent on it, and the sentinel's waiting played by the fleet.
+
+The sentinel wakes the agent when a poll or a job is due, when a program has ended and when the machine has started.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from purveyor.client import join
+from purveyor.client.agent import Agent, Pass
+from purveyor.client.state import published
+from purveyor.lab.machine import SimulatedMachine
+from purveyor.lab.power import PowerCut
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import PurveyorError
+from purveyor.wire.ids import ClientId
+from purveyor.wire.shards import ClientState
+
+SHORTEST_WAIT = timedelta(seconds=1)
+BOOT = timedelta(seconds=30)
+RETRY = timedelta(minutes=1)
+"""How long the sentinel waits after a pass that ended with an error."""
+
+
+class LabClient:
+    """One client. `wake_at` is true time; `passes` and `crashes` are counted."""
+
+    def __init__(self, machine: SimulatedMachine, *, point_for: Callable[[str], Point]) -> None:
+        self.machine = machine
+        self.point_for = point_for
+        self.agent = self._new_agent()
+        self.passes = 0
+        self.crashes = 0
+        self.wake_at = machine.clock.true_time()
+        self.last_pass: Pass | None = None
+        self.last_error: PurveyorError | None = None
+        self._boot = machine.boot_id()
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.machine.name
+
+    @property
+    def id(self) -> ClientId:
+        """The client id, once it has begun to join."""
+        row = self.machine.state.connection.execute("select client from identity").fetchone()
+        return ClientId(row[0])
+
+    def join(self, access_point: str, code: str) -> None:
+        """Sends the request to join."""
+        join.request(self.machine.state, self.machine, access_point=access_point, code_text=code, point_for=self.point_for)
+
+    def standing(self) -> ClientState | None:
+        """Asks what the site says of this client."""
+        return join.standing(self.machine.state, self.machine, point_for=self.point_for).state
+
+    def turn(self, *, seed: int | None = None) -> bool:
+        """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it.
+
+        A machine whose power fails loses what was not synced (with a seed: some of it) and starts again.
+        """
+        self.machine.turn()
+        self._notice_boot()
+        self.passes += 1
+        try:
+            self.last_pass = self.agent.turn()
+            self.last_error = None
+        except PowerCut:
+            self.crashes += 1
+            self.machine.power_cut(seed)
+            self.machine.start()
+            self._notice_boot()
+            self.wake_at = self._now() + BOOT
+            return False
+        except PurveyorError as error:
+            self.last_error = error
+            self.wake_at = self._now() + RETRY
+            return True
+        self.wake_at = self._next_wake(self.last_pass)
+        return True
+
+    def holds_anything_of(self, package: str) -> list[str]:
+        """Everything that leads to a package here: its jobs, history, words of the site, content; the receipt is none of them."""
+        found = []
+        for table in ("job", "history", "held_content"):
+            count = self._count(f"select count(*) from {table} where package = ?", package)  # noqa: S608 - names from above
+            found += [f"{count} rows of {table}"] if count else []
+        found += [path for path in published.target_contents(self.machine.state, "pkginfo.box/") if package in path]
+        found += [path for path in self.machine.disk.files() if package in path and not path.startswith("receipts/")]
+        return found
+
+    def _count(self, statement: str, *values: str) -> int:
+        return int(self.machine.state.connection.execute(statement, values).fetchone()[0])
+
+    def _next_wake(self, done: Pass) -> datetime:
+        skew = self.machine.clock.skew
+        times = [done.next_poll_at - skew]
+        if done.next_due_at is not None:
+            times.append(done.next_due_at - skew)
+        ends_at = self.machine.programs.next_end()
+        if ends_at is not None:
+            times.append(ends_at)
+        if self.machine.is_restart_wanted:
+            times.append(self._now() + BOOT)
+        return max(min(times), self._now() + SHORTEST_WAIT)
+
+    def _notice_boot(self) -> None:
+        """After a start of the machine there is a new agent, with nothing but what was stored."""
+        if self.machine.boot_id() != self._boot:
+            self._boot = self.machine.boot_id()
+            self.agent = self._new_agent()
+
+    def _new_agent(self) -> Agent:
+        return Agent(machine=self.machine, state=self.machine.state, point_for=self.point_for)
+
+    def _now(self) -> datetime:
+        return self.machine.clock.true_time()

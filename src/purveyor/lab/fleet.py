@@ -1,0 +1,238 @@
+"""A whole fleet in one process: a real site, real agents on simulated machines, points in memory, and time moved by hand.
+
+The same site and client code runs here and outside; only the clock, the machines, the points and the power are the lab's.
+"""
+
+import heapq
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from purveyor.content.store import ContentStore
+from purveyor.lab.administrator import Administrator
+from purveyor.lab.client import LabClient
+from purveyor.lab.clock import START, Clock
+from purveyor.lab.content import StoreBoxes
+from purveyor.lab.database import LabDatabase
+from purveyor.lab.machine import SimulatedMachine
+from purveyor.lab.power import Power, PowerCut
+from purveyor.lab.programs import Script
+from purveyor.lab.transport import AbsentRequest, MemoryBoxes
+from purveyor.site_server.admin import join_codes
+from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.keys import make_keys
+from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
+from purveyor.transport.interface import Point
+from purveyor.wire import join_code
+from purveyor.wire.errors import UnavailableError
+from purveyor.wire.ids import PackageId, site_code
+from purveyor.wire.shards import ClientState
+
+CAP_URL = "http://site.lab/cap"
+DP_URL = "http://site.lab/dp"
+BIN_BITS = 2
+SITE_PAUSE = timedelta(seconds=2)
+"""How soon the site takes a turn after something changed."""
+SITE_REST = timedelta(hours=1)
+"""How often it takes one when nothing did."""
+TURNS_AT_ONCE = 50
+
+
+class Fleet(AbstractContextManager["Fleet"]):
+    """A site `S01` with its CAP and DP, and `client_count` clients that have joined it.
+
+    Shape: `clients` are called `pc1`, `pc2` …; the same seed gives the same fleet, clock and order of events.
+    """
+
+    def __init__(self, client_count: int = 3, *, seed: int = 0, start: datetime = START) -> None:
+        self.clock = Clock(start)
+        self.random = Random(seed)
+        self.power = Power()
+        """The power of the site's machine."""
+        self._folder = tempfile.TemporaryDirectory(prefix="purveyor-lab-")
+        content = Path(self._folder.name)
+        self.cap = MemoryBoxes(CAP_URL, self.clock.now, power=self.power)
+        self.rejected = MemoryBoxes("the rejected items", self.clock.now, power=self.power)
+        point = ContentStore(content / "dp")
+        self.dp = StoreBoxes(DP_URL, self.clock.now, point)
+        self._opened = open_database("sqlite://")
+        self.site = Site(
+            code=site_code("S01"),
+            folder=None,
+            database=LabDatabase(self._opened, self.power),
+            keys=make_keys(),
+            cap=self.cap.shelf(),
+            rejected=self.rejected.shelf(),
+            store=ContentStore(content / "store"),
+            points={LOCAL_POINT: point},
+            clock=self.clock.now,
+        )
+        prepare_database(self.site.database, code=self.site.code, keys=self.site.keys, bin_bits=BIN_BITS, now=self.clock.now())
+        self.executive = Executive(self.site)
+        self.site_crashes = 0
+        self._site_turn_at = self.clock.now()
+        self.admin = Administrator(self.site, changed=self._site_changed)
+        self.clients: list[LabClient] = []
+        self.site_turn()
+        self.add_clients(client_count)
+
+    # --- the fleet ---
+
+    def add_clients(self, count: int) -> list[LabClient]:
+        """New clients that join and become members."""
+        code = self.new_join_code()
+        first = len(self.clients) + 1
+        joining = [self.add_client(f"pc{number}", code) for number in range(first, first + count)]
+        self.site_turn()
+        for client in joining:
+            if client.standing() is not ClientState.MEMBER:
+                raise AssertionError(f"{client.name} did not become a member: {self.executive.health}")
+        return joining
+
+    def add_client(self, name: str, code: str) -> LabClient:
+        """A new client that has sent its request to join; it polls first somewhere within the coming interval."""
+        machine = SimulatedMachine(name, self.clock, seed=self.random.getrandbits(32))
+        client = LabClient(machine, point_for=lambda url: self._point_for(url, machine))
+        client.join(CAP_URL, code)
+        client.wake_at = self.clock.now() + timedelta(seconds=self.random.uniform(0, self.poll_interval.total_seconds()))
+        self.clients.append(client)
+        return client
+
+    def new_join_code(self, *, uses: int | None = None, needs_approval: bool = False) -> str:
+        """A join code, as `purveyor join-code create` gives one."""
+        created = self.admin.change(
+            join_codes.create,
+            uses=uses,
+            expires_at=None,
+            needs_approval=needs_approval,
+            random=self.random.randbytes(join_code.SECRET_BYTES),
+        )
+        version, digest = self.site.root_for_joining()
+        return join_code.write(join_code.JoinCode(self.site.code, version, digest, created.secret))
+
+    def __getitem__(self, name: str) -> LabClient:
+        """The client of this name. Errors: KeyError."""
+        for client in self.clients:
+            if client.name == name:
+                return client
+        raise KeyError(name)
+
+    def script(self, command: str, *scripts: Script) -> None:
+        """How a command behaves on every machine of the fleet: the n-th script at its n-th start, the last one ever after."""
+        for client in self.clients:
+            client.machine.programs.script(command, *scripts)
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How often clients poll."""
+        return timedelta(seconds=self.site.settings().poll_interval_seconds)
+
+    # --- time ---
+
+    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Moves the time on. On the way every client does its passes and the site its turns, each at its own time."""
+        end = self.clock.now() + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        for at, client in self._wakes(end):
+            self._site_until(at)
+            self._move_to(at)
+            self._client_turn(client)
+        self._site_until(end)
+        self._move_to(end)
+        for client in self.clients:
+            client.machine.turn()
+
+    def settle(self) -> None:
+        """Lets two polls of every client go by, and the site take in what they tell: what was changed has had its effect."""
+        self.advance(seconds=2 * self.poll_interval.total_seconds() + 60)
+
+    def site_turn(self) -> None:
+        """Turns of the site until it has nothing more to do at once.
+
+        A power cut restarts it, with what was committed and synced.
+        """
+        for _ in range(TURNS_AT_ONCE):
+            try:
+                if not self.executive.turn():
+                    break
+            except PowerCut:
+                self.site_crashes += 1
+                self.cap.power_cut()
+                self.rejected.power_cut()
+                self.power.restore()
+                self.executive = Executive(self.site)
+        self._site_turn_at = self.clock.now() + SITE_REST
+
+    # --- what an administrator or an onlooker asks ---
+
+    def ran(self, client: LabClient, command: str) -> int:
+        """How often a command was started on a client's machine."""
+        return sum(launch.command == command for launch in client.machine.programs.launches)
+
+    def absent_requests(self) -> list[AbsentRequest]:
+        """Requests of anybody for a file that no point had. To stay empty."""
+        return self.cap.absent_requests() + self.dp.absent_requests()
+
+    def holds_anything_of(self, client: LabClient, package: PackageId) -> list[str]:
+        """Everything that leads to a package on a client; empty when it has forgotten the package."""
+        return client.holds_anything_of(package)
+
+    def problems(self) -> list[str]:
+        """What went wrong in turns of the site and passes of clients."""
+        found = [f"{health.component}: {health.error}" for health in self.executive.health.values() if health.error]
+        return found + [f"{client.name}: {client.last_error}" for client in self.clients if client.last_error is not None]
+
+    def close(self) -> None:
+        """Ends the fleet."""
+        self._opened.dispose()
+        for client in self.clients:
+            client.machine.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _wakes(self, end: datetime) -> Iterator[tuple[datetime, LabClient]]:
+        """Clients in the order in which they wake, until `end`; one that was woken is asked again when it wakes next."""
+        queue = [(client.wake_at, number) for number, client in enumerate(self.clients)]
+        heapq.heapify(queue)
+        while queue and queue[0][0] <= end:
+            at, number = queue[0]
+            client = self.clients[number]
+            yield max(at, self.clock.now()), client
+            heapq.heapreplace(queue, (client.wake_at, number))
+
+    def _client_turn(self, client: LabClient) -> None:
+        put_before = self.cap.put_count
+        client.turn()
+        if self.cap.put_count != put_before:
+            self._site_changed()
+
+    def _site_until(self, end: datetime) -> None:
+        while self._site_turn_at <= end:
+            self._move_to(self._site_turn_at)
+            self.site_turn()
+
+    def _site_changed(self) -> None:
+        self._site_turn_at = min(self._site_turn_at, self.clock.now() + SITE_PAUSE)
+
+    def _move_to(self, at: datetime) -> None:
+        if at > self.clock.now():
+            self.clock.advance(at - self.clock.now())
+
+    def _point_for(self, url: str, machine: SimulatedMachine) -> Point:
+        match url:
+            case self.cap.url:
+                return self.cap.point(machine.name, power=machine.power)
+            case self.dp.url:
+                return self.dp.point(machine.name, power=machine.power)
+            case _:
+                raise UnavailableError(f"the lab has no point {url!r}")
