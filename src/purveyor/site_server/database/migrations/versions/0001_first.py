@@ -206,6 +206,7 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.Integer(), nullable=False),
         sa.Column("publication", sa.BigInteger(), nullable=False, comment="counts publications; shards state it"),
         sa.Column("bin_bits", sa.Integer(), nullable=False, comment="two to this power bins per hashed role, fixed for life"),
+        sa.CheckConstraint("only = 1", name=op.f("ck_site_one_row")),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_site")),
     )
     op.create_table(
@@ -268,9 +269,15 @@ def upgrade() -> None:
         sa.Column("point", sa.String(length=32), nullable=False, comment="id of the distribution point"),
         sa.Column("manifest", sa.String(length=64), nullable=False),
         sa.Column(
-            "state", sa.String(length=10), nullable=False, comment="verified (named to clients) or unnamed (to be removed)"
+            "state",
+            sa.String(length=10),
+            nullable=False,
+            comment="waiting (not there yet), verified (named), unnamed (to be removed)",
         ),
-        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False, comment="of the state; of a waiting one, when it was last tried"),
+        sa.Column("checked_at", sa.BigInteger(), nullable=True, comment="when its bytes were last read there and found right"),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False, comment="tries in a row that failed"),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False, comment="why the last try failed"),
         sa.ForeignKeyConstraint(["manifest"], ["manifest.sha256"], name=op.f("fk_content_copy_manifest_manifest")),
         sa.PrimaryKeyConstraint("point", "manifest", name=op.f("pk_content_copy")),
     )
