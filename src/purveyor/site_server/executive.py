@@ -132,7 +132,7 @@ class Executive:
         site = self.site
         published = publish.turn(database=site.database, cap=site.cap, keys=site.keys, now=site.clock())
         self._count(files_published=published.files, shards_published=published.shards, signatures=published.signatures)
-        return False
+        return published.is_more
 
     def _audit(self) -> bool:
         """One slice. A running audit goes on at the next turn; a finished one rests for the interval."""

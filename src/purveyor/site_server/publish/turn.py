@@ -40,28 +40,29 @@ _DIGEST_LENGTH = 64
 
 
 class Published(NamedTuple):
-    """What a turn did: files and shards written, signatures made (roles and shards)."""
+    """What a turn did: files and shards written, signatures made (roles and shards); whether shards are left for the next."""
 
     files: int
     shards: int
     signatures: int
+    is_more: bool
 
 
 def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Published:
-    """Publishes all that is wanted. Errors: UnavailableError when the CAP's folder cannot be written."""
+    """Publishes all files that are wanted and one slice of the shards, so that a large membership never delays an advertisement.
+
+    Errors: UnavailableError when the CAP's folder cannot be written.
+    """
     with database.write() as tx:
         settings = read_settings(tx)
         role_count = _sign_roles(tx, keys, settings, now)
     files = write_files(database, cap, now)
-    shard_count, signed = 0, 0
-    shard_count += lookup.write_shards(database, cap)
-    while newly := lookup.sign_shards(database, keys=keys, settings=settings, now=now):
-        signed += newly
-        shard_count += lookup.write_shards(database, cap)
+    signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
+    shard_count = lookup.write_shards(database, cap)
     _turn_generations(database, cap, settings, now)
     lookup.renew_shards(database, settings=settings, now=now)
     _remove_unnamed(database, cap, settings, now)
-    return Published(files, shard_count, role_count + signed)
+    return Published(files, shard_count, role_count + signed, is_more=signed > 0)
 
 
 def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
