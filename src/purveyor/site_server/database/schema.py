@@ -65,7 +65,7 @@ metadata = MetaData(
 site = Table(
     "site",
     metadata,
-    Column("only", Integer, CheckConstraint("only = 1", name="one_row"), primary_key=True),
+    Column("only", Integer, CheckConstraint('"only" = 1', name="one_row"), primary_key=True),
     Column("code", String(3), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("incarnation", Integer, nullable=False),
@@ -356,8 +356,11 @@ content_copy = Table(
     metadata,
     Column("point", String(32), primary_key=True, comment="id of the distribution point"),
     Column("manifest", String(64), ForeignKey("manifest.sha256"), primary_key=True),
-    Column("state", String(10), nullable=False, comment="verified (named to clients) or unnamed (to be removed)"),
-    Column("since", UtcTime, nullable=False),
+    Column("state", String(10), nullable=False, comment="waiting (not there yet), verified (named), unnamed (to be removed)"),
+    Column("since", UtcTime, nullable=False, comment="of the state; of a waiting one, when it was last tried"),
+    Column("checked_at", UtcTime, comment="when its bytes were last read there and found right"),
+    Column("failures", Integer, nullable=False, server_default="0", comment="tries in a row that failed"),
+    Column("problem", Text, nullable=False, server_default="", comment="why the last try failed"),
 )
 
 # --- what is published -----------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.Integer(), nullable=False),
         sa.Column("publication", sa.BigInteger(), nullable=False, comment="counts publications; shards state it"),
         sa.Column("bin_bits", sa.Integer(), nullable=False, comment="two to this power bins per hashed role, fixed for life"),
-        sa.CheckConstraint("only = 1", name=op.f("ck_site_one_row")),
+        sa.CheckConstraint('"only" = 1', name=op.f("ck_site_one_row")),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_site")),
     )
     op.create_table(
