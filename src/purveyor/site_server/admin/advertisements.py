@@ -121,7 +121,7 @@ def add(
         now=now,
     )
     if collections.mark_named(tx, collection):
-        wanted.want_shards_of_members(tx, collection)
+        wanted.want_naming(tx, collection)
     wanted.want_offers(tx, collection)
     detail = {
         "program": str(key),

@@ -14,11 +14,12 @@ from purveyor.wire.ids import ClientId, CollectionId, PackageId
 
 
 class Kind(StrEnum):
-    """The kinds of down file that are compiled from the database."""
+    """What is compiled from the database: kinds of down file, and a collection's name in the shards of its members."""
 
     PACKAGE = "package"
     OFFERS = "offers"
     SETTINGS = "settings"
+    NAMING = "naming"
 
 
 def want_package(tx: Connection, package: PackageId) -> None:
@@ -46,6 +47,14 @@ def want_offers_of_package(tx: Connection, package: PackageId) -> None:
 def want_settings(tx: Connection) -> None:
     """The agents' settings are to be published anew."""
     _raise(tx, Kind.SETTINGS, "all")
+
+
+def want_naming(tx: Connection, collection: CollectionId) -> None:
+    """The shards of all members are to name a collection that says something for the first time.
+
+    Which shards these are is found by `publish` after the timestamp: it takes long where there are a million members.
+    """
+    _raise(tx, Kind.NAMING, collection)
 
 
 def want_shards_of_clients(tx: Connection, client_numbers: Iterable[int]) -> None:

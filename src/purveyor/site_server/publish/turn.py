@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from purveyor.site_server.database import publication
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.settings import read_settings
-from purveyor.site_server.database.wanted import Kind, want_settings
+from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
 from purveyor.site_server.keys import Keys
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import lookup, repository
@@ -57,6 +57,7 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
         settings = read_settings(tx)
         role_count = _sign_roles(tx, keys, settings, now)
     files = write_files(database, cap, now)
+    _name_in_shards(database)
     signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
     shard_count = lookup.write_shards(database, cap)
     _turn_generations(database, cap, settings, now)
@@ -110,7 +111,7 @@ def lifetimes_of(settings: SiteSettings) -> repository.Lifetimes:
 
 def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetime) -> int:
     """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed."""
-    wants = publication.unmet(tx, WANTS_A_TURN)
+    wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
     targets = _compiled(tx, wants, keys, settings)
     lifetimes = lifetimes_of(settings)
     changes = repository.Changes(
@@ -133,6 +134,16 @@ def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetim
         if want.kind is Kind.PACKAGE:
             publication.set_snapshot_of_leaving(tx, PackageId(want.key), snapshot)
     return len(signed)
+
+
+def _name_in_shards(database: Database) -> None:
+    """Asks for the shards of all members of collections that speak for the first time."""
+    with database.read() as tx:
+        wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is Kind.NAMING]
+    for want in wants:
+        with database.write() as tx:
+            want_shards_of_members(tx, CollectionId(want.key))
+            publication.set_met(tx, [want])
 
 
 def _compiled(
