@@ -1,0 +1,1 @@
+"""The command line `purveyor …`. Administration goes through the REST API; `site`, `client` and `demo` start roles."""

@@ -1,0 +1,37 @@
+"""`purveyor cap …` and `purveyor demo`: what stands beside a site."""
+
+from purveyor.cli.arguments.shape import LOCAL, Noun
+from purveyor.cli.arguments.values import listen_address
+
+
+def register(root: Noun) -> None:
+    """Adds the commands of these nouns."""
+    cap = root.noun("cap", "client access points")
+    nginx = cap.verb(
+        "nginx-config",
+        "purveyor.cli.cap:nginx_config",
+        "print a configuration with which plain nginx serves a site's CAP and DP",
+        examples=(
+            "purveyor cap nginx-config /srv/purveyor --listen 0.0.0.0:80 --server-name cap.example > /etc/nginx/conf.d/purveyor.conf",
+        ),
+        codes=LOCAL,
+    )
+    nginx.add_argument("dir", metavar="DIR", help="the site's folder")
+    nginx.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=listen_address,
+        default=("0.0.0.0", 80),
+        help="address to listen on (default: 0.0.0.0:80)",
+    )
+    nginx.add_argument("--server-name", metavar="N", default="_", help="the host name that clients use (default: any)")
+    demo = root.verb(
+        "demo",
+        "purveyor.cli.demo:main",
+        "show the whole main job: a site, three clients, a package out, its truth back, deleted and forgotten",
+        examples=("purveyor demo", "purveyor demo --once"),
+        codes=LOCAL,
+    )
+    demo.add_argument("--once", action="store_true", help="end when it is done, with an exit code")
+    demo.add_argument("--dir", metavar="DIR", help="folder to work in (default: one that is removed at the end)")
+    demo.add_argument("--listen", metavar="HOST:PORT", help="address to listen on (default: 127.0.0.1:8470, or a free port)")

@@ -1,0 +1,28 @@
+"""The whole tree of commands."""
+
+import argparse
+
+from purveyor import __version__
+from purveyor.cli.arguments import (
+    advertisements,
+    client,
+    collections,
+    join_codes,
+    oversight,
+    packages,
+    programs,
+    resources,
+    roles,
+    shape,
+    site,
+    tokens,
+)
+
+
+def command_tree() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = shape.root_parser(__version__)
+    root = shape.Noun(parser)
+    for noun in (site, join_codes, tokens, packages, programs, collections, advertisements, resources, oversight, client, roles):
+        noun.register(root)
+    return parser

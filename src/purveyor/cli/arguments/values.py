@@ -1,0 +1,87 @@
+"""Values as people write them on the command line, and what they mean. Pure; each fits `type=` of an argument.
+
+Errors: argparse.ArgumentTypeError with an example, which becomes exit code 2.
+"""
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.schedule import Zone, parse_time
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+LONGEST_SECONDS = 100 * 365 * 86_400
+EXIT_CODE_LIMIT = 2**31
+
+
+def duration_seconds(text: str) -> int:
+    """Seconds in a duration such as 90s, 15m, 1h, 7d or 2w."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 1h, 7d or 2w")
+    return seconds
+
+
+def count(text: str) -> int:
+    """A number of at least one."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+def exit_codes(text: str) -> list[int]:
+    """Exit codes, separated by commas; an empty text is none."""
+    try:
+        codes = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} are no exit codes: write 0,1641,3010") from error
+    if any(not -EXIT_CODE_LIMIT <= code < 2 * EXIT_CODE_LIMIT for code in codes):
+        raise argparse.ArgumentTypeError(f"{text!r} has an exit code that no program can give")
+    return codes
+
+
+def moment(text: str) -> str:
+    """An instant: `now`, a duration from now, or a time with `Z` or an offset. Given on as written, once it is seen to be one."""
+    if text != "now" and not _DURATION.fullmatch(text):
+        instant_of(text, now=datetime.now(UTC))
+    return text
+
+
+def instant_of(text: str, *, now: datetime) -> datetime:
+    """The aware UTC instant that `moment` let pass."""
+    if text == "now":
+        return now
+    if _DURATION.fullmatch(text):
+        return now + timedelta(seconds=duration_seconds(text))
+    try:
+        wall, zone = parse_time(text)
+    except RejectedError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write 2026-12-01T09:00Z, now, or 2h for two hours from now"
+        ) from error
+    if zone is not Zone.UTC:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say on whose clock: add Z for UTC, or an offset such as +01:00")
+    return wall.replace(tzinfo=UTC)
+
+
+def assignment(text: str) -> str:
+    """`asap`, or a time that `parse_time` reads; given on as written."""
+    if text.lower() == "asap":
+        return "asap"
+    try:
+        parse_time(text)
+    except RejectedError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or write asap") from error
+    return text
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT, [V6]:PORT, :PORT or PORT."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else ""
+    if not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address to listen on: write 127.0.0.1:8470")
+    return host or "127.0.0.1", int(port)

@@ -1,0 +1,91 @@
+"""One call of a command: what was asked, where it writes, and which site it speaks to."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from purveyor.cli.output import Output
+from purveyor.wire.errors import NotAllowedError, PurveyorError, UnavailableError
+
+SITE_URL_FILE = "site.url"
+TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file, no secret
+_LIMIT_CHARACTERS = 4096
+
+
+class UsageError(PurveyorError):
+    """What was typed cannot be meant; exit code 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a command is given."""
+
+    arguments: argparse.Namespace
+    environment: Mapping[str, str]
+    output: Output
+
+
+class Access(NamedTuple):
+    """A site's address, and the token with which to speak to it. The token is never printed."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Access({self.url!r})"
+
+
+def access_of(call: Call) -> Access:
+    """Which site is meant, and with which token: options first, then the environment.
+
+    The token of a site's folder goes to that site alone, unless an option names both.
+    Errors: UsageError when no site is named, UnavailableError when the folder's site does not run, NotAllowedError
+    without a token.
+    """
+    options, environment = call.arguments, call.environment
+    named_folder = options.site_dir
+    folder = named_folder or ("" if options.site else environment.get("PURVEYOR_SITE_DIR", ""))
+    url = options.site or (
+        _url_in(folder) if named_folder else environment.get("PURVEYOR_SITE") or (_url_in(folder) if folder else "")
+    )
+    if not url:
+        raise UsageError(
+            "which site? Name it with --site URL, or --site-dir DIR on its own machine, or PURVEYOR_SITE or PURVEYOR_SITE_DIR"
+        )
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url!r} is no address of a site: one such as http://site.example:8470 is expected")
+    return Access(url.rstrip("/"), _token(options, environment, folder))
+
+
+def _token(options: argparse.Namespace, environment: Mapping[str, str], folder: str) -> str:
+    if options.token_file:
+        return _first_line(Path(options.token_file), "token file")
+    if options.site_dir:
+        return _first_line(Path(folder) / TOKEN_FILE, "access token")
+    if environment.get("PURVEYOR_TOKEN"):
+        return environment["PURVEYOR_TOKEN"].strip()
+    if folder:
+        return _first_line(Path(folder) / TOKEN_FILE, "access token")
+    raise NotAllowedError("no access token: name one with --token-file FILE, or put it into PURVEYOR_TOKEN")
+
+
+def _url_in(folder: str) -> str:
+    path = Path(folder) / SITE_URL_FILE
+    try:
+        return path.read_text(encoding="utf-8")[:_LIMIT_CHARACTERS].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnavailableError(
+            f"the site in {folder} does not run: {path.name} cannot be read; start it with: purveyor site run {folder}"
+        ) from error
+
+
+def _first_line(path: Path, what: str) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8")[:_LIMIT_CHARACTERS].splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotAllowedError(f"the {what} {path} cannot be read") from error
+    if not lines or not lines[0].strip():
+        raise NotAllowedError(f"the {what} {path} is empty")
+    return lines[0].strip()

@@ -1,0 +1,34 @@
+"""`purveyor cap …`."""
+
+from pathlib import Path
+
+from purveyor.cli.call import Call
+from purveyor.client_access_point.nginx import Plan, nginx_configuration
+from purveyor.wire.errors import RefusedError
+
+
+def nginx_config(call: Call) -> int:
+    """Prints nginx's configuration for a site's folder."""
+    options = call.arguments
+    folder = Path(options.dir).resolve()
+    cap, dp = _only(folder, "CAP_*"), _only(folder, "DP_*")
+    host, port = options.listen
+    text = nginx_configuration(
+        Plan(cap_folder=str(cap), dp_folder=str(dp), listen=_listen(host, port), server_name=options.server_name)
+    )
+    if call.output.is_json:
+        call.output.give_json({"configuration": text})
+    else:
+        call.output.give(text.rstrip("\n"))
+    return 0
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise RefusedError(f"{folder} holds no site: a folder {pattern.replace('*', 'S01')} or the like is expected in it")
+    return found[0]
+
+
+def _listen(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,45 @@
+"""`purveyor settings …`."""
+
+import argparse
+
+from purveyor.cli.arguments.values import duration_seconds
+from purveyor.cli.call import Call, UsageError
+from purveyor.cli.rest import rest_of, segment
+
+
+def show(call: Call) -> int:
+    """Shows all settings."""
+    rows, output = rest_of(call).get("/settings"), call.output
+    if output.is_json:
+        output.give_json(rows)
+    else:
+        output.give_table(
+            ("setting", "value", "default"),
+            ((row["name"], row["value"], row["default"] if row["value"] != row["default"] else "(same)") for row in rows),
+            empty="there are no settings",
+        )
+    return 0
+
+
+def change(call: Call) -> int:
+    """Changes one setting."""
+    options = call.arguments
+    changed = rest_of(call).put(f"/settings/{segment(options.name)}", {"value": value_of(options.name, options.value)})
+    call.output.done(changed, f"{changed['name']} is {changed['value']}; clients hear of it with their next poll")
+    return 0
+
+
+def value_of(name: str, text: str) -> int:
+    """The whole number that a value means; a name that ends in `_seconds` also takes a duration.
+
+    Errors: UsageError.
+    """
+    try:
+        return int(text)
+    except ValueError as error:
+        if not name.endswith("_seconds"):
+            raise UsageError(f"{text!r} is no whole number") from error
+    try:
+        return duration_seconds(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,113 @@
+"""`purveyor site …`: makes a site, and runs one: here its parts, its HTTP side and its executive come together."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from purveyor.cli.call import SITE_URL_FILE, Call
+from purveyor.client_access_point.application import application as cap_application
+from purveyor.console.server import RunningServer, site_application
+from purveyor.console.settings import ConsoleSettings
+from purveyor.distribution_point.application import application as dp_application
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.site import Site, create_site, open_site, running_alone
+from purveyor.wire.boxes import cap_folder, dp_folder
+from purveyor.wire.errors import RefusedError, UnavailableError
+
+_LOOK_SECONDS = 5.0
+_LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def init(call: Call) -> int:
+    """Makes a new site."""
+    options, output = call.arguments, call.output
+    folder = Path(options.dir)
+    token_file = create_site(folder, code=options.code, database_url=options.database or "", now=datetime.now(UTC))
+    if output.is_json:
+        output.give_json({"dir": str(folder), "code": options.code.upper(), "token_file": str(token_file)})
+    output.say(f"site {options.code.upper()} is made in {folder}; the token of its administrator is in {token_file}")
+    output.say(f"run it: purveyor site run {folder}")
+    return 0
+
+
+def run(call: Call) -> int:
+    """Runs a site until SIGINT or SIGTERM."""
+    folder = Path(call.arguments.dir)
+    if not folder.is_dir():
+        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORM, stream=sys.stderr)
+    stop = threading.Event()
+    with _stopped_by_signals(stop), running_alone(folder):
+        site = open_site(folder)
+        try:
+            return _serve(call, site, folder, stop)
+        finally:
+            site.database.dispose()
+
+
+def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
+    host, port = call.arguments.listen
+    executive = Executive(site)
+    executive.turn()  # so that whoever can reach the site finds its boxes filled
+    settings = ConsoleSettings()
+    application = site_application(
+        site,
+        executive,
+        cap=cap_application(folder / cap_folder(site.code)),
+        dp=dp_application(folder / dp_folder(site.code)),
+        settings=settings,
+    )
+    try:
+        server = RunningServer(application, host=host, port=port, stop_seconds=settings.stop_seconds)
+    except OSError as error:
+        raise UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+    turning = threading.Thread(target=executive.run, args=(stop,), name="executive")
+    turning.start()
+    try:
+        with _address_written(folder / SITE_URL_FILE, server.url):
+            call.output.say(f"site {site.code} runs at {server.url}; Ctrl-C stops it")
+            while not stop.wait(_LOOK_SECONDS) and server.is_serving and turning.is_alive():
+                pass
+    finally:
+        is_asked = stop.is_set()
+        stop.set()
+        site.poke()
+        server.stop()
+        turning.join()
+    call.output.say(f"site {site.code} has stopped")
+    return 0 if is_asked else 3
+
+
+@contextmanager
+def _address_written(path: Path, url: str) -> Iterator[None]:
+    """The site's address in its folder, for as long as it runs."""
+    aside = path.with_suffix(".new")
+    aside.write_text(url + "\n", encoding="utf-8")
+    os.replace(aside, path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM set `stop`, and nothing is torn apart in the middle."""
+
+    def set_stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    kept = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, before in kept.items():
+            signal.signal(number, before)

@@ -1,0 +1,48 @@
+"""`purveyor token …`."""
+
+from purveyor.cli.call import Call
+from purveyor.cli.output import moment
+from purveyor.cli.rest import rest_of
+
+
+def create(call: Call) -> int:
+    """Prints a new token."""
+    options, output = call.arguments, call.output
+    made = rest_of(call).post("/tokens", {"name": options.name, "role": options.role})
+    if output.is_json:
+        output.give_json(made)
+    else:
+        output.give(made["token"])
+        output.say(f"token {made['id']} ({made['role']}) for {made['name']}; it is shown this once")
+    return 0
+
+
+def show_all(call: Call) -> int:
+    """Lists tokens."""
+    rows, output = rest_of(call).get("/tokens"), call.output
+    if output.is_json:
+        output.give_json(rows)
+    else:
+        output.give_table(
+            ("number", "name", "role", "made", "last used", "revoked"),
+            (
+                (
+                    row["id"],
+                    row["name"],
+                    row["role"],
+                    moment(row["created_at"]),
+                    moment(row["last_used_at"]),
+                    moment(row["revoked_at"]),
+                )
+                for row in rows
+            ),
+            empty="there are no tokens",
+        )
+    return 0
+
+
+def revoke(call: Call) -> int:
+    """Revokes a token."""
+    number = call.arguments.number
+    call.output.done(rest_of(call).delete(f"/tokens/{number}"), f"token {number} is revoked")
+    return 0

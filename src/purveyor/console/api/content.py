@@ -1,0 +1,134 @@
+"""Content of packages: what the site lacks of a tree, and taking it in. A package that is added afterwards names the manifest."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import anyio.from_thread
+import anyio.to_thread
+from fastapi import APIRouter, Path, Request
+from starlette.requests import ClientDisconnect
+
+from purveyor.console.authentication import Administrator
+from purveyor.console.errors import ANSWERS
+from purveyor.console.shapes import Answer
+from purveyor.console.visit import Visit
+from purveyor.content.verify import checked_digest
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Manifest, decode, hash_of
+
+PREFIX = "/content"
+router = APIRouter(prefix=PREFIX, tags=["content"], responses=ANSWERS)
+
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 in hexadecimal digits")]
+_BYTES = {
+    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+_MANIFEST = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object", "title": "Manifest"}}}}
+}
+
+
+class Lacking(Answer):
+    """A file that the site does not have."""
+
+    sha256: str
+    size_bytes: int
+
+
+class Plan(Answer):
+    """What is still to be sent before the manifest is."""
+
+    manifest: str
+    missing: list[Lacking]
+
+
+class Stored(Answer):
+    """What was stored. Units: bytes."""
+
+    sha256: str
+    size_bytes: int
+
+
+@router.post("/plan", summary="What the site lacks of a manifest's files", openapi_extra=_MANIFEST)
+async def plan(request: Request, visit: Administrator) -> Plan:
+    """The files that are still to be sent."""
+    content = await _body(request, SIZE_LIMIT_BYTES)
+    return await anyio.to_thread.run_sync(_planned, visit, content)
+
+
+@router.put("/files/{sha256}", summary="Send one file", openapi_extra=_BYTES)
+async def put_file(request: Request, sha256: Digest, visit: Administrator) -> Stored:
+    """Stores a file once its bytes are what its name says; sending it again changes nothing."""
+    limit_bytes = visit.settings.upload_limit_bytes
+    if int(request.headers.get("content-length", "0")) > limit_bytes:
+        raise RejectedError(f"a file may have {limit_bytes} bytes at most")
+    pieces = _pieces(request)
+    size_bytes = await anyio.to_thread.run_sync(lambda: visit.site.store.add_file(sha256, pieces, limit_bytes))
+    return Stored(sha256=sha256, size_bytes=size_bytes)
+
+
+@router.put("/manifests/{sha256}", summary="Send a manifest, when all its files are there", openapi_extra=_MANIFEST)
+async def put_manifest(request: Request, sha256: Digest, visit: Administrator) -> Stored:
+    """Stores a manifest; packages may name it from then on."""
+    content = await _body(request, SIZE_LIMIT_BYTES)
+    return await anyio.to_thread.run_sync(_manifest_stored, visit, sha256, content)
+
+
+def stored_manifest(visit: Visit, sha256: str) -> Manifest:
+    """A manifest that a package may name: here, with all its files.
+
+    Errors: RefusedError when something is to be sent first, RejectedError when that is no digest.
+    """
+    store = visit.site.store
+    if not store.has_manifest(checked_digest(sha256)):
+        raise RefusedError(f"the site does not have the manifest {sha256}: send it with PUT /api/v1/content/manifests/{sha256}")
+    manifest = store.read_manifest(sha256)
+    _refuse_incomplete(visit, manifest)
+    return manifest
+
+
+def _planned(visit: Visit, content: bytes) -> Plan:
+    missing = visit.site.store.missing(decode(content))
+    return Plan(manifest=hash_of(content), missing=[Lacking(sha256=file.sha256, size_bytes=file.size_bytes) for file in missing])
+
+
+def _manifest_stored(visit: Visit, sha256: str, content: bytes) -> Stored:
+    if hash_of(content) != sha256:
+        raise RejectedError(f"these are the bytes of the manifest {hash_of(content)}, not of {sha256}")
+    _refuse_incomplete(visit, decode(content))
+    manifest = visit.site.store.add_manifest(content)
+    return Stored(sha256=sha256, size_bytes=manifest.size_bytes)
+
+
+def _refuse_incomplete(visit: Visit, manifest: Manifest) -> None:
+    missing = visit.site.store.missing(manifest)
+    if missing:
+        raise RefusedError(f"the site lacks {len(missing)} files of this manifest, {missing[0].sha256} for one: send them first")
+
+
+async def _body(request: Request, limit_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size_bytes = 0
+    try:
+        async for piece in request.stream():
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise RejectedError(f"a manifest may have {limit_bytes} bytes at most")
+            pieces.append(piece)
+    except ClientDisconnect as error:
+        raise UnavailableError("the sender went away") from error
+    return b"".join(pieces)
+
+
+def _pieces(request: Request) -> Iterator[bytes]:
+    """The body in pieces, for a thread that writes them: a slow disk holds up nobody else."""
+    stream = request.stream()
+
+    async def following() -> bytes | None:
+        return await anext(stream, None)
+
+    try:
+        while (piece := anyio.from_thread.run(following)) is not None:
+            yield piece
+    except ClientDisconnect as error:
+        raise UnavailableError("the sender went away") from error

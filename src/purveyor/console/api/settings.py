@@ -1,0 +1,31 @@
+"""Settings over REST."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from purveyor.console.authentication import Administrator, Reader
+from purveyor.console.errors import ANSWERS
+from purveyor.console.shapes import Asked
+from purveyor.site_server.admin import settings
+from purveyor.site_server.admin.settings import SettingView
+
+router = APIRouter(prefix="/settings", tags=["settings"], responses=ANSWERS)
+
+
+class SettingValue(Asked):
+    """What a setting is to be."""
+
+    value: int
+
+
+@router.get("", summary="Show all settings")
+def shown(visit: Reader) -> list[SettingView]:
+    """Every setting with its default."""
+    return list(visit.read(settings.shown))
+
+
+@router.put("/{name}", summary="Change a setting")
+def change(visit: Administrator, name: Annotated[str, Path(max_length=64)], asked: SettingValue) -> SettingView:
+    """The setting as it is then; agents hear of it with the next publication."""
+    return visit.change(lambda tx: settings.change(tx, name, asked.value, by=visit.by, now=visit.now()))

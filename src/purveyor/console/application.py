@@ -1,0 +1,50 @@
+"""The REST API as one application: its routers, its errors, its limits, and the OpenAPI document that describes it."""
+
+from fastapi import FastAPI
+
+from purveyor import __version__
+from purveyor.console.api import (
+    advertisements,
+    audit,
+    collections,
+    content,
+    join_codes,
+    packages,
+    programs,
+    resources,
+    settings,
+    status,
+    tokens,
+)
+from purveyor.console.errors import answer_errors
+from purveyor.console.limits import BodyLimit
+from purveyor.console.settings import ConsoleSettings
+from purveyor.site_server.site import Site
+
+PREFIX = "/api/v1"
+ROUTERS = (packages, programs, collections, advertisements, resources, join_codes, tokens, settings, status, audit, content)
+_DESCRIPTION = """Everything that an administrator can do, as the command line does it.
+
+Every request carries an access token (`Authorization: Bearer …`, made with `purveyor token create`). Errors are
+`{"error": text for people, "kind": word for programs}`. Times are UTC. Unknown fields of a request are refused."""
+
+
+def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
+    """The REST API of a site."""
+    application = FastAPI(
+        title="Purveyor",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    application.state.site = site
+    application.state.settings = limits
+    application.state.used_at = {}
+    for part in ROUTERS:
+        application.include_router(part.router, prefix=PREFIX)
+    application.add_middleware(BodyLimit, limit_bytes=limits.json_limit_bytes, free=PREFIX + content.PREFIX)
+    answer_errors(application)
+    return application

@@ -1,0 +1,97 @@
+"""What monitoring reads without a token: `/healthz`, and `/metrics` in the format of Prometheus. Counts only: no names, no ids.
+
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import anyio.to_thread
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from purveyor import __version__
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.site import Site
+from purveyor.wire.errors import UnavailableError
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STANDSTILL = timedelta(minutes=10)
+"""A component that took no turn for so long stands still: something holds the executive up."""
+
+
+class Oversight:
+    """Health and metrics of one running site."""
+
+    def __init__(self, site: Site, executive: Executive, requests: Mapping[str, int]) -> None:
+        self._site, self._executive = site, executive
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(SiteMetrics(site, executive, requests))
+
+    async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers whether the site works: 200, or 503 with what does not."""
+        troubles = await anyio.to_thread.run_sync(self.troubles)
+        content = json.dumps({"status": "failing" if troubles else "ok", "troubles": troubles, "version": __version__})
+        answer = Response(content, 503 if troubles else 200, {"Cache-Control": "no-store"}, "application/json")
+        await answer(scope, receive, send)
+
+    async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers with all metrics."""
+        content = await anyio.to_thread.run_sync(generate_latest, self._registry)
+        await Response(content, 200, {"Cache-Control": "no-store", "Content-Type": METRICS_TYPE})(scope, receive, send)
+
+    def troubles(self) -> list[str]:
+        """What does not work now, by component; why stands in the log."""
+        try:
+            self._site.settings()
+        except UnavailableError:
+            return ["database"]
+        return troubles_of(self._executive, self._site)
+
+
+class SiteMetrics(Collector):
+    """Reads a site's numbers whenever somebody asks for them."""
+
+    def __init__(self, site: Site, executive: Executive, requests: Mapping[str, int]) -> None:
+        self._site, self._executive, self._requests = site, executive, requests
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, as they are now."""
+        yield from self._components()
+        for name, amount in sorted(self._executive.totals.copy().items()):
+            yield CounterMetricFamily(f"purveyor_{name}", f"{name.replace('_', ' ').capitalize()} since the start.", value=amount)
+        requests = CounterMetricFamily(
+            "purveyor_http_requests", "Requests since the start, by the part that serves them.", labels=["part"]
+        )
+        for part, amount in sorted(self._requests.items()):
+            requests.add_metric([part], amount)
+        yield requests
+
+    def _components(self) -> Iterator[Metric]:
+        failures = GaugeMetricFamily(
+            "purveyor_component_failures",
+            "Turns of a component that failed one after the other; 0 is well.",
+            labels=["component"],
+        )
+        turned = GaugeMetricFamily(
+            "purveyor_component_turn_timestamp_seconds", "When a component took its last turn.", labels=["component"]
+        )
+        for health in self._executive.health.copy().values():
+            failures.add_metric([health.component], health.failures)
+            turned.add_metric([health.component], health.last_turn_at.timestamp())
+        yield failures
+        yield turned
+
+
+def troubles_of(executive: Executive, site: Site) -> list[str]:
+    """The components that fail, or have taken no turn for long."""
+    now = site.clock()
+    return sorted(
+        health.component
+        for health in executive.health.copy().values()
+        if health.failures or now - health.last_turn_at > STANDSTILL
+    )

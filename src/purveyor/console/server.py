@@ -1,0 +1,101 @@
+"""The whole HTTP side of a site as one ASGI application, and the server that carries it.
+
+The paths that clients poll (`/cap`, `/dp`) go straight to their bare applications; only `/api` passes through the framework.
+"""
+
+import logging
+import socket
+import threading
+from collections import Counter
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from purveyor.console.application import rest_application
+from purveyor.console.oversight import Oversight
+from purveyor.console.settings import ConsoleSettings
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.site import Site
+from purveyor.transport.serving import Application
+
+BACKLOG = 2048
+
+
+class SiteApplication:
+    """Gives each request to the part of the site that its path names."""
+
+    def __init__(self, *, rest: ASGIApp, cap: Application, dp: Application, oversight: Oversight, requests: Counter[str]) -> None:
+        self._parts: dict[str, Application] = {"cap": cap, "dp": dp}
+        self._rest, self._requests = rest, requests
+        self._single: dict[str, ASGIApp] = {"/healthz": oversight.health, "/metrics": oversight.metrics}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        name, slash, _ = path[1:].partition("/")
+        part = self._parts.get(name)
+        if part is not None and slash:
+            self._requests[name] += 1
+            scope["root_path"] = "/" + name
+            await part(scope, receive, send)
+        elif path in self._single:
+            await self._single[path](scope, receive, send)
+        else:
+            self._requests["rest"] += 1
+            await self._rest(scope, receive, send)
+
+
+def site_application(
+    site: Site, executive: Executive, *, cap: Application, dp: Application, settings: ConsoleSettings
+) -> SiteApplication:
+    """The ASGI application of a site: REST API, CAP, DP, health and metrics."""
+    requests: Counter[str] = Counter()
+    return SiteApplication(
+        rest=rest_application(site, settings), cap=cap, dp=dp, oversight=Oversight(site, executive, requests), requests=requests
+    )
+
+
+class RunningServer:
+    """An HTTP server in a thread of its own. It listens from the start, and serves until it is stopped."""
+
+    def __init__(self, application: ASGIApp, *, host: str, port: int, stop_seconds: int) -> None:
+        """Opens the socket and starts to serve. Errors: OSError when the address cannot be listened on."""
+        self._socket = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
+        config = uvicorn.Config(
+            application,
+            access_log=False,
+            log_config=None,
+            log_level=logging.WARNING,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=stop_seconds,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The address under which this machine reaches it."""
+        host, port = self._socket.getsockname()[:2]
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+        return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ends it, once requests under way are answered or their time is up."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

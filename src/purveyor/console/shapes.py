@@ -1,0 +1,34 @@
+"""The shapes of what is asked and answered: a request may say nothing that is not known, an answer is frozen."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Asked(BaseModel):
+    """A request body. An unknown field is refused: it may be one that was meant to matter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """An answer that `admin` has no view for."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Done(Answer):
+    """A change that has nothing to tell but that it was made."""
+
+    id: str
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=2000)]
+"""Free text of a person."""
+
+IdOrName = Annotated[str, Field(min_length=1, max_length=200)]
+"""How a person names a client or a collection."""
+
+Page = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
