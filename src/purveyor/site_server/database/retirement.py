@@ -97,8 +97,10 @@ def open_holdings(tx: Connection, clients: Collection[int]) -> list[OpenHolding]
             .join(package, package.c.id == holder.c.package)
             .where(holder.c.client.in_(part), holder.c.acknowledged_at.is_(None), package.c.state.in_(LEAVING))
         )
-        for row in tx.execute(statement).all():
-            found.append(OpenHolding(PackageId(row[0]), row[1], PackageState(row[2]), row[3], row[4], bool(row[5])))
+        found += [
+            OpenHolding(PackageId(row[0]), row[1], PackageState(row[2]), row[3], row[4], bool(row[5]))
+            for row in tx.execute(statement).all()
+        ]
     return found
 
 
@@ -184,7 +186,8 @@ def endings(tx: Connection) -> list[Ending]:
     for row in tx.execute(statement).all():
         state = PackageState(row[1])
         has_files = state is PackageState.WITHDRAWN and has_files_left(tx, PackageId(row[0]))
-        found.append(Ending(PackageId(row[0]), Retiring(state, row[2], row[3], row[4], row[5], row[6], row[7], row[8], has_files)))
+        retiring = Retiring(state, row[2], row[3], row[4], row[5], row[6], row[7], row[8], has_files)
+        found.append(Ending(PackageId(row[0]), retiring))
     return found
 
 
@@ -203,6 +206,17 @@ def manifests_only_of(tx: Connection, package: PackageId) -> list[str]:
         select(distinct(version.c.manifest))
         .join(schema.manifest, schema.manifest.c.sha256 == version.c.manifest)
         .where(version.c.package == package, schema.manifest.c.removed_at.is_(None), ~is_shared)
+    )
+    return sorted(tx.execute(statement).scalars())
+
+
+def purged_manifests(tx: Connection, package: PackageId) -> list[str]:
+    """Manifests that this package consisted of and that are recorded as gone."""
+    version, manifest = schema.source_version, schema.manifest
+    statement = (
+        select(distinct(version.c.manifest))
+        .join(manifest, manifest.c.sha256 == version.c.manifest)
+        .where(version.c.package == package, manifest.c.removed_at.is_not(None))
     )
     return sorted(tx.execute(statement).scalars())
 
@@ -326,7 +340,8 @@ def _copies(tx: Connection, package: PackageId) -> int:
 
 def _down_files(tx: Connection, package: PackageId) -> int:
     path = schema.down_file.c.path
-    is_of_package = or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg")
+    is_in_box = and_(path >= "pkginfo.box/", path < "pkginfo.box0")
+    is_of_package = and_(is_in_box, or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg"))
     return int(tx.execute(select(func.count()).select_from(schema.down_file).where(is_of_package)).scalar_one())
 
 

@@ -1,0 +1,252 @@
+"""The turn of content: what packages need is on every distribution point and verified there; what none needs leaves.
+
+    needed → copied → read back on the point → named to clients
+    not needed → grace time → named no more → grace time → removed from the points, then from the store
+
+Every step is one of one manifest at one place: where it fails, that is kept with the copy and tried again with back-off, and the
+others go on. Removals run inside the writing transaction in which they are seen to be unneeded, so that nobody can begin to need
+a file while it goes. Upstream: the database and the store; downstream: the points.
+Source: the protocol, 3.5 and 3.6.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from purveyor.content.store import ContentStore
+from purveyor.site_server.database import content_copies
+from purveyor.site_server.database.content_copies import Copy, CopyState, Held
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.model.retirement import Need, is_grace_over
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.manifest import file_path
+
+BYTES_A_TURN = 2 * 2**30
+"""A turn copies and reads back about so much; the rest waits for the next one, so that other components have theirs."""
+CHECK_AFTER = timedelta(days=1)
+"""A copy that was not read for so long is read again; one manifest a turn."""
+_FIRST_RETRY = timedelta(seconds=10)
+_LAST_RETRY = timedelta(hours=1)
+
+
+class ContentOutcome(NamedTuple):
+    """What a turn did, in copies of manifests. `problems`: what could not be done, in words."""
+
+    verified: int
+    unnamed: int
+    removed: int
+    checked: int
+    problems: tuple[str, ...]
+    is_more: bool
+    """Whether something is left to copy at once."""
+
+
+class Places(NamedTuple):
+    """Where content lies: the store, and the points by id."""
+
+    store: ContentStore
+    points: Mapping[str, ContentStore]
+
+
+def turn(
+    *, database: Database, store: ContentStore, points: Mapping[str, ContentStore], settings: SiteSettings, now: datetime
+) -> ContentOutcome:
+    """One turn. Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome."""
+    places = Places(store, points)
+    with database.read() as tx:
+        everything = content_copies.held(tx)
+    _mark_superseded(database, everything, now)
+    problems: list[str] = []
+    unnamed = sum(_unname(database, held, settings, now) for held in everything)
+    verified, is_more = _copy_all(database, places, everything, now, problems)
+    removed = sum(_remove(database, places, held, settings, now, problems) for held in everything)
+    checked = _check_oldest(database, places, everything, now, problems)
+    return ContentOutcome(verified, unnamed, removed, checked, tuple(problems), is_more)
+
+
+def is_try_due(copy: Copy, now: datetime) -> bool:
+    """Whether a copy that failed is to be tried again: after ten seconds, and then twice as long each time, up to an hour."""
+    doublings = min(max(0, copy.failures - 1), 10)
+    return now >= copy.since + min(_LAST_RETRY, _FIRST_RETRY * (1 << doublings))
+
+
+# --- coming -----------------------------------------------------------------------------------------------------------
+
+
+def _copy_all(
+    database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]
+) -> tuple[int, bool]:
+    verified = 0
+    left_bytes = BYTES_A_TURN
+    for held in everything:
+        for point in sorted(places.points) if held.need is Need.CURRENT else ():
+            copy = held.copies.get(point)
+            if copy is not None and (copy.state is CopyState.VERIFIED or (copy.failures and not is_try_due(copy, now))):
+                continue
+            if left_bytes <= 0:
+                return verified, True
+            left_bytes -= held.size_bytes
+            verified += _copy(database, places, held, point, now, problems)
+    return verified, False
+
+
+def _copy(database: Database, places: Places, held: Held, point: str, now: datetime, problems: list[str]) -> bool:
+    """Brings one manifest to one point and reads it back there."""
+    target = places.points[point]
+    try:
+        places.store.copy_to(target, places.store.read_manifest(held.sha256))
+        problem = _damage(target, held.sha256)
+    except (UnavailableError, RejectedError) as error:
+        problem = str(error)
+    with database.write() as tx:
+        current = next(iter(content_copies.held(tx, only=held.sha256)), None)
+        if current is None:
+            return False
+        if problem:
+            content_copies.set_failed(tx, (point, held.sha256), current.packages, problem, now)
+        else:
+            content_copies.set_verified(tx, point, held.sha256, current.packages, now)
+    if problem:
+        problems.append(f"{held.sha256[:12]} on {point}: {problem}")
+    return not problem
+
+
+def _damage(target: ContentStore, sha256: str) -> str:
+    """What is wrong with a copy, once it was read; damaged files are taken away, so that they are copied again."""
+    damaged = target.verify(target.read_manifest(sha256))
+    for path in damaged:
+        target.remove_file(path.rpartition("/")[2])
+    return f"{len(damaged)} files were missing or damaged, {damaged[0]} for one" if damaged else ""
+
+
+def _check_oldest(database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]) -> int:
+    """Reads the copy again that was not read for the longest time. Where it is damaged it is named no more and copied anew."""
+    standing = [
+        (copy.checked_at or copy.since, held, copy)
+        for held in everything
+        for copy in held.copies.values()
+        if copy.state is CopyState.VERIFIED and held.need is not Need.UNNEEDED and copy.point in places.points
+    ]
+    if not standing:
+        return 0
+    checked_at, held, copy = min(standing, key=lambda one: (one[0], one[1].sha256, one[2].point))
+    if now < checked_at + CHECK_AFTER:
+        return 0
+    try:
+        problem = _damage(places.points[copy.point], held.sha256)
+    except (UnavailableError, RejectedError) as error:
+        problem = str(error)
+    with database.write() as tx:
+        if problem:
+            content_copies.set_failed(tx, (copy.point, held.sha256), held.packages, problem, now)
+        else:
+            content_copies.set_verified(tx, copy.point, held.sha256, held.packages, now)
+    if problem:
+        problems.append(f"{held.sha256[:12]} on {copy.point}: {problem}")
+    return 1
+
+
+# --- going ------------------------------------------------------------------------------------------------------------
+
+
+def _mark_superseded(database: Database, everything: list[Held], now: datetime) -> None:
+    """Since when each manifest is not needed: marked here too, for whatever way it came to be so."""
+    needed_again = [one.sha256 for one in everything if one.need in (Need.CURRENT, Need.STAYS) and one.superseded_at is not None]
+    superseded = [one.sha256 for one in everything if one.need is Need.SUPERSEDED and one.superseded_at is None]
+    if needed_again or superseded:
+        with database.write() as tx:
+            content_copies.set_superseded(tx, needed_again, None)
+            content_copies.set_superseded(tx, superseded, now)
+
+
+def _unname(database: Database, held: Held, settings: SiteSettings, now: datetime) -> int:
+    """Names the copies of a manifest no more when its time is over. Shape: how many."""
+    named = [copy for copy in held.copies.values() if copy.state is not CopyState.UNNAMED]
+    if not named or not _may_leave(held, settings, now):
+        return 0
+    with database.write() as tx:
+        current = next(iter(content_copies.held(tx, only=held.sha256)), None)
+        if current is None or not _may_leave(current, settings, now):
+            return 0
+        if current.need is Need.SUPERSEDED:
+            oldest = now - timedelta(seconds=settings.holder_age_limit_seconds)
+            if content_copies.is_downloaded(tx, held.sha256, since=oldest):
+                return 0
+        content_copies.set_unnamed(tx, held.sha256, current.packages, now)
+    return len(named)
+
+
+def _may_leave(held: Held, settings: SiteSettings, now: datetime) -> bool:
+    if held.need is Need.SUPERSEDED:
+        return is_grace_over(held.superseded_at, settings.content_grace_seconds, now)
+    return held.need is Need.UNNEEDED
+
+
+def _remove(
+    database: Database, places: Places, held: Held, settings: SiteSettings, now: datetime, problems: list[str]
+) -> int:
+    """Removes the copies of a manifest whose grace time is over; with the last of them, the store's. Shape: how many."""
+    if not _may_leave(held, settings, now) or any(copy.state is not CopyState.UNNAMED for copy in held.copies.values()):
+        return 0
+    removed = 0
+    for copy in held.copies.values():
+        if is_grace_over(copy.since, settings.point_grace_seconds, now):
+            removed += _remove_from(database, places, held.sha256, copy.point, settings, now, problems)
+    if removed == len(held.copies):
+        removed += _remove_from(database, places, held.sha256, None, settings, now, problems)
+    return removed
+
+
+def _remove_from(
+    database: Database,
+    places: Places,
+    sha256: str,
+    point: str | None,
+    settings: SiteSettings,
+    now: datetime,
+    problems: list[str],
+) -> bool:
+    """Removes one manifest from a point, or from the store, unless it has come to be needed again meanwhile."""
+    try:
+        with database.write() as tx:
+            current = next(iter(content_copies.held(tx, only=sha256)), None)
+            if current is None or not _may_leave(current, settings, now) or (point is None and current.copies):
+                return False
+            kept = content_copies.files_kept(tx, [sha256], point=point)
+            files = content_copies.files_of(tx, [sha256])
+            target = places.store if point is None else places.points.get(point)
+            if target is not None:
+                clear(target, sha256, files.keys() - kept, kept)
+                content_copies.add_freed(tx, sha256, sum(size for digest, size in files.items() if digest not in kept))
+            if point is None:
+                content_copies.set_removed(tx, sha256, now)
+            else:
+                content_copies.drop_copy(tx, point, sha256)
+    except (UnavailableError, RejectedError) as error:
+        problems.append(f"{sha256[:12]} on {point or 'the store'}: {error}")
+        if point is not None:
+            with database.write() as tx:
+                content_copies.set_unremoved(tx, point, sha256, str(error))
+        return False
+    return True
+
+
+def clear(target: ContentStore, sha256: str, files: frozenset[str] | set[str], kept: frozenset[str]) -> None:
+    """Removes a manifest and its files from one place, and looks that nothing is left, a half-made copy included.
+
+    Errors: UnavailableError when something is still there.
+    """
+    target.remove_manifest(sha256, kept)
+    for digest in sorted(files):
+        if target.has(digest):
+            target.remove_file(digest)
+    left = left_of(target, sha256, files)
+    if left:
+        raise UnavailableError(f"{left[0]} is still there after it was removed")
+
+
+def left_of(target: ContentStore, sha256: str, files: frozenset[str] | set[str]) -> list[str]:
+    """What of a manifest and these files is still found on disk. Errors: UnavailableError."""
+    left = [file_path(digest) for digest in sorted(files) if target.has(digest)]
+    return [*left, f"manifests/{sha256}"] if target.has_manifest(sha256) else left
