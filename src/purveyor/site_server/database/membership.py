@@ -92,12 +92,9 @@ def _evaluate_one(tx: Connection, collection: CollectionId) -> int:
     offered.remember(tx, collection, gone)
     tx.execute(delete(member).where(member.c.collection == collection, member.c.client.in_(gone)))
     listed = new.subquery("new")
-    added = tx.execute(
-        insert(member).from_select(
-            ["collection", "client"], select(literal(str(collection)), listed.c.client).order_by(listed.c.client)
-        )
-    )
-    return int(added.rowcount)
+    rows = select(literal(str(collection)), listed.c.client).order_by(listed.c.client)
+    joining = insert(member).from_select(["collection", "client"], rows).execution_options(preserve_rowcount=True)
+    return int(tx.execute(joining).rowcount)
 
 
 def _belonging(collection: CollectionId, *, is_all_systems: bool) -> Select[int]:

@@ -141,15 +141,11 @@ def freeze_holders(tx: Connection, package: PackageId, offering: Collection[Coll
     """
     holder = schema.holder
     chosen = holders_to_be(package, offering).subquery("holders")
-    added = tx.execute(
-        insert(holder).from_select(
-            ["package", "client", "removed_at", "acknowledged_at"],
-            select(literal(str(package)), chosen.c.client, null(), null()).where(
-                ~exists().where(holder.c.package == package, holder.c.client == chosen.c.client)
-            ),
-        )
-    )
-    return int(added.rowcount)
+    is_known = exists().where(holder.c.package == package, holder.c.client == chosen.c.client)
+    rows = select(literal(str(package)), chosen.c.client, null(), null()).where(~is_known).order_by(chosen.c.client)
+    columns = ["package", "client", "removed_at", "acknowledged_at"]
+    holding = insert(holder).from_select(columns, rows).execution_options(preserve_rowcount=True)
+    return int(tx.execute(holding).rowcount)
 
 
 def count_holders_to_be(tx: Connection, package: PackageId, offering: Collection[CollectionId]) -> int:

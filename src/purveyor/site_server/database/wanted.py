@@ -7,7 +7,7 @@ Source: the protocol, 3.3.
 from collections.abc import Iterable
 from enum import StrEnum
 
-from sqlalchemy import Connection, Select, bindparam, distinct, insert, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, distinct, insert, literal, select, update
 
 from purveyor.site_server.database import schema
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
@@ -82,7 +82,7 @@ def want_shards_of_clients_in(tx: Connection, client_numbers: Select[int]) -> No
     chosen = client_numbers.subquery("chosen")
     keys = select(schema.client.c.shard_key).join(chosen, chosen.c.client == schema.client.c.number).subquery("keys")
     for generation, bits in tx.execute(select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)).all():
-        numbers = select(keys.c.shard_key.bitwise_rshift(32 - bits)).distinct()
+        numbers = select(keys.c.shard_key.bitwise_rshift(literal(32 - bits, Integer))).distinct()
         tx.execute(
             update(schema.shard)
             .where(schema.shard.c.generation == generation, schema.shard.c.number.in_(numbers))
