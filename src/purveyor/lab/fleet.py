@@ -38,10 +38,13 @@ CAP_URL = "http://site.lab/cap"
 DP_URL = "http://site.lab/dp"
 BIN_BITS = 2
 SITE_PAUSE = timedelta(seconds=2)
-"""How soon the site takes a turn after something changed."""
+"""How soon the site takes a turn after an administrator changed something."""
+ITEM_PAUSE = timedelta(minutes=5)
+"""How soon it takes one after a client put an item: what comes in meanwhile is taken in together."""
 SITE_REST = timedelta(hours=1)
 """How often it takes one when nothing did."""
 TURNS_AT_ONCE = 50
+JOINING_TRIES = 10
 
 
 class Fleet(AbstractContextManager["Fleet"]):
@@ -89,11 +92,14 @@ class Fleet(AbstractContextManager["Fleet"]):
         code = self.new_join_code()
         first = len(self.clients) + 1
         joining = [self.add_client(f"pc{number}", code) for number in range(first, first + count)]
-        self.site_turn()
-        for client in joining:
-            if client.standing() is not ClientState.MEMBER:
-                raise AssertionError(f"{client.name} did not become a member: {self.executive.health}")
-        return joining
+        waiting = joining
+        for _ in range(JOINING_TRIES):
+            self._move_to(self.clock.now() + SITE_PAUSE)
+            self.site_turn()
+            waiting = [client for client in waiting if client.standing() is not ClientState.MEMBER]
+            if not waiting:
+                return joining
+        raise UnavailableError(f"{len(waiting)} clients did not become members: {self.problems()}")
 
     def add_client(self, name: str, code: str) -> LabClient:
         """A new client that has sent its request to join; it polls first somewhere within the coming interval."""
@@ -214,15 +220,15 @@ class Fleet(AbstractContextManager["Fleet"]):
         put_before = self.cap.put_count
         client.turn()
         if self.cap.put_count != put_before:
-            self._site_changed()
+            self._site_changed(ITEM_PAUSE)
 
     def _site_until(self, end: datetime) -> None:
         while self._site_turn_at <= end:
             self._move_to(self._site_turn_at)
             self.site_turn()
 
-    def _site_changed(self) -> None:
-        self._site_turn_at = min(self._site_turn_at, self.clock.now() + SITE_PAUSE)
+    def _site_changed(self, pause: timedelta = SITE_PAUSE) -> None:
+        self._site_turn_at = min(self._site_turn_at, self.clock.now() + pause)
 
     def _move_to(self, at: datetime) -> None:
         if at > self.clock.now():
