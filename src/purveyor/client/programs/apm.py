@@ -1,4 +1,4 @@
-"""The Advertised Programs Manager: decides, fetches and runs what the site advertises to this machine, and forgets what it deleted.
+"""The Advertised Programs Manager: decides, fetches and runs what the site advertises to this machine, forgets what it deleted.
 
 One turn: look at what runs, forget what was deleted, remove what is to be removed, take in what is offered, run what is due. Each
 step reads, decides, and stores with its status messages in one transaction; the doing follows. A turn may be cut off anywhere:
@@ -74,7 +74,7 @@ def is_running(state: State) -> bool:
 def holding(state: State, policy: Policy) -> tuple[PackageId, ...]:
     """Packages that the site deletes or removes, and of which something still runs or is still installed here.
 
-    Shape:  sorted; deleted ones until all is forgotten (a run may go on), removed ones while something runs or can be uninstalled.
+    Shape:  sorted; deleted ones until all is forgotten (a run may go on), removed ones while it runs or can be uninstalled.
     """
     if not policy.deleted_packages and not policy.removals:
         return ()

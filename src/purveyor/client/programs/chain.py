@@ -47,7 +47,9 @@ def chain_of(
             return Broken(f"{key} depends on more than {DEPTH_LIMIT} programs in a row")
         program = program_of(wanted, packages)
         if program is None or wanted in gone:
-            return Broken(f"the program {wanted}, on which {key} depends, does not exist" if wanted != key else f"{key} cannot be read")
+            return Broken(
+                f"the program {wanted}, on which {key} depends, does not exist" if wanted != key else f"{key} cannot be read"
+            )
         if keys and wanted in disabled:
             return Broken(f"the program {wanted}, on which {key} depends, is disabled", may_pass=True)
         keys.insert(0, wanted)

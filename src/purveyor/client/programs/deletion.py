@@ -1,7 +1,7 @@
 """Forgets exactly what was deleted, and nothing else: the only place where jobs, histories and cached content end for good.
 
-Acts only on what policy has proven (protocol, section 6) and only while its metadata is fresh. A run that is under way ends first,
-as the retirement note says; the receipt stays.
+Acts only on what policy has proven (protocol, section 6) and only while its metadata is fresh. A run that is under way ends
+first, as the retirement note says; the receipt stays.
 """
 
 from purveyor.client.content import ContentCache

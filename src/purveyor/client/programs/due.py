@@ -1,11 +1,11 @@
 """When a program is to run: the occurrences of all that is offered of it, and which of them still ask for a run.
 
-Pure. All advertisements of one program are looked at together (Q271122, Q215108): they ask for one run, at the earliest of their
-times, and one success answers them all, as far as the rules below say. Nothing here knows of content, of other programs, of disks.
+Pure. All advertisements of one program are looked at together (Q271122, Q215108): they ask for one run, at the earliest of
+their times, and one success answers them all, as far as the rules below say. Nothing here knows of content or of other programs.
 
 The rules:
 - nothing is due before its advertisement is available (Q247484), nor once it has expired, nor while it is paused;
-- the only assignment of an advertisement, and one "as soon as possible", is satisfied by any success of the program ever (Q226922);
+- the only assignment of an advertisement, and one "as soon as possible", is satisfied by any success of the program (Q226922);
 - a timed assignment beside others is satisfied by a success that was started at its time or later (Q257271, Q235815), so
   several that have passed make one run;
 - with `each_version` only a success of this source version or a newer one counts, and each source version is an occurrence;

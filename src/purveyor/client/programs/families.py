@@ -50,7 +50,9 @@ class Runs:
 
     def roots_due(self) -> list[Job]:
         """The jobs whose time has come and whose assignment stands by this policy, the earliest first."""
-        jobs = [job for job in records.open_jobs(self.bench.state) if job.kind is Kind.RUN and job.is_root and job.state in RUNNABLE]
+        jobs = [
+            job for job in records.open_jobs(self.bench.state) if job.kind is Kind.RUN and job.is_root and job.state in RUNNABLE
+        ]
         return sorted((job for job in jobs if self.answers(job)), key=lambda job: (job.due_at or self.bench.now, job.occurrence))
 
     def answers(self, job: Job) -> list[Occurrence]:
@@ -103,7 +105,9 @@ class Runs:
         if job is None:
             job = Job(key=key, occurrence=root.occurrence, parent=parent, advertisement=root.advertisement, due_at=root.due_at)
         if job.state in NOT_STARTED and (job.source_version != info.source_version or job.manifest != info.manifest):
-            moved = changed(job, source_version=info.source_version, manifest=info.manifest, next_try_at=None, failures=0, problem="")
+            moved = changed(
+                job, source_version=info.source_version, manifest=info.manifest, next_try_at=None, failures=0, problem=""
+            )
             job = advanced(moved, Event.WAIT) if moved.state in RUNNABLE else moved
             with self.bench.state.transaction():
                 self.bench.save(job)

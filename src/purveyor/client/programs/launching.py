@@ -79,7 +79,9 @@ def delayed(bench: Bench, job: Job, event: Event, status: StatusId, reason: str,
     Shape:  `kind` tells reasons apart where their text changes at every try.
     """
     problem = f"{status.name}: {kind or reason}"
-    after = advanced(job, event, failures=job.failures + 1, next_try_at=bench.next_try(job.failures + 1), problem=problem, text=reason)
+    after = advanced(
+        job, event, failures=job.failures + 1, next_try_at=bench.next_try(job.failures + 1), problem=problem, text=reason
+    )
     with bench.state.transaction():
         bench.save(after)
         if job.problem != problem:

@@ -42,7 +42,9 @@ def result_of(run: str) -> str:
     return f"{folder_of(run)}/result.json"
 
 
-def prepared(disk: Disk, job: Job, program: Program, *, run: str, site: str, lay_out: Callable[[str], None]) -> RunOrder | Obstacle:
+def prepared(
+    disk: Disk, job: Job, program: Program, *, run: str, site: str, lay_out: Callable[[str], None]
+) -> RunOrder | Obstacle:
     """The order for a run, once all that it needs is there. `lay_out` puts the content into a folder."""
     scratch = f"{folder_of(run)}/scratch"
     try:

@@ -44,7 +44,8 @@ def drop_job(state: State, job: Job) -> None:
     """Removes a job without a trace."""
     with state.transaction() as tx:
         tx.execute(
-            "delete from job where package = ? and program = ? and occurrence = ?", (job.key.package, job.key.program, job.occurrence)
+            "delete from job where package = ? and program = ? and occurrence = ?",
+            (job.key.package, job.key.program, job.occurrence),
         )
 
 
@@ -76,7 +77,9 @@ def history_of(state: State, key: ProgramKey) -> History:
 def save_history(state: State, history: History) -> None:
     """Stores what is remembered of one program."""
     with state.transaction() as tx:
-        tx.execute("insert or replace into history values (?, ?, ?)", (history.key.package, history.key.program, to_bytes(history)))
+        tx.execute(
+            "insert or replace into history values (?, ?, ?)", (history.key.package, history.key.program, to_bytes(history))
+        )
 
 
 def receipts(state: State, package: PackageId | None = None) -> list[Receipt]:
@@ -97,7 +100,9 @@ def receipt_of(state: State, key: ProgramKey) -> Receipt | None:
 def save_receipt(state: State, receipt: Receipt) -> None:
     """Stores a receipt."""
     with state.transaction() as tx:
-        tx.execute("insert or replace into receipt values (?, ?, ?)", (receipt.key.package, receipt.key.program, to_bytes(receipt)))
+        tx.execute(
+            "insert or replace into receipt values (?, ?, ?)", (receipt.key.package, receipt.key.program, to_bytes(receipt))
+        )
 
 
 def drop_receipt(state: State, key: ProgramKey) -> None:

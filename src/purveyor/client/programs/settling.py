@@ -11,7 +11,8 @@ from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import not_started, tell_started
 from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
 from purveyor.client.programs.preparing import RUNS, files_below, folder_of, kept_of, result_of
-from purveyor.client.programs.receipt import Receipt, folder_of as receipt_folder_of, is_wanted
+from purveyor.client.programs.receipt import Receipt, is_wanted
+from purveyor.client.programs.receipt import folder_of as receipt_folder_of
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Program, ProgramKey
@@ -73,7 +74,9 @@ def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome:
     with bench.state.transaction():
         if not report.start_error:
             job = tell_started(bench, job)
-        ended = changed(job, ended_at=report.ended_at or bench.now, is_by_result_file=last.is_by_result_file, exit_code=last.exit_code)
+        ended = changed(
+            job, ended_at=report.ended_at or bench.now, is_by_result_file=last.is_by_result_file, exit_code=last.exit_code
+        )
         for step in (outcome, outcome.then):
             if step is not None:
                 ended = _step(bench, ended, step)

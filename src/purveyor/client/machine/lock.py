@@ -1,0 +1,37 @@
+"""A lock on a state folder: one sentinel, one pass at a time. It goes with its process, however that ends."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from purveyor.wire.errors import RefusedError, UnavailableError
+
+PASS_LOCK = "pass.lock"
+"""Held while the agent changes its state: by a pass, and by every command that acts."""
+
+
+@contextmanager
+def held(folder: Path, name: str, *, what: str) -> Iterator[None]:
+    """Holds the lock of this name in a folder.
+
+    Errors: RefusedError, saying that `what` is under way, when another process holds it; UnavailableError.
+    """
+    path = folder / name
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            by = f" (process {holder})" if holder.isdigit() else ""
+            raise RefusedError(f"{what} is under way already in {folder}{by}") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""The machine that the agent really runs on: its disk, its programs, its clock. Linux; written with other systems in mind.
+
+Reads no environment variable: who starts the agent says where its state lies.
+"""
+
+import os
+import subprocess
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from purveyor.client.machine import detection, facts, supervisor
+from purveyor.client.machine.disk import RealDisk
+from purveyor.client.machine.programs import RealPrograms
+from purveyor.client.programs.preparing import RUNS
+from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.package_info import DetectionRule
+from purveyor.wire.reports import Facts
+
+
+class RealMachine:
+    """Implements `client.machine.interface.Machine`."""
+
+    def __init__(self, state_folder: Path, *, may_restart: bool = False) -> None:
+        folder = Path(os.path.abspath(state_folder))
+        self.disk = RealDisk(folder)
+        self.programs = RealPrograms(folder / RUNS)
+        self._may_restart = may_restart
+
+    def now(self) -> datetime:
+        """The local clock, aware UTC. It may jump."""
+        return datetime.now(UTC)
+
+    def zone(self) -> tzinfo:
+        """The machine's time zone."""
+        return facts.zone()
+
+    def boot_id(self) -> str:
+        """Differs after every start of the machine. Errors: UnavailableError."""
+        try:
+            return supervisor.boot_id()
+        except OSError as error:
+            raise UnavailableError(f"the boot id cannot be read: {error.strerror}") from error
+
+    def facts(self) -> Facts:
+        """What the machine is."""
+        return facts.facts()
+
+    def is_detected(self, rule: DetectionRule) -> bool:
+        """Whether what the rule describes is there now. Errors: UnavailableError when that cannot be found out."""
+        return detection.is_detected(rule)
+
+    def random_bytes(self, count: int) -> bytes:
+        """Unpredictable bytes."""
+        return os.urandom(count)
+
+    def restart(self) -> None:
+        """Restarts the machine. Errors: RefusedError where that was not allowed, UnavailableError."""
+        if not self._may_restart:
+            raise RefusedError("the agent may not restart this machine")
+        try:
+            subprocess.run(["/sbin/shutdown", "-r", "now"], stdin=subprocess.DEVNULL, check=True, timeout=60)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise UnavailableError(f"the machine could not be restarted: {error}") from error
