@@ -6,15 +6,13 @@ Asks points only for what a manifest leads to, and for the manifest only because
 lies where a program can see it. Upstream: distribution points; downstream: the Advertised Programs Manager.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol
-
-import msgspec
+from typing import NamedTuple
 
 from purveyor.client import content_plan as plan
+from purveyor.client.content_cache import READY, ContentCache, Fetched, FetchState, Lack
 from purveyor.client.content_fetch import DiskError, Sources, fetch_file, fetch_manifest, keep_manifest, on_disk
 from purveyor.client.machine.interface import Disk
 from purveyor.client.state.store import State, text_of
@@ -26,83 +24,16 @@ from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import File, Manifest, decode, hash_of
 from purveyor.wire.settings import AgentSettings
 
-
-class FetchState(StrEnum):
-    """Whether the content is here."""
-
-    READY = "ready"
-    WAITING = "waiting"
+__all__ = ["Content", "ContentCache", "FetchState", "Fetched", "Lack"]
 
 
-class Lack(StrEnum):
-    """What a fetch waits for."""
+class _Row(NamedTuple):
+    """A row of `held_content`."""
 
-    NO_POINT = "no-point"
-    NO_SPACE = "no-space"
-    UNREACHABLE = "unreachable"
-    UNREADABLE = "unreadable"
-    """The manifest is the one that the `.pkg` names, and yet none that a client can hold: a newer source version has to mend it."""
-
-
-class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a fetch. `kind` and `reason` say why it waits; `needed_bytes` is what a lack of space would need free."""
-
-    state: FetchState
-    kind: Lack | None = None
-    reason: str = ""
-    needed_bytes: int = 0
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the content is here, whole and verified."""
-        return self.state is FetchState.READY
-
-
-READY = Fetched(state=FetchState.READY)
-
-
-class ContentCache(Protocol):
-    """What the Advertised Programs Manager needs of content, however it is stored and fetched."""
-
-    def fetch(
-        self,
-        manifest: str,
-        package: PackageId,
-        points: Sequence[Point],
-        settings: AgentSettings,
-        now: datetime,
-        *,
-        keep: AbstractSet[str] = frozenset(),
-    ) -> Fetched:
-        """Brings all that the manifest lists into the cache, held for this package; goes on where an earlier call stopped.
-
-        Shape: manifests in `keep` are never given up to make room. Errors: none; what is lacking is in the answer.
-        """
-
-    def is_held(self, manifest: str) -> bool:
-        """Whether everything that the manifest lists is here. Errors: none."""
-
-    def lay_out(self, manifest: str, folder: str) -> None:
-        """Makes `folder` the tree of the manifest, in copies that a program may change, every byte verified.
-
-        A folder that is there is removed first.
-        Errors: UnavailableError: not held, no space, or something was damaged in the cache (it is then fetched again).
-        """
-
-    def release(self, manifest: str, package: PackageId) -> None:
-        """This package needs the manifest no more (an older source version): what no other one needs goes.
-
-        Errors: UnavailableError: the disk lets nothing be removed now.
-        """
-
-    def forget_package(self, package: PackageId) -> None:
-        """Nothing is held for this package any more: what no other one needs goes. Errors: as `release`."""
-
-    def evict(self, settings: AgentSettings, keep: AbstractSet[str]) -> None:
-        """Brings the cache within its quota, least recently used first, and removes what nothing leads to.
-
-        Shape: manifests in `keep` stay, even above the quota. Errors: as `release`.
-        """
+    manifest: str
+    package: str
+    used_at: str
+    is_complete: int
 
 
 class Content(ContentCache):
@@ -127,11 +58,11 @@ class Content(ContentCache):
             self._record(manifest, package, now, is_complete=True)
             return READY
         self._record(manifest, package, now, is_complete=False)
-        if not points:
+        tree = self._tree(manifest)
+        if not points and (tree is None or plan.missing_files(tree, self._sizes(manifest, tree))):
             return _waiting(Lack.NO_POINT, "no distribution point holds the content")
         sources = Sources(points)
         try:
-            tree = self._tree(manifest)
             if tree is None:
                 content = fetch_manifest(manifest, sources)
                 tree = _believable(content)
@@ -153,7 +84,7 @@ class Content(ContentCache):
 
     def is_held(self, manifest: str) -> bool:
         """As the interface says: it was completed once, its manifest is sound, and every file has its size."""
-        if not self._rows("manifest = ? and is_complete", manifest):
+        if not any(row.manifest == manifest and row.is_complete for row in self._rows()):
             return False
         tree = self._tree(manifest)
         return tree is not None and not plan.missing_files(tree, self._sizes(manifest, tree))
@@ -175,11 +106,11 @@ class Content(ContentCache):
 
     def release(self, manifest: str, package: PackageId) -> None:
         """As the interface says."""
-        self._give_up("manifest = ? and package = ?", manifest, package)
+        self._give_up(row for row in self._rows() if (row.manifest, row.package) == (manifest, package))
 
     def forget_package(self, package: PackageId) -> None:
         """As the interface says."""
-        self._give_up("package = ?", package)
+        self._give_up(row for row in self._rows() if row.package == package)
 
     def evict(self, settings: AgentSettings, keep: AbstractSet[str]) -> None:
         """As the interface says."""
@@ -216,19 +147,23 @@ class Content(ContentCache):
         return _waiting(Lack.NO_SPACE, reason, needed_bytes)
 
     def _evict(self, manifests: Sequence[str]) -> None:
-        marks = ", ".join("?" for _ in manifests)
-        self._give_up(f"manifest in ({marks})", *manifests)
+        self._give_up(row for row in self._rows() if row.manifest in manifests)
 
-    def _give_up(self, condition: str, *values: str) -> None:
-        """Removes what only these holdings lead to from the disk, then the holdings. A power cut in between leaves them unbelieved."""
+    def _give_up(self, given_up: Iterable[_Row]) -> None:
+        """Removes what no other holding leads to from the disk, then these holdings.
+
+        A power cut in between leaves holdings whose files are not there: they are not believed.
+        """
+        gone = set(given_up)
         led_to: set[str] = set()
-        for manifest in {row[0] for row in self._rows(f"not ({condition})", *values)}:
+        for manifest in {row.manifest for row in self._rows() if row not in gone}:
             led_to |= plan.places_of(manifest, self._tree(manifest))
         for place in self._all_places():
             if place not in led_to:
                 self._disk.remove(place)
         with self._state.transaction() as tx:
-            tx.execute(f"delete from held_content where {condition}", values)
+            for row in gone:
+                tx.execute("delete from held_content where manifest = ? and package = ?", (row.manifest, row.package))
 
     # --- what lies on disk ---
 
@@ -255,8 +190,8 @@ class Content(ContentCache):
 
     def _held(self) -> list[plan.Held]:
         used: dict[str, str] = {}
-        for manifest, used_at in self._rows("true"):
-            used[manifest] = max(used_at, used.get(manifest, ""))
+        for row in self._rows():
+            used[row.manifest] = max(row.used_at, used.get(row.manifest, ""))
         return [plan.Held(manifest, used_at, self._sizes(manifest, self._tree(manifest))) for manifest, used_at in used.items()]
 
     def _lay_out(self, manifest: str, tree: Manifest, folder: str) -> None:
@@ -286,9 +221,9 @@ class Content(ContentCache):
 
     # --- what the state says ---
 
-    def _rows(self, condition: str, *values: str) -> list[tuple[str, str]]:
-        statement = f"select manifest, used_at from held_content where {condition}"
-        return self._state.connection.execute(statement, values).fetchall()
+    def _rows(self) -> list[_Row]:
+        statement = "select manifest, package, used_at, is_complete from held_content"
+        return [_Row(*row) for row in self._state.connection.execute(statement)]
 
     def _record(self, manifest: str, package: PackageId, now: datetime, *, is_complete: bool) -> None:
         with self._state.transaction() as tx:

@@ -55,7 +55,7 @@ class Sources:
     def leave(self, point: Point, error: PurveyorError) -> None:
         """This point is asked no more in this fetch."""
         self.trouble = f"{point.url}: {error}"
-        self._left.remove(point)
+        self._left = [other for other in self._left if other is not point]
 
 
 def fetch_manifest(manifest: str, sources: Sources) -> bytes:

@@ -55,7 +55,7 @@ class TakenIn:
 
 
 def take_in(
-    source: Path, *, on_progress: Callable[[Progress], None] = lambda progress: None, pause: Callable[[float], None] = time.sleep
+    source: Path, *, on_progress: Callable[[Progress], None] = lambda _: None, pause: Callable[[float], None] = time.sleep
 ) -> TakenIn:
     """The canonical tree of a folder, or of a single file. `on_progress` is called by one thread at a time.
 
@@ -79,7 +79,7 @@ def take_in(
 
 
 def _read_all(source: Source, found: Scan, digests: dict[str, tuple[Seen, str]], on_progress: Callable[[Progress], None]) -> None:
-    """Adds the digest of every file that is not known as it is now; goes on past busy ones, and raises for the first at the end."""
+    """Adds the digest of each file not known as it is now; goes on past busy ones, and raises for the first in the end."""
     unread = [(path, seen) for path, seen in found.files.items() if path not in digests or digests[path][0] != seen]
     meter = _Meter(len(unread), sum(seen.size_bytes for _, seen in unread), on_progress)
 
@@ -159,6 +159,7 @@ def _taken_in(source: Source, found: Scan, digests: dict[str, tuple[Seen, str]])
     content = encode(manifest)
     if len(content) > SIZE_LIMIT_BYTES:
         raise RefusedError(
-            f"the list of the {len(manifest.files)} files is larger than {SIZE_LIMIT_BYTES} bytes: put them into an archive or several packages"
+            f"the list of the {len(manifest.files)} files is larger than {SIZE_LIMIT_BYTES} bytes: "
+            "put them into an archive or several packages"
         )
     return TakenIn(manifest=manifest, content=content, sha256=hash_of(content), source=source)

@@ -365,11 +365,10 @@ def test_file_that_changed_before_it_is_sent_is_refused_by_name_and_never_sent_w
     else:
         file.write_bytes(now)
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    sent = b""
+    sent: list[bytes] = []
     with pytest.raises(RefusedError, match="'a b' changed"):
-        for piece in taken.open(taken.manifest.files[0]):
-            sent += piece
-    assert len(sent) < len(b"content")
+        sent.extend(taken.open(taken.manifest.files[0]))
+    assert sum(len(piece) for piece in sent) < len(b"content")
 
 
 def test_file_replaced_by_a_pipe_does_not_hang(tmp_path: Path) -> None:
