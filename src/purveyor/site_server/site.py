@@ -17,6 +17,7 @@ from pathlib import Path
 
 from purveyor.content.store import ContentStore
 from purveyor.site_server.admin import tokens
+from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.database import collections, publication
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.database.settings import read_settings
@@ -97,7 +98,8 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
         save_keys(keys, folder / "keys")
         prepare_database(database, code=site, keys=keys, bin_bits=BIN_BITS, now=now)
         with database.write() as tx:
-            token = tokens.create(tx, name="local administrator", role="admin", by="site init", now=now).token
+            random = secrets.token_bytes(tokens.SECRET_BYTES)
+            token = tokens.create(tx, name="local administrator", role=Role.ADMIN, random=random, by="site init", now=now).secret
     if not database_url:
         (folder / "site.db").chmod(0o600)
     token_file = folder / "admin.token"
@@ -152,11 +154,6 @@ def running_alone(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def new_secret(byte_count: int) -> bytes:
-    """Unpredictable bytes."""
-    return secrets.token_bytes(byte_count)
 
 
 def _refuse_used(database: Database, url: str) -> None:
