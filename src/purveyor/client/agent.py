@@ -14,6 +14,7 @@ from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy import view
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.programs import apm
+from purveyor.client.programs.bench import silent
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity, read_identity
 from purveyor.client.state.store import State
@@ -42,10 +43,13 @@ class Pass(NamedTuple):
 class Agent:
     """The agent of one client on one machine."""
 
-    def __init__(self, *, machine: Machine, state: State, point_for: Callable[[str], Point]) -> None:
+    def __init__(
+        self, *, machine: Machine, state: State, point_for: Callable[[str], Point], note: Callable[[str], None] = silent
+    ) -> None:
         self.machine = machine
         self.state = state
         self.point_for = point_for
+        self.note = note
 
     def turn(self, *, is_forced: bool = False) -> Pass:
         """One full pass. Forced: polls even when the last poll was a moment ago.
@@ -58,7 +62,13 @@ class Agent:
         _tell_problems(state, policy.problems, now)
         content = Content(self.machine.disk, state)
         next_due_at = apm.turn(
-            policy, state=state, machine=self.machine, content=content, point_for=self.point_for, now=self.machine.now()
+            policy,
+            state=state,
+            machine=self.machine,
+            content=content,
+            point_for=self.point_for,
+            now=self.machine.now(),
+            note=self.note,
         )
         if policy.is_fresh:
             state.raise_mark("applied", state.mark("read_snapshot"))

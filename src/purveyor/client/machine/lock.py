@@ -1,4 +1,4 @@
-"""A lock on a state folder: one sentinel, one pass at a time. It goes with its process, however that ends."""
+"""The lock on a state folder: one pass at a time. It goes with its process, however that ends."""
 
 import fcntl
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from purveyor.wire.errors import RefusedError, UnavailableError
 
-PASS_LOCK = "pass.lock"
+LOCK_FILE = "pass.lock"
 """Held while the agent changes its state: by a pass, and by every command that acts."""
 
 
 @contextmanager
-def held(folder: Path, name: str, *, what: str) -> Iterator[None]:
-    """Holds the lock of this name in a folder.
+def held(folder: Path, *, what: str) -> Iterator[None]:
+    """Holds the lock of a state folder.
 
     Errors: RefusedError, saying that `what` is under way, when another process holds it; UnavailableError.
     """
-    path = folder / name
+    path = folder / LOCK_FILE
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -1,8 +1,8 @@
 """The watcher of one run: a small program of its own that outlives the agent, its updates and its crashes.
 
 Started as `python -I -S supervisor.py RUN_FOLDER`; reads `order.json` there, starts the command, waits until its whole process
-tree has ended (also those that left their parents) or its time is up, and leaves `report.json`. Uses the standard library alone and
-imports nothing of Purveyor, so that a change of the agent under it does not matter. Talks to nobody.
+tree has ended (also those that left their parents) or its time is up, and leaves `report.json`. Uses the standard library alone
+and imports nothing of Purveyor, so that a change of the agent under it does not matter. Talks to nobody.
 
     claim         made by whoever may start this run; there is one such file, so a run is started once
     watch.json    who watches: pid, start time of that process, boot id
@@ -250,7 +250,7 @@ def boot_id() -> str:
 
 
 def stat_of(pid: int) -> list[str]:
-    """The fields of a process from its state on: [0] state, [1] parent, [19] start time; empty when there is none. Source: proc(5)."""
+    """The fields of a process from its state on: [0] state, [1] parent, [19] start time; none: it is gone. Source: proc(5)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].decode("ascii", "replace").split()

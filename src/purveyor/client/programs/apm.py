@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from purveyor.client.content import ContentCache
-from purveyor.client.machine.interface import Machine
+from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs import records, removal
 from purveyor.client.programs.bench import Bench, Limits, silent
@@ -69,6 +69,12 @@ def jobs(state: State) -> list[Job]:
 def is_running(state: State) -> bool:
     """Whether a program was started and is not yet settled."""
     return any(job.state is JobState.RUNNING for job in records.open_jobs(state))
+
+
+def has_ended_run(state: State, machine: Machine) -> bool:
+    """Whether a run is over that is not yet settled: a turn would settle it."""
+    running = [job for job in records.open_jobs(state) if job.state is JobState.RUNNING]
+    return any(machine.programs.look(job.run).state is not RunState.RUNNING for job in running)
 
 
 def holding(state: State, policy: Policy) -> tuple[PackageId, ...]:

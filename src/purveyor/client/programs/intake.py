@@ -1,4 +1,4 @@
-"""From what the site offers to the jobs of this machine: what is new is taken in, what is not offered now is held, nothing is lost.
+"""From what the site offers to the jobs of this machine: what is new is taken in, what is not offered is held, nothing is lost.
 
 Absence is never removal: a job that is not offered now keeps its identity and goes on when it is offered again, and the history
 of a program is not touched here at all (Q293187, Q318779, Q321168).
