@@ -12,9 +12,9 @@ from purveyor.console.authentication import Administrator
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Answer
 from purveyor.console.visit import Visit
-from purveyor.content.verify import checked_digest
-from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
-from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Manifest, decode, hash_of
+from purveyor.site_server.admin import content as admin
+from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, hash_of
 
 PREFIX = "/content"
 router = APIRouter(prefix=PREFIX, tags=["content"], responses=ANSWERS)
@@ -74,36 +74,15 @@ async def put_manifest(request: Request, sha256: Digest, visit: Administrator) -
     return await anyio.to_thread.run_sync(_manifest_stored, visit, sha256, content)
 
 
-def stored_manifest(visit: Visit, sha256: str) -> Manifest:
-    """A manifest that a package may name: here, with all its files.
-
-    Errors: RefusedError when something is to be sent first, RejectedError when that is no digest.
-    """
-    store = visit.site.store
-    if not store.has_manifest(checked_digest(sha256)):
-        raise RefusedError(f"the site does not have the manifest {sha256}: send it with PUT /api/v1/content/manifests/{sha256}")
-    manifest = store.read_manifest(sha256)
-    _refuse_incomplete(visit, manifest)
-    return manifest
-
-
 def _planned(visit: Visit, content: bytes) -> Plan:
-    missing = visit.site.store.missing(decode(content))
-    return Plan(manifest=hash_of(content), missing=[Lacking(sha256=file.sha256, size_bytes=file.size_bytes) for file in missing])
+    lacking = [Lacking(sha256=file.sha256, size_bytes=file.size_bytes) for file in admin.missing(visit.site.store, content)]
+    return Plan(manifest=hash_of(content), missing=lacking)
 
 
 def _manifest_stored(visit: Visit, sha256: str, content: bytes) -> Stored:
-    if hash_of(content) != sha256:
-        raise RejectedError(f"these are the bytes of the manifest {hash_of(content)}, not of {sha256}")
-    _refuse_incomplete(visit, decode(content))
-    manifest = visit.site.store.add_manifest(content)
+    store = visit.site.store
+    manifest = visit.change(lambda tx: admin.take_in(tx, store, sha256, content, by=visit.by, now=visit.now()))
     return Stored(sha256=sha256, size_bytes=manifest.size_bytes)
-
-
-def _refuse_incomplete(visit: Visit, manifest: Manifest) -> None:
-    missing = visit.site.store.missing(manifest)
-    if missing:
-        raise RefusedError(f"the site lacks {len(missing)} files of this manifest, {missing[0].sha256} for one: send them first")
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:

@@ -5,11 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, status
 from pydantic import Field
 
-from purveyor.console.api.content import stored_manifest
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Asked, Done, Name
-from purveyor.console.visit import Visit
 from purveyor.site_server.admin import packages
 from purveyor.site_server.admin.packages import PackageView, PreviewView, RetirementView, UpdateView
 from purveyor.wire.ids import package_id
@@ -58,7 +56,6 @@ def listed(visit: Reader, include_deleted: bool = False) -> list[PackageView]:
 @router.post("", status_code=status.HTTP_201_CREATED, summary="Add a package")
 def add(visit: Administrator, asked: NewPackage) -> Done:
     """The new package's id."""
-    _check_content(visit, asked.manifest)
     given = asked.model_dump()
     return Done(id=visit.change(lambda tx: packages.add(tx, **given, by=visit.by, now=visit.now())))
 
@@ -79,7 +76,6 @@ def edit(visit: Administrator, package: Package, asked: PackageChange) -> Packag
 @router.post("/{package}/source-versions", status_code=status.HTTP_201_CREATED, summary="Take in a new source version")
 def update(visit: Administrator, package: Package, asked: NewSourceVersion) -> UpdateView:
     """The new source version, and how far it reaches."""
-    _check_content(visit, asked.manifest)
     given = asked.model_dump()
     return visit.change(lambda tx: packages.update(tx, package_id(package), **given, by=visit.by, now=visit.now()))
 
@@ -120,7 +116,3 @@ def retirement(visit: Reader, package: Package) -> RetirementView:
     """Who held it, who has acknowledged, who is silent since when, and what was freed."""
     return visit.read(lambda tx: packages.retirement(tx, package_id(package), visit.now()))
 
-
-def _check_content(visit: Visit, manifest: str | None) -> None:
-    if manifest is not None:
-        stored_manifest(visit, manifest)

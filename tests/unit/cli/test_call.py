@@ -1,0 +1,74 @@
+"""Which site a command speaks to, and with which token. (The folder of a site is two small files: these tests use a real one.)"""
+
+import argparse
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from purveyor.cli.call import Access, Call, UsageError, access_of
+from purveyor.cli.output import Output
+from purveyor.wire.errors import NotAllowedError, UnavailableError
+
+URL = "http://127.0.0.1:8470"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "site.url").write_text(f"{URL}\n")
+    (tmp_path / "admin.token").write_text("of-the-folder\n")
+    return tmp_path
+
+
+def call_with(environment: Mapping[str, str], **options: str) -> Call:
+    arguments = argparse.Namespace(**({"site": None, "site_dir": None, "token_file": None} | options))
+    output = Output(stdout=io.StringIO(), stderr=io.StringIO(), stdin=io.StringIO())
+    return Call(arguments=arguments, environment=environment, output=output)
+
+
+def test_a_folder_has_both(folder: Path) -> None:
+    assert access_of(call_with({}, site_dir=str(folder))) == (URL, "of-the-folder")
+    assert access_of(call_with({"PURVEYOR_SITE_DIR": str(folder)})) == (URL, "of-the-folder")
+
+
+def test_options_are_stronger_than_the_environment(folder: Path, tmp_path: Path) -> None:
+    environment = {"PURVEYOR_SITE": "http://other:1", "PURVEYOR_TOKEN": "of-the-environment"}
+    assert access_of(call_with(environment)) == ("http://other:1", "of-the-environment")
+    assert access_of(call_with(environment, site_dir=str(folder))) == (URL, "of-the-folder")
+    assert access_of(call_with(environment, site="http://third:2/")) == ("http://third:2", "of-the-environment")
+    (tmp_path / "mine").write_text("of-the-file")
+    assert access_of(call_with(environment, token_file=str(tmp_path / "mine"))).token == "of-the-file"
+
+
+def test_the_token_of_a_folder_is_not_sent_to_another_site(folder: Path) -> None:
+    with pytest.raises(NotAllowedError, match="no access token"):
+        access_of(call_with({"PURVEYOR_SITE_DIR": str(folder)}, site="http://other:1"))
+
+
+def test_an_option_may_send_the_token_of_a_folder_to_a_named_site(folder: Path) -> None:
+    assert access_of(call_with({}, site="http://outside:80", site_dir=str(folder))) == ("http://outside:80", "of-the-folder")
+
+
+def test_without_a_site_the_usage_is_wrong() -> None:
+    with pytest.raises(UsageError, match="--site"):
+        access_of(call_with({"PURVEYOR_TOKEN": "x"}))
+    with pytest.raises(UsageError, match="no address"):
+        access_of(call_with({"PURVEYOR_TOKEN": "x"}, site="ftp://x"))
+
+
+def test_a_folder_whose_site_does_not_run_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="does not run"):
+        access_of(call_with({}, site_dir=str(tmp_path)))
+
+
+def test_a_token_that_cannot_be_read_is_not_allowed(folder: Path) -> None:
+    (folder / "admin.token").write_text("\n")
+    with pytest.raises(NotAllowedError, match="is empty"):
+        access_of(call_with({}, site_dir=str(folder)))
+    with pytest.raises(NotAllowedError, match="cannot be read"):
+        access_of(call_with({}, site=URL, token_file=str(folder / "none")))
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(Access(URL, "secret"))

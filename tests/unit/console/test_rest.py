@@ -1,0 +1,219 @@
+"""The REST API as any program meets it: who may do what, what is refused and how, what its document says."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from running_site import LIMITS, RunningSite
+from site_rows import add_clients
+
+CHANGES = [
+    ("POST", "/packages", {"name": "x"}),
+    ("PATCH", "/packages/S0100001", {"name": "x"}),
+    ("POST", "/packages/S0100001/source-versions", {"manifest": None}),
+    ("DELETE", "/packages/S0100001", None),
+    ("POST", "/packages/S0100001/programs", {"name": "x", "command": "x"}),
+    ("PATCH", "/packages/S0100001/programs/1", {"name": "x"}),
+    ("POST", "/packages/S0100001/programs/1/enable", None),
+    ("POST", "/packages/S0100001/programs/1/disable", None),
+    ("DELETE", "/packages/S0100001/programs/1", None),
+    ("POST", "/collections", {"name": "x"}),
+    ("PATCH", "/collections/x", {"name": "y"}),
+    ("DELETE", "/collections/x", None),
+    ("POST", "/advertisements", {"package": "S0100001", "program": "1", "collection": "x"}),
+    ("PATCH", "/advertisements/S0120001", {"name": "x"}),
+    ("POST", "/advertisements/S0120001/pause", None),
+    ("POST", "/advertisements/S0120001/resume", None),
+    ("DELETE", "/advertisements/S0120001", None),
+    ("POST", "/resources/x/approve", None),
+    ("POST", "/resources/x/block", {}),
+    ("POST", "/resources/x/unblock", None),
+    ("DELETE", "/resources/x", None),
+    ("POST", "/join-codes", {}),
+    ("DELETE", "/join-codes/1", None),
+    ("POST", "/tokens", {"name": "x"}),
+    ("DELETE", "/tokens/1", None),
+    ("PUT", "/settings/confirm_above", {"value": 5}),
+    ("POST", "/content/plan", {}),
+    ("PUT", "/content/files/" + "0" * 64, {}),
+    ("PUT", "/content/manifests/" + "0" * 64, {}),
+]
+
+
+def test_every_change_is_listed_above(running_site: RunningSite) -> None:
+    _, document = running_site.ask("GET", "/openapi.json")
+    stated = {(method.upper(), path) for path, item in document["paths"].items() for method in item if method != "get"}
+    assert len(stated) == len(CHANGES)
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "purveyor_unknown", "\u00e9".encode().decode("latin-1"), "x" * 5000])
+def test_who_is_not_known_gets_401(running_site: RunningSite, token: str) -> None:
+    for method, path in (("GET", "/packages"), ("POST", "/packages")):
+        status, answer = running_site.ask(method, path, {"name": "x"} if method == "POST" else None, token=token)
+        assert (status, answer["kind"]) == (401, "not-allowed")
+        assert not token or token not in answer["error"]
+
+
+def test_a_revoked_token_is_not_known_any_more(running_site: RunningSite) -> None:
+    _, made = running_site.ask("POST", "/tokens", {"name": "short", "role": "reader"})
+    assert running_site.ask("GET", "/packages", token=made["token"])[0] == 200
+    running_site.ask("DELETE", f"/tokens/{made['id']}")
+    assert running_site.ask("GET", "/packages", token=made["token"])[0] == 401
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_a_reader_may_change_nothing(running_site: RunningSite, method: str, path: str, body: object) -> None:
+    status, answer = running_site.ask(method, path, body, token=running_site.reader)
+    assert (status, answer["kind"]) == (403, "not-allowed")
+
+
+def test_a_reader_may_read(running_site: RunningSite) -> None:
+    for path in ("/packages", "/collections", "/advertisements", "/resources", "/join-codes", "/tokens", "/settings", "/audit"):
+        assert running_site.ask("GET", path, token=running_site.reader)[0] == 200
+
+
+def test_no_answer_and_no_log_holds_a_token(running_site: RunningSite, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers = [running_site.ask("GET", path)[1] for path in ("/tokens", "/audit", "/join-codes")]
+    running_site.ask("GET", "/nothing")
+    for text in (json.dumps(answers), caplog.text):
+        assert running_site.admin not in text
+
+
+def test_unknown_fields_are_refused(running_site: RunningSite) -> None:
+    status, answer = running_site.ask("POST", "/packages", {"name": "x", "colour": "red"})
+    assert (status, answer["kind"]) == (422, "rejected")
+    assert "colour" in answer["error"]
+    assert running_site.ask("GET", "/packages")[1] == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b'{"name": 1}', b'{"name": ""}', b'{"name": "x"', b""])
+def test_unreadable_bodies_are_refused(running_site: RunningSite, body: bytes) -> None:
+    status, answer = running_site.ask("POST", "/packages", body)
+    assert (status, answer["kind"]) == (422, "rejected")
+
+
+def test_what_was_sent_is_not_repeated_in_a_refusal(running_site: RunningSite) -> None:
+    _, answer = running_site.ask("POST", "/tokens", {"name": "x", "role": "hunter2-secret"})
+    assert "hunter2-secret" not in answer["error"]
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_body_over_the_limit_is_refused(running_site: RunningSite, is_declared: bool) -> None:
+    body = json.dumps({"name": "x" * LIMITS.json_limit_bytes}).encode()
+    if is_declared:
+        status, answer = running_site.ask("POST", "/packages", body)
+    else:
+        pieces = (body[start : start + 10_000] for start in range(0, len(body), 10_000))
+        headers = {"Authorization": f"Bearer {running_site.admin}"}
+        response = running_site.http.request("POST", f"{running_site.url}/api/v1/packages", body=pieces, headers=headers, chunked=True)
+        status, answer = response.status, json.loads(response.data)
+    assert (status, answer["kind"]) == (413, "rejected")
+
+
+def test_there_is_nothing_elsewhere(running_site: RunningSite) -> None:
+    for path in ("/nothing", "/packages/", "/../x"):
+        status, answer = running_site.ask("GET", path)
+        assert status == 404 and answer["kind"] == "rejected"
+    assert running_site.ask("PUT", "/packages", {})[0] == 405
+
+
+def test_ids_that_are_none_are_rejected(running_site: RunningSite) -> None:
+    for path in ("/packages/nonsense", "/advertisements/S0100001", "/packages/S0110001/retirement"):
+        status, answer = running_site.ask("GET", path)
+        assert (status, answer["kind"]) == (422, "rejected")
+
+
+def test_what_does_not_exist_is_refused(running_site: RunningSite) -> None:
+    for path in ("/packages/S010ZZZZ", "/collections/none", "/resources/none", "/status/clients/none"):
+        status, answer = running_site.ask("GET", path)
+        assert (status, answer["kind"]) == (409, "refused")
+
+
+def test_what_needs_a_confirmation_says_so(running_site: RunningSite) -> None:
+    _, added = running_site.ask("POST", "/packages", {"name": "x"})
+    status, answer = running_site.ask("DELETE", f"/packages/{added['id']}")
+    assert (status, answer["kind"]) == (409, "confirmation-needed")
+    status, _ = running_site.ask("DELETE", f"/packages/{added['id']}?is_confirmed=true")
+    assert status == 200
+
+
+def test_a_fault_is_answered_with_a_number_that_the_log_has(
+    running_site: RunningSite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_site.site.database, "read", lambda: 1 / 0)
+    status, answer = running_site.ask("GET", "/packages")
+    assert (status, answer["kind"]) == (500, "fault")
+    assert answer["error"].split()[-1] in caplog.text
+    assert "ZeroDivisionError" in caplog.text and "Zero" not in answer["error"]
+
+
+def test_a_hundred_thousand_members_fit_into_a_request() -> None:
+    body = json.dumps({"name": "all", "members": ["0" * 32] * 100_000})
+    assert len(body) < type(LIMITS)().json_limit_bytes
+
+
+def test_listings_come_in_pages(running_site: RunningSite) -> None:
+    with running_site.site.database.write() as tx:
+        add_clients(tx, 5)
+    _, first = running_site.ask("GET", "/resources?limit=3")
+    _, rest = running_site.ask("GET", f"/resources?limit=3&after={first[-1]['id']}")
+    assert (len(first), len(rest)) == (3, 2)
+    assert running_site.ask("GET", "/resources?limit=1001")[0] == 422
+
+
+def test_the_document_describes_every_answer_and_who_may_ask(running_site: RunningSite) -> None:
+    status, document = running_site.ask("GET", "/openapi.json", token="")
+    assert status == 200
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    for operation in operations:
+        success = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
+        assert _schema(success), operation["summary"]
+        assert {"401", "403", "409", "422", "503"} <= set(operation["responses"])
+        assert operation["security"] == [{"token": []}]
+        assert operation["summary"] and operation["tags"]
+    assert document["components"]["securitySchemes"]["token"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token, made with `purveyor token create`.",
+    }
+
+
+def test_health_needs_no_token(running_site: RunningSite) -> None:
+    response = running_site.http.request("GET", f"{running_site.url}/healthz")
+    assert response.status == 200
+    assert json.loads(response.data)["status"] == "ok"
+
+
+def test_health_names_what_fails(running_site: RunningSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(running_site.executive), "_publish", lambda executive: 1 / 0)
+    running_site.executive.turn()
+    response = running_site.http.request("GET", f"{running_site.url}/healthz")
+    answer = json.loads(response.data)
+    assert (response.status, answer["status"], answer["troubles"]) == (503, "failing", ["publish"])
+    assert b"Zero" not in response.data
+
+
+def test_metrics_are_what_prometheus_reads(running_site: RunningSite) -> None:
+    running_site.executive.turn()
+    running_site.ask("GET", "/packages")
+    response = running_site.http.request("GET", f"{running_site.url}/metrics")
+    text = response.data.decode()
+    assert response.status == 200
+    assert 'purveyor_component_failures{component="publish"} 0.0' in text
+    assert 'purveyor_http_requests_total{part="rest"} 1.0' in text
+    assert "purveyor_files_published_total" in text
+
+
+def test_cap_and_dp_are_served_beside_it(running_site: RunningSite) -> None:
+    running_site.executive.turn()
+    response = running_site.http.request("GET", f"{running_site.url}/cap/clidata.box/timestamp.json")
+    assert response.status == 200 and b'"timestamp"' in response.data
+    assert running_site.http.request("GET", f"{running_site.url}/cap/../admin.token").status == 404
+    assert running_site.http.request("GET", f"{running_site.url}/dp/manifests/{'0' * 64}").status == 404
+    assert running_site.http.request("GET", f"{running_site.url}/cap").status == 404
+
+
+def _schema(answer: dict[str, Any]) -> bool:
+    return bool(answer.get("content", {}).get("application/json", {}).get("schema"))
