@@ -24,6 +24,7 @@ from purveyor.site_server.database import publication
 from purveyor.site_server.site import open_site
 
 _LOOK_SECONDS = 0.002
+_COUNTED_SECONDS = 3
 
 
 def main() -> None:
@@ -43,7 +44,9 @@ def measure(folder: Path, client_count: int, database_url: str) -> None:
     site = make_site(folder, client_count, database_url=database_url)
     collection = make_collection(site, "Bench", client_count)
     site.database.dispose()
-    print(f"site of {client_count} registered clients, {len(shard_files(folder))} shards on disk, made in {time.perf_counter() - began:.1f} s")
+    print(
+        f"site of {client_count} registered clients, {len(shard_files(folder))} shards on disk, made in {time.perf_counter() - began:.1f} s"
+    )
     with subprocess.Popen(
         [sys.executable, "-m", "purveyor.cli", "site", "run", str(folder), "--listen", "127.0.0.1:0"],
         stdout=subprocess.DEVNULL,
@@ -55,8 +58,13 @@ def measure(folder: Path, client_count: int, database_url: str) -> None:
             for name in ("first", "second"):
                 rest.post(f"/packages/{package}/programs", {"name": name, "command": "true"})
             _wait_for_quiet(folder)
+            time.sleep(_COUNTED_SECONDS)
             for name in ("first", "second"):
-                _publish(folder, rest, {"package": package, "program": name, "collection": collection, "assignments": ["asap"], "confirm": True})
+                _publish(
+                    folder,
+                    rest,
+                    {"package": package, "program": name, "collection": collection, "assignments": ["asap"], "is_confirmed": True},
+                )
         finally:
             process.terminate()
 
@@ -72,6 +80,7 @@ def _publish(folder: Path, rest: Rest, advertisement: dict[str, object]) -> None
     published = time.perf_counter() - began
     _wait_for_quiet(folder)
     finished = time.perf_counter() - began
+    time.sleep(_COUNTED_SECONDS)  # a turn counts what it did when it is over
     made = {name: amount - counted.get(name, 0) for name, amount in _totals(folder).items()}
     print(
         f"{advertisement['program']:>6} advertisement of the collection: answered {answered:.3f} s, timestamp {published:.3f} s, "
@@ -86,7 +95,11 @@ def _wait_for_quiet(folder: Path) -> None:
     try:
         while True:
             with site.database.read() as tx:
-                if not publication.unmet(tx, 1) and not publication.wanted_shards(tx, 1) and not publication.unwritten_shards(tx, 1):
+                if (
+                    not publication.unmet(tx, 1)
+                    and not publication.wanted_shards(tx, 1)
+                    and not publication.unwritten_shards(tx, 1)
+                ):
                     return
             time.sleep(0.05)
     finally:
@@ -96,7 +109,6 @@ def _wait_for_quiet(folder: Path) -> None:
 def _totals(folder: Path) -> dict[str, float]:
     """The site's own counters."""
     url = (folder / "site.url").read_text().strip()
-
 
     text = urllib3.request("GET", f"{url}/metrics").data.decode()
     totals = {}
@@ -114,5 +126,4 @@ def _rest_of(folder: Path) -> Rest:
 
 
 if __name__ == "__main__":
-
     main()
