@@ -1,7 +1,7 @@
 """Real HTTP servers for tests: the built-in ones under uvicorn, and nginx with the configuration that we print.
 
-As a pytest plugin it gives fixtures; as a module, `serving` and `nginx_running` for whoever needs other folders. Every server listens
-on a loopback port of its own and ends with its test.
+As a pytest plugin it gives fixtures; as a module, `serving` and `nginx_running` for whoever needs other folders. Every server
+listens on a loopback port of its own and ends with its test.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ def nginx_running(plan: Plan, *, workers: int = 1) -> Iterator[Nginx]:
         )
         (own_folder / "nginx.conf").write_text(_frame(own_folder, workers))
         process = subprocess.Popen(
-            [program, "-p", own, "-c", f"{own}/nginx.conf", "-e", f"{own}/error.log"], stderr=subprocess.PIPE
+            [program, "-p", own, "-c", f"{own}/nginx.conf", "-e", f"{own}/error.log"], stderr=subprocess.DEVNULL
         )
         try:
             _wait_for(port, process, own_folder / "error.log")
@@ -158,7 +158,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], error_log: Path) -> N
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log = error_log.read_text() if error_log.exists() else ""
-            raise AssertionError(f"nginx ended with {process.returncode}: {process.communicate()[1].decode()}{log}")
+            raise AssertionError(f"nginx ended with {process.returncode}: {log}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.02)

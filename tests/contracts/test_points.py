@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from http_servers import Nginx, serving
 
+from http_servers import Nginx, serving
 from purveyor.client_access_point.application import application as client_access_point
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.lab.transport import MemoryBoxes

@@ -5,6 +5,7 @@ import resource
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_replacement_is_dated_at_least_one_whole_second_later(folder_shelf: Fo
     for number in range(5):
         folder_shelf.replace("clidata.box/timestamp.json", b"%d" % number)
         dates.append(place.stat().st_mtime_ns)
-    assert all(later - earlier >= 1_000_000_000 for earlier, later in zip(dates, dates[1:], strict=False))
+    assert all(later - earlier >= 1_000_000_000 for earlier, later in pairwise(dates))
 
 
 def test_nothing_is_left_aside_and_nothing_aside_is_listed(folder_shelf: FolderShelf) -> None:

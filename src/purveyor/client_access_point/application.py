@@ -1,7 +1,7 @@
 """A folder of boxes over HTTP, in bare ASGI, for those who have no web server.
 
-Down boxes are read (GET, HEAD, conditionally), into up boxes items are put (PUT, once under each name), and that is all: no listing,
-no reading back, no overwriting, no other method, nothing hidden. It holds no key, judges no content and calls nobody.
+Down boxes are read (GET, HEAD, conditionally), into up boxes items are put (PUT, once under each name), and that is all: no
+listing, no reading back, no overwriting, no other method, nothing hidden. It holds no key, judges no content and calls nobody.
 A poll that finds nothing new costs one look at the file and a precomputed answer.
 """
 

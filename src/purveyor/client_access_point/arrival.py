@@ -1,5 +1,7 @@
-"""Taking one item into an up box: judged by its name, size, number and sender's address before it costs anything, then written
-aside, synced, and made visible under its name if nothing has that name. What it says is for the site to judge.
+"""Taking one item into an up box.
+
+It is judged by its name, size, number and sender's address before it costs anything, then written aside, synced, and made visible
+under its name if nothing has that name. What it says is for the site to judge.
 """
 
 import asyncio
@@ -50,7 +52,7 @@ class Arrival:
         self._is_swept = False
 
     async def take(self, scope: Scope, receive: Receive, send: Send, box: Box, path: str) -> None:
-        """Answers one PUT: 201 stored, 409 there already, 413 too large, 429 too fast, 503 too busy, 507 no room, 408 too slow."""
+        """Answers one PUT: 201 stored, 409 there already, 413 too large, 408 too slow, 429 too many, 503 busy, 507 no room."""
         wait_seconds = self._rates.wait_seconds(_address_of(scope), self._monotonic())
         if wait_seconds > 0.0:
             await answer_words(send, 429, _retry_after(math.ceil(wait_seconds)), _CLOSE)

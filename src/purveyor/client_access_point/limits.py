@@ -1,4 +1,4 @@
-"""How much a client access point lets anybody put, and how fast: the settings of the role, and the two counts behind them. Pure but for counting."""
+"""How much a client access point lets anybody put, and how fast: the settings of the role, and the two counts behind them."""
 
 import os
 from collections import OrderedDict

@@ -66,8 +66,9 @@ def _check(plan: Plan) -> None:
 def _preparation(plan: Plan) -> str:
     boxes = " ".join(box.name for box in UP_BOXES)
     return f"""\
-# Purveyor's CAP and DP behind plain nginx. Debian: `apt install nginx-light` (or any other nginx package) is enough; the module for
-# uploads, http_dav_module, is built into all of them: `nginx -V 2>&1 | grep -o http_dav_module` says so. No further module is needed.
+# Purveyor's CAP and DP behind plain nginx. Debian: `apt install nginx-light` (or any other nginx package) is enough: the module
+# for uploads, http_dav_module, is built in, and no further one is needed. `nginx -V 2>&1 | grep -o http_dav_module` says whether
+# another build has it.
 #
 # nginx runs as {plan.nginx_user}, the site as {plan.site_user}. Once, as root:
 #   cd '{plan.cap_folder}'
@@ -75,10 +76,10 @@ def _preparation(plan: Plan) -> str:
 #   chgrp {plan.nginx_user} {boxes}
 #   chmod {UP_MODE:o} {boxes}
 # The site owns these boxes and so lists, reads and removes; nginx, in their group, drops items into them and can do no more.
-# Every folder above must let nginx pass (chmod o+x FOLDER). Keys, tokens and the database stay unreadable for it: leave them as they are.
+# Every folder above must let nginx pass (chmod o+x FOLDER). Keys, tokens and the database stay unreadable for it: leave them so.
 #
-# Space: an item has its box's size limit, an address its rate, and the site marks a box full (a file named {FULL} in it) when more
-# items wait than it takes. To bound what strangers can ever fill, put the CAP on a file system of its own or give
+# Space: an item has its box's size limit, an address its rate, and while a file named {FULL} lies in a box it takes nothing more.
+# To bound what strangers can ever fill, put the CAP on a file system of its own or give
 # {plan.nginx_user} a quota there, such as: setquota -u {plan.nginx_user} 8G 10G 900000 1000000 MOUNT
 """
 
@@ -94,6 +95,7 @@ def _server(plan: Plan) -> str:
     return f"""\
     listen {plan.listen};
     server_name {plan.server_name};
+    # `access_log off;` here saves a fifth of a poll's cost.
     # For TLS: listen 443 ssl; ssl_certificate …; ssl_certificate_key …; (an ECDSA P-256 key costs least)
 
     server_tokens off;
@@ -110,6 +112,7 @@ def _server(plan: Plan) -> str:
     client_header_timeout 15s;
     client_body_timeout 30s;
     send_timeout 60s;
+    lingering_time 5s;
     reset_timedout_connection on;
     large_client_header_buffers 4 8k;
     client_max_body_size 1;
@@ -118,10 +121,8 @@ def _server(plan: Plan) -> str:
     limit_conn_status 429;
     limit_req_status 429;
 
-    error_page 301 404 = @absent;   # a folder is no file: it is not shown to be there
     error_page 429 = @slower;
     error_page 507 = @full;
-    location @absent {{ return 404; }}
     location @slower {{ add_header Retry-After 1 always; return 429; }}
     location @full {{ add_header Retry-After {plan.limits.retry_after_seconds} always; return 507; }}
     location / {{ return 404; }}
@@ -129,20 +130,23 @@ def _server(plan: Plan) -> str:
 
 
 def _poll_locations(plan: Plan) -> list[str]:
-    """The three names that change, found first: they are nearly all that is ever asked for."""
+    """The three names that change, found first: they are nearly all that is ever asked for.
+
+    Here nginx does not look for links on the way, which would double a poll's cost: only the site can lay one into a down box.
+    """
     exact = [
         f"""\
     location = /cap/clidata.box/{name} {{
         alias "{plan.cap_folder}/clidata.box/{name}";
-        {_shown(plan.cap_folder, "no-cache")}
+        {_shown("no-cache")}
     }}
 """
         for name in ("timestamp.json", "root.json")
     ]
     shards = f"""\
-    location ~ "^/cap/(?<shard>offerinf\\.box/(?:{_NAME}/){{1,2}}{_NAME}\\.lkp)$" {{
+    location ~ "^/cap/(?<shard>offerinf\\.box/(?:{_NAME}/){{1,2}}{_NAME}\\.lkp)\\z" {{
         alias "{plan.cap_folder}/$shard";
-        {_shown(plan.cap_folder, "no-cache")}
+        {_shown("no-cache")}
     }}
 """
     return [*exact, shards]
@@ -151,33 +155,35 @@ def _poll_locations(plan: Plan) -> list[str]:
 def _down_location(plan: Plan) -> str:
     boxes = "|".join(re.escape(box.name) for box in DOWN_BOXES)
     return f"""\
-    location ~ "^/cap/(?<file>(?:{boxes})(?:/{_NAME}){{1,3}})$" {{
+    location ~ "^/cap/(?<file>(?:{boxes})(?:/{_NAME}){{1,3}})\\z" {{
+        if (-d "{plan.cap_folder}/$file") {{ return 404; }}  # a folder is not shown to be there
         alias "{plan.cap_folder}/$file";
-        {_shown(plan.cap_folder, "public, max-age=31536000, immutable")}
+        disable_symlinks on from="{plan.cap_folder}";
+        {_shown("public, max-age=31536000, immutable")}
     }}
 """
 
 
 def _content_location(plan: Plan) -> str:
     return f"""\
-    location ~ "^/dp/(?<content>files/(?<two>[0-9a-f]{{2}})/\\k<two>[0-9a-f]{{62}}|manifests/[0-9a-f]{{64}})$" {{
+    location ~ "^/dp/(?<content>files/(?<two>[0-9a-f]{{2}})/\\k<two>[0-9a-f]{{62}}|manifests/[0-9a-f]{{64}})\\z" {{
         alias "{plan.dp_folder}/$content";
         max_ranges 1;
-        {_shown(plan.dp_folder, "public, max-age=31536000, immutable")}
+        disable_symlinks on from="{plan.dp_folder}";
+        {_shown("public, max-age=31536000, immutable")}
     }}
 """
 
 
-def _shown(folder: str, cache_control: str) -> str:
-    return f"""disable_symlinks on from="{folder}";
-        add_header Cache-Control "{cache_control}";
+def _shown(cache_control: str) -> str:
+    return f"""add_header Cache-Control "{cache_control}";
         add_header X-Content-Type-Options nosniff;"""
 
 
 def _up_location(plan: Plan, box: Box) -> str:
     place = f"{plan.cap_folder}/{box.name}"
     return f"""\
-    location ~ "^/cap/{re.escape(box.name)}/(?<item>[0-9a-f]{{32}})$" {{
+    location ~ "^/cap/{re.escape(box.name)}/(?<item>[0-9a-f]{{32}})\\z" {{
         if ($request_method != PUT) {{ return 405; }}
         if (!-d "{place}") {{ return 503; }}
         if (-e "{place}/{FULL}") {{ return 507; }}

@@ -1,7 +1,7 @@
 """A folder of package content over HTTP, in bare ASGI, for those who have no web server.
 
-It shows `files/<first two digits>/<sha256>` and `manifests/<sha256>`, whole or one range of them, and nothing else. A name is the hash of
-the bytes, so the name is the entity tag and nothing ever changes. It holds no key, judges no content and calls nobody.
+It shows `files/<first two digits>/<sha256>` and `manifests/<sha256>`, whole or one range of them, and nothing else. A name is the
+hash of the bytes, so the name is the entity tag and nothing ever changes. It holds no key, judges no content and calls nobody.
 """
 
 import os
