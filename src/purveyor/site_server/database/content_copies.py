@@ -180,8 +180,8 @@ def set_removed(tx: Connection, manifest: str, now: datetime) -> None:
 def files_of(tx: Connection, manifests: Sequence[str]) -> dict[str, int]:
     """The files of these manifests. Shape: digest to size in bytes."""
     file = schema.manifest_file
-    rows = tx.execute(select(file.c.sha256, file.c.size_bytes).where(file.c.manifest.in_(manifests))).tuples()
-    return dict(rows.all())
+    rows = tx.execute(select(file.c.sha256, file.c.size_bytes).where(file.c.manifest.in_(manifests))).all()
+    return {sha256: size_bytes for sha256, size_bytes in rows}
 
 
 def files_kept(tx: Connection, manifests: Sequence[str], *, point: str | None) -> frozenset[str]:

@@ -139,7 +139,8 @@ def add_holders(tx: Connection, holdings: Collection[tuple[PackageId, int]]) -> 
     clients = sorted({client for _, client in holdings})
     known: set[tuple[str, int]] = set()
     for part in slices(clients):
-        known.update(tx.execute(select(holder.c.package, holder.c.client).where(holder.c.client.in_(part))).tuples())
+        rows = tx.execute(select(holder.c.package, holder.c.client).where(holder.c.client.in_(part))).all()
+        known.update((package, client) for package, client in rows)
     new = sorted(set(holdings) - known)
     if new:
         tx.execute(insert(holder), [{"package": package, "client": client} for package, client in new])
@@ -154,7 +155,8 @@ def add_offered_before(tx: Connection, holdings: Collection[tuple[PackageId, int
     known: set[tuple[str, int]] = set()
     for part in slices(sorted({client for _, client in holdings})):
         for table in (schema.job_state, schema.offered_before):
-            known.update(tx.execute(select(table.c.package, table.c.client).where(table.c.client.in_(part)).distinct()).tuples())
+            rows = tx.execute(select(table.c.package, table.c.client).where(table.c.client.in_(part)).distinct()).all()
+            known.update((package, client) for package, client in rows)
     new = sorted(set(holdings) - known)
     if new:
         tx.execute(insert(schema.offered_before), [{"package": package, "client": client} for package, client in new])

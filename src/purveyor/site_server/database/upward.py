@@ -250,7 +250,13 @@ def set_discovered(tx: Connection, clients: Sequence[Discovered]) -> None:
         )
     )
     rows = [
-        {"of": one.number, "at_sequence": one.sequence, "new_name": one.name, "new_facts": one.facts, "absent": one.absent_requests}
+        {
+            "of": one.number,
+            "at_sequence": one.sequence,
+            "new_name": one.name,
+            "new_facts": one.facts,
+            "absent": one.absent_requests,
+        }
         for one in clients
     ]
     if rows:
@@ -320,8 +326,9 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     is_newer = new.order > table.c.order
     told = ("state", "advertisement", "occurrence", "source_version", "exit_code", "text", "at", "order")
     values = {name: case((is_newer, new[name]), else_=table.c[name]) for name in told}
-    has_risen = or_(table.c.succeeded_version.is_(None), new.succeeded_version > table.c.succeeded_version)
-    succeeded = case((and_(new.succeeded_version.is_not(None), has_risen), new.succeeded_version), else_=table.c.succeeded_version)
+    known = table.c.succeeded_version
+    has_risen = and_(new.succeeded_version.is_not(None), or_(known.is_(None), new.succeeded_version > known))
+    succeeded = case((has_risen, new.succeeded_version), else_=known)
     keys = [table.c.client, table.c.package, table.c.program]
     tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values | {"succeeded_version": succeeded}), rows)
 
@@ -330,7 +337,7 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def store_refusals(tx: Connection, refused: Iterable[Refused], now: datetime) -> int:
-    """Says to these machines why they are not taken; what each was told before is replaced. Shape: how many hear something new."""
+    """Says to these machines why they are not taken; what each was told before is replaced. Shape: how many hear news."""
     rows = {one.id: one for one in refused}
     table = schema.refusal
     told: dict[str, tuple[str, int]] = {}

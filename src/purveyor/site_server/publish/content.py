@@ -74,9 +74,7 @@ def is_try_due(copy: Copy, now: datetime) -> bool:
 # --- coming -----------------------------------------------------------------------------------------------------------
 
 
-def _copy_all(
-    database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]
-) -> tuple[int, bool]:
+def _copy_all(database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]) -> tuple[int, bool]:
     verified = 0
     left_bytes = BYTES_A_TURN
     for held in everything:
@@ -183,9 +181,7 @@ def _may_leave(held: Held, settings: SiteSettings, now: datetime) -> bool:
     return held.need is Need.UNNEEDED
 
 
-def _remove(
-    database: Database, places: Places, held: Held, settings: SiteSettings, now: datetime, problems: list[str]
-) -> int:
+def _remove(database: Database, places: Places, held: Held, settings: SiteSettings, now: datetime, problems: list[str]) -> int:
     """Removes the copies of a manifest whose grace time is over; with the last of them, the store's. Shape: how many."""
     if not _may_leave(held, settings, now) or any(copy.state is not CopyState.UNNAMED for copy in held.copies.values()):
         return 0

@@ -82,9 +82,9 @@ def take(cap: Shelf, *, limit: int) -> Reading:
 
 
 def shares_of(waiting: Mapping[str, int], *, limit: int) -> dict[str, int]:
-    """How many items each box may give, when so many wait in each. Requests to join have a quarter, the others share the rest evenly.
+    """How many items each box may give, when so many wait in each.
 
-    What one box does not need, the others have.
+    Requests to join have a quarter, the others share the rest evenly. What one box does not need, the others have.
     """
     shares = {JOINING_BOX: min(waiting.get(JOINING_BOX, 0), max(1, limit // 4))}
     left = limit - shares[JOINING_BOX]

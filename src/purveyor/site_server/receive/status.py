@@ -88,7 +88,7 @@ def loss_row(moved: Advance, *, client: int, told_by: int, now: datetime) -> dic
         "source_version": 0,
         "state": None,
         "exit_code": None,
-        "text": f"{moved.lost} items of this client, the first of them {moved.first_lost}, were lost before they reached the site",
+        "text": f"{moved.lost} items of this client, from number {moved.first_lost} on, were lost before they reached the site",
     }
 
 

@@ -136,9 +136,7 @@ def _heard(client: KnownClient, letters: Sequence[Letter]) -> list[Letter]:
     """
     if client.state not in GONE:
         return list(letters)
-    return [
-        letter for letter in letters if letter.item.sequence <= client.last_sequence or isinstance(letter.item.body, Joining)
-    ]
+    return [letter for letter in letters if letter.item.sequence <= client.last_sequence or isinstance(letter.item.body, Joining)]
 
 
 def _remembered(client: KnownClient, letters: Sequence[Letter], digests: Mapping[tuple[int, int], str]) -> dict[int, str]:
