@@ -5,7 +5,7 @@ from typing import Any
 
 from purveyor.cli.arguments.values import instant_of
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import moment
+from purveyor.cli.output import counted, moment
 from purveyor.cli.rest import rest_of, segment
 
 _LISTING = "/advertisements"
@@ -73,7 +73,7 @@ def show(call: Call) -> int:
             ("name", seen["name"]),
             ("program", f"{seen['package']}/{seen['program']} {seen['package_name']}: {seen['program_name']}"),
             ("program enabled", seen["is_program_enabled"]),
-            ("collection", f"{seen['collection']} {seen['collection_name']}, {seen['members']} members"),
+            ("collection", f"{seen['collection']} {seen['collection_name']}, {counted(seen['members'], 'member')}"),
             ("available from", moment(seen["available_from"])),
             ("expires", moment(seen["expires_at"])),
             ("assignments", _assignments(seen)),

@@ -17,7 +17,7 @@ def show_all(call: Call) -> int:
     else:
         output.give_table(
             ("when", "who", "what", "object", "detail"),
-            ((moment(row["at"]), row["actor"], row["action"], row["object"], row["detail"]) for row in rows),
+            ((moment(row["at"]), row["actor"], row["action"], row["about"], row["detail"]) for row in rows),
             empty="nothing was changed",
         )
     return 0

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import Output, moment
+from purveyor.cli.output import Output, counted, moment
 from purveyor.cli.references import named, pages
 from purveyor.cli.rest import Rest, rest_of
 from purveyor.wire.errors import RefusedError
@@ -79,7 +79,7 @@ def edit(call: Call) -> int:
     if options.name is None and not any(asked.values()):
         raise UsageError("say what to change; `purveyor collection edit --help` shows what can be")
     changed = rest.patch(_path(rest, options), asked | {"name": options.name, "is_confirmed": options.is_confirmed})
-    call.output.done(changed, f"collection {changed['id']} ({changed['name']}) has {changed['members']} members")
+    call.output.done(changed, f"collection {changed['id']} ({changed['name']}) has {counted(changed['members'], 'member')}")
     return 0
 
 

@@ -1,7 +1,7 @@
 """`purveyor join-code …`."""
 
 from purveyor.cli.call import Call
-from purveyor.cli.output import moment
+from purveyor.cli.output import counted, moment
 from purveyor.cli.rest import rest_of
 
 
@@ -14,9 +14,7 @@ def create(call: Call) -> int:
         output.give_json(made)
     else:
         output.give(made["code"])
-        machines = (
-            "any number of machines" if made["uses"] is None else "1 machine" if made["uses"] == 1 else f"{made['uses']} machines"
-        )
+        machines = "any number of machines" if made["uses"] is None else counted(made["uses"], "machine")
         approval = "; each must be approved" if made["needs_approval"] else ""
         output.say(
             f"join code {made['id']} for {machines}, good until {moment(made['expires_at'])}{approval}; it is shown this once"

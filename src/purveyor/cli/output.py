@@ -129,6 +129,11 @@ def size(count_bytes: int) -> str:
     return f"{amount:.1f} {unit}"
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things, such as `1 client` or `2 clients`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def moment(text: str | None) -> str:
     """A time of the API as people read it: to the second, in UTC."""
     return "-" if not text else text.partition(".")[0].removesuffix("Z").removesuffix("+00:00").replace("T", " ") + "Z"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import Output, moment, size
+from purveyor.cli.output import Output, counted, moment, size
 from purveyor.cli.rest import Rest, rest_of, segment
 from purveyor.cli.upload import taken_in_at_site
 from purveyor.wire.errors import RefusedError
@@ -135,7 +135,7 @@ def delete(call: Call) -> int:
     )
     output.done(
         deleted,
-        f"package {deleted['package']} ({deleted['name']}) is deleted; {deleted['holder_count']} clients are to forget it",
+        f"package {deleted['package']} ({deleted['name']}) is deleted; {counted(deleted['holder_count'], 'client')} to forget it",
     )
     if not output.is_json:
         output.say(f"how far that has come: purveyor package retirement {deleted['package']}")

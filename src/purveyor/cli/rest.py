@@ -136,4 +136,6 @@ def _query(query: Mapping[str, object]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error.__cause__ or error).partition("Failed to establish a new connection: ")[2] or type(error).__name__
+    """Why a request failed, in words, without what only programmers read."""
+    _, _, said = str(error).partition("Failed to establish a new connection: ")
+    return said or (str(error) if isinstance(error, urllib3.exceptions.TimeoutError) else f"{type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from purveyor.cli.arguments.oversight import KINDS
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import Output, moment
+from purveyor.cli.output import Output, counted, moment
 from purveyor.cli.references import PAGE, named
 from purveyor.cli.rest import Rest, rest_of, segment
 
@@ -85,7 +85,7 @@ def counts_in_words(counts: Mapping[str, Any]) -> str:
     parts = [f"{count} {state}" for state, count in counts["states"].items()]
     if counts["no_word_yet"]:
         parts.append(f"{counts['no_word_yet']} without any word yet")
-    return f"{counts['clients']} clients" + (f": {', '.join(parts)}" if parts else "")
+    return counted(counts["clients"], "client") + (f": {', '.join(parts)}" if parts else "")
 
 
 def _show_package(output: Output, seen: Mapping[str, Any]) -> None:
@@ -106,7 +106,7 @@ def _show_advertisement(output: Output, seen: Mapping[str, Any]) -> None:
 
 
 def _show_collection(output: Output, seen: Mapping[str, Any]) -> None:
-    output.give(f"{seen['collection']} {seen['name']}, {seen['members']} members")
+    output.give(f"{seen['collection']} {seen['name']}, {counted(seen['members'], 'member')}")
     for advertisement in seen["advertisements"]:
         _give_advertisement(output, advertisement)
 

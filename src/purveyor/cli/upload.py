@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from purveyor.cli.output import Output, Progress, size
+from purveyor.cli.output import Output, Progress, counted, size
 from purveyor.cli.rest import Rest
 from purveyor.content import take_in
 from purveyor.content.take_in import TakenIn
@@ -20,7 +20,9 @@ def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
     missing = {entry["sha256"] for entry in plan["missing"]}
     total_bytes = sum(entry["size_bytes"] for entry in plan["missing"])
     count = len(taken_in.manifest.files)
-    output.say(f"{count} files, {size(taken_in.manifest.size_bytes)}; the site lacks {len(missing)} of them, {size(total_bytes)}")
+    output.say(
+        f"{counted(count, 'file')}, {size(taken_in.manifest.size_bytes)}; the site lacks {len(missing)} of them, {size(total_bytes)}"
+    )
     progress = output.progress("sending", total_bytes)
     for file in taken_in.manifest.files:
         if file.sha256 in missing:

@@ -84,5 +84,13 @@ def test_moments_and_durations_as_people_read_them() -> None:
 
 
 def test_cells() -> None:
-    assert [cell(value) for value in (None, True, False, "", ["a", 1], {"b": 2}, 3)] == ["-", "yes", "no", "-", "a, 1", "b: 2", "3"]
+    assert [cell(value) for value in (None, True, False, "", ["a", 1], {"b": 2}, 3)] == [
+        "-",
+        "yes",
+        "no",
+        "-",
+        "a, 1",
+        "b: 2",
+        "3",
+    ]
     assert plain("a\tb\n\x00\u202e") == "a\tb\n\\x00\\x202e"

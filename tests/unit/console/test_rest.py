@@ -107,7 +107,9 @@ def test_a_body_over_the_limit_is_refused(running_site: RunningSite, is_declared
     else:
         pieces = (body[start : start + 10_000] for start in range(0, len(body), 10_000))
         headers = {"Authorization": f"Bearer {running_site.admin}"}
-        response = running_site.http.request("POST", f"{running_site.url}/api/v1/packages", body=pieces, headers=headers, chunked=True)
+        response = running_site.http.request(
+            "POST", f"{running_site.url}/api/v1/packages", body=pieces, headers=headers, chunked=True
+        )
         status, answer = response.status, json.loads(response.data)
     assert (status, answer["kind"]) == (413, "rejected")
 

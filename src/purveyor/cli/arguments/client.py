@@ -7,7 +7,7 @@ from purveyor.cli.arguments.shape import DONE, LOCAL, Noun
 from purveyor.cli.arguments.values import count, duration_seconds
 
 _MODULE = "purveyor.cli.client"
-_JOIN_CODES = {0: "a member", 1: "refused: the code is unknown, used up or expired, or the machine is blocked", 2: "wrong usage",
+_JOIN_CODES = {0: "a member, or waiting for an administrator's approval", 1: "refused: the code is unknown, used up or expired, or the machine is blocked", 2: "wrong usage",
                3: "the CAP cannot be reached, or the site has not answered in time; run the same again"}  # fmt: skip
 _CHECK_CODES = {0: "all is well", 1: "something needs looking after", 2: "wrong usage", 3: "the state cannot be read"}
 _RUN_CODES = {0: DONE, 1: "this machine has not joined, or may not", 2: "wrong usage", 3: "no CAP can be reached"}

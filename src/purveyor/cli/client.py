@@ -1,0 +1,132 @@
+"""`purveyor client …`: the agent of this machine, as its commands show it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from purveyor.cli.call import Call
+from purveyor.cli.output import moment
+from purveyor.client import main as agent
+from purveyor.client import running
+from purveyor.client.programs.job import Job
+from purveyor.wire.ids import package_id
+from purveyor.wire.jobs import JobState
+from purveyor.wire.shards import ClientState
+
+_WELL = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
+
+
+def join(call: Call) -> int:
+    """Joins a site, and says what it answered."""
+    options, output = call.arguments, call.output
+    code = output.stdin.readline().strip() if options.code == "-" else options.code
+    joined = agent.join(_folder(call), cap=options.cap, code=code, wait_seconds=float(options.wait), tell=output.say)
+    state = joined.standing.state
+    answer = {"site": joined.site, "client": joined.client, "state": state, "reason": joined.standing.reason}
+    output.done(answer, joined.words)
+    match state:
+        case ClientState.MEMBER | ClientState.WAITING:
+            return 0
+        case None:
+            return 3
+        case _:
+            return 1
+
+
+def run(call: Call) -> int:
+    """Runs the agent: one pass, or until it is told to end."""
+    folder, output = _folder(call), call.output
+    if not call.arguments.once:
+        running.become_sentinel(folder)
+    made = running.run_pass(folder, is_forced=True, waits=True)
+    for problem in made.problems:
+        output.say(f"problem: {problem.about}: {problem.reason}")
+    polled = f"polled {made.access_point}" if made.access_point else "no client access point could be reached"
+    answer = {"access_point": made.access_point, "sent": made.sent, "problems": msgspec.to_builtins(made.problems)}
+    output.done(answer, f"{polled}; {made.sent} reports sent")
+    return 0 if made.access_point else 3
+
+
+def jobs(call: Call) -> int:
+    """Lists the jobs of this machine."""
+    found, output = running.jobs(_folder(call)), call.output
+    if output.is_json:
+        output.give_json([msgspec.to_builtins(job) for job in found])
+    else:
+        output.give_table(
+            ("program", "kind", "state", "source version", "due", "ended", "exit code", "text"),
+            (
+                (
+                    str(job.key),
+                    job.kind,
+                    job.state,
+                    job.source_version,
+                    _moment(job.due_at),
+                    _moment(job.ended_at),
+                    job.exit_code,
+                    job.problem or job.text,
+                )
+                for job in found
+            ),
+            empty="this machine has no jobs",
+        )
+    return 0
+
+
+def log(call: Call) -> int:
+    """Shows the newest lines of the agent's log."""
+    lines, output = running.log_lines(_folder(call), call.arguments.lines), call.output
+    if output.is_json:
+        output.give_json(lines)
+    else:
+        for line in lines:
+            output.give(line)
+    return 0
+
+
+def check(call: Call) -> int:
+    """Says what is well and what is not."""
+    findings, output = agent.check(_folder(call)), call.output
+    if output.is_json:
+        output.give_json([{"subject": one.subject, "is_well": one.is_well, "words": one.words} for one in findings])
+    else:
+        output.give_table(
+            ("", "subject", "finding"),
+            (("well" if one.is_well else "NOT WELL", one.subject, one.words) for one in findings),
+            empty="there is nothing to look at",
+        )
+    return 0 if all(one.is_well for one in findings) else 1
+
+
+def uninstall(call: Call) -> int:
+    """Uninstalls a package from its receipts."""
+    ended, output = running.uninstall(_folder(call), package_id(call.arguments.package)), call.output
+    if output.is_json:
+        output.give_json([msgspec.to_builtins(job) for job in ended])
+    else:
+        for job in ended:
+            output.say(f"{job.key}: {_in_words(job)}")
+    return 0 if all(job.state in _WELL for job in ended) else 1
+
+
+def leave(call: Call) -> int:
+    """Leaves the site."""
+    folder = _folder(call)
+    agent.leave(folder)
+    call.output.done({"state": "left"}, f"the client in {folder} has left its site; receipts of what was installed stay")
+    return 0
+
+
+def _in_words(job: Job) -> str:
+    exit_code = "" if job.exit_code is None else f", exit code {job.exit_code}"
+    reason = job.problem or job.text
+    return f"uninstallation {job.state}{exit_code}" + (f": {reason}" if reason else "")
+
+
+def _moment(time: datetime | None) -> str:
+    return moment(None if time is None else time.astimezone(UTC).isoformat())
+
+
+def _folder(call: Call) -> Path:
+    return Path(call.arguments.state)
