@@ -1,0 +1,143 @@
+"""Smaller rules: platforms, names, settings, assignments, confirmation, pages."""
+
+from datetime import datetime
+
+import msgspec
+import pytest
+
+from purveyor.site_server.model.assignments import are_same, assignments_of, numbered, text_of
+from purveyor.site_server.model.confirmation import Reach, confirm_reach
+from purveyor.site_server.model.names import line_of, name_of
+from purveyor.site_server.model.pages import page_size
+from purveyor.site_server.model.platforms import platforms_of
+from purveyor.site_server.model.settings import SiteSettings, contradiction_in, with_value
+from purveyor.wire.errors import ConfirmationNeededError, RefusedError
+from purveyor.wire.offers import AssignmentKind
+from purveyor.wire.schedule import Zone
+from purveyor.wire.settings import AgentSettings
+
+
+def test_platforms_are_kept_in_lower_case_and_once() -> None:
+    assert platforms_of(["Linux/Debian/12", " linux/debian/12", "windows", "macos@arm64"]) == (
+        "linux/debian/12",
+        "windows",
+        "macos@arm64",
+    )
+
+
+@pytest.mark.parametrize(
+    "platform", ["", "beos", "linux/", "linux/debian/12/x", "linux debian", "linux@", "@x86_64", "linux/../x"]
+)
+def test_what_names_no_platform_is_refused(platform: str) -> None:
+    with pytest.raises(RefusedError, match="no platform"):
+        platforms_of([platform])
+
+
+def test_too_many_platforms_are_refused() -> None:
+    with pytest.raises(RefusedError, match="too many"):
+        platforms_of(f"linux/x{number}" for number in range(51))
+
+
+def test_a_name_loses_the_blanks_around_it_and_nothing_else() -> None:
+    assert name_of('  7-Zip "x" %25 größe ', "a package", 100) == '7-Zip "x" %25 größe'
+    assert line_of("", "the version", 100) == ""
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "a\x1b[0m", "x" * 101, "a\u2028b"])
+def test_what_cannot_be_shown_is_no_name(name: str) -> None:
+    with pytest.raises(RefusedError):
+        name_of(name, "a program", 100)
+
+
+def test_defaults_contradict_nothing_and_agree_with_what_agents_take_by_themselves() -> None:
+    assert contradiction_in(SiteSettings()) == ""
+    shared = set(SiteSettings.__struct_fields__) & set(AgentSettings.__struct_fields__)
+    agents = dict(
+        zip(
+            AgentSettings.__struct_fields__[-len(AgentSettings.__struct_defaults__) :],
+            AgentSettings.__struct_defaults__,
+            strict=True,
+        )
+    )
+    assert shared == {
+        "poll_interval_seconds",
+        "heartbeat_interval_seconds",
+        "retry_seconds",
+        "retry_limit_seconds",
+        "stale_grace_seconds",
+        "cache_quota_bytes",
+        "disk_reserve_bytes",
+        "history_limit",
+        "log_limit_bytes",
+    }
+    assert {name: agents[name] for name in shared} == {name: msgspec.structs.asdict(SiteSettings())[name] for name in shared}
+
+
+def test_one_setting_is_changed_and_the_others_stay() -> None:
+    changed = with_value(SiteSettings(), "confirm_above", 5)
+    assert changed == SiteSettings(confirm_above=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("no_such", 1, "there is no setting"),
+        ("poll_interval_seconds", 0, "cannot be 0"),
+        ("poll_interval_seconds", 10**12, "cannot be"),
+        ("confirm_above", -1, "cannot be -1"),
+        ("timestamp_rhythm_seconds", 6 * 86_400, "two of its rhythms"),
+        ("timestamp_lifetime_seconds", 60 * 86_400, "outlive"),
+        ("retry_seconds", 86_400, "first retry"),
+        ("confirm_above", True, "whole number"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused(name: str, value: int, said: str) -> None:
+    with pytest.raises(RefusedError, match=said):
+        with_value(SiteSettings(), name, value)
+
+
+def test_assignments_are_read_once_each() -> None:
+    soon, at, local = assignments_of(["ASAP", "2026-12-01T09:00Z", "2026-12-01T09:00", "asap", "2026-12-01T10:00+01:00"])
+    assert soon.kind is AssignmentKind.ASAP
+    assert (at.kind, at.at, at.zone) == (AssignmentKind.TIME, datetime(2026, 12, 1, 9, 0), Zone.UTC)  # noqa: DTZ001
+    assert local.zone is Zone.CLIENT
+    assert [text_of(one) for one in (soon, at, local)] == ["asap", "2026-12-01T09:00Z", "2026-12-01T09:00"]
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-01T00:00", "asap,asap"])
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(RefusedError, match="2026-12-01T09:00Z"):
+        assignments_of([text])
+
+
+def test_an_assignment_whose_time_is_edited_has_a_number_never_given_before() -> None:
+    first = numbered(assignments_of(["asap", "2026-12-01T09:00Z"]), (), 0)
+    assert [one.number for one in first.assignments] == [1, 2]
+    edited = numbered(assignments_of(["asap", "2026-12-02T09:00Z"]), first.assignments, first.highest)
+    assert ([one.number for one in edited.assignments], edited.highest, edited.has_new) == ([1, 3], 3, True)
+    back = numbered(assignments_of(["2026-12-01T09:00Z"]), edited.assignments, edited.highest)
+    assert [one.number for one in back.assignments] == [4]
+
+
+def test_assignments_that_stay_keep_their_numbers_in_whatever_order_they_are_given() -> None:
+    first = numbered(assignments_of(["asap", "2026-12-01T09:00Z"]), (), 0)
+    same = numbered(assignments_of(["2026-12-01T09:00Z", "asap"]), first.assignments, first.highest)
+    assert same == (first.assignments, 2, False)
+    assert are_same(first.assignments, assignments_of(["2026-12-01T09:00Z", "asap"]))
+    assert not are_same(first.assignments, assignments_of(["asap"]))
+
+
+def test_what_reaches_far_wants_confirming_and_says_how_far() -> None:
+    confirm_reach("it", Reach(100), confirm_above=100, is_confirmed=False)
+    with pytest.raises(ConfirmationNeededError, match="reaches 101 clients"):
+        confirm_reach("it", Reach(101), confirm_above=100, is_confirmed=False)
+    with pytest.raises(ConfirmationNeededError, match="All Systems, 1 client now"):
+        confirm_reach("it", Reach(1, is_all_systems=True), confirm_above=100, is_confirmed=False)
+    confirm_reach("it", Reach(10**6, is_all_systems=True), confirm_above=100, is_confirmed=True)
+
+
+def test_pages_have_bounds() -> None:
+    assert page_size(1000) == 1000
+    for limit in (0, -1, 1001):
+        with pytest.raises(RefusedError):
+            page_size(limit)
