@@ -16,7 +16,8 @@ MAY_BE_SKIPPED: dict[str, str] = {
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("here", deadline=None)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile("ci" if os.environ.get("CI") else os.environ.get("HYPOTHESIS_PROFILE", "here"))
 
 
 def unexcused(reports: Iterable[pytest.TestReport]) -> list[str]:

@@ -14,6 +14,7 @@ from purveyor.wire.form import Wire, from_bytes, to_bytes
 SIZE_LIMIT_BYTES = 64 * 2**20
 PATH_LIMIT_BYTES = 4000
 NAME_LIMIT_BYTES = 255
+FILE_LIMIT_BYTES = 2**50
 
 
 class File(Wire):
@@ -90,7 +91,7 @@ def check(manifest: Manifest) -> None:
             if str(parent) in leaves:
                 raise RejectedError(f"{path!r} lies below {str(parent)!r}, which is no folder")
     for file in manifest.files:
-        if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef") or file.size_bytes < 0:
+        if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef") or not 0 <= file.size_bytes <= FILE_LIMIT_BYTES:
             raise RejectedError(f"the entry of {file.path!r} is damaged")
     for link in manifest.links:
         _check_link(link)

@@ -132,6 +132,8 @@ def decode(content: bytes) -> ReadItem:
         public = bytes.fromhex(item.public_key)
     except ValueError as error:
         raise RejectedError("the public key of this item cannot be read") from error
+    if public.hex() != item.public_key:
+        raise RejectedError("the public key of this item is not written as public keys are")
     signed.verified("item", parts, public)
     if client_id_of(public) != item.client:
         raise RejectedError(f"this item says it is from {item.client}, but its key belongs to another client")

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from purveyor.wire.errors import RejectedError
 
+FIRST_YEAR, LAST_YEAR = 1971, 9000
+
 
 class Zone(StrEnum):
     """Whose clock a time is read on."""
@@ -20,7 +22,10 @@ class Zone(StrEnum):
 def instant_of(wall: datetime, zone: Zone, client_zone: tzinfo) -> datetime:
     """The aware UTC instant of a naive wall-clock time."""
     local = wall.replace(tzinfo=UTC if zone is Zone.UTC else client_zone, fold=0)
-    return local.astimezone(UTC)
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:  # the first and the last day of all time, in zones that have no such day
+        return wall.replace(tzinfo=UTC)
 
 
 def parse_time(text: str) -> tuple[datetime, Zone]:
@@ -35,6 +40,10 @@ def parse_time(text: str) -> tuple[datetime, Zone]:
         raise RejectedError(
             f"{text!r} is no time: write 2026-12-01T09:00Z for UTC, or 2026-12-01T09:00 for each client's own clock"
         ) from error
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise RejectedError(
+            f"{text!r} is no time at which anything can be due: the years {FIRST_YEAR} to {LAST_YEAR} are possible"
+        )
     if time.tzinfo is None:
         return time, Zone.CLIENT
     return time.astimezone(UTC).replace(tzinfo=None), Zone.UTC

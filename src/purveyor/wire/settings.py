@@ -1,7 +1,15 @@
 """What the site tells every agent: `clidata.box/settings.json`, signed by the `settings` role."""
 
+import re
+
+from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
-from purveyor.wire.ids import SiteCode
+from purveyor.wire.ids import SiteCode, site_code
+
+BITS_LIMIT = 24
+"""More than sixteen million shards are never made."""
+
+_RAW_KEY = re.compile(r"[0-9a-f]{64}")
 
 PATH = "clidata.box/settings.json"
 
@@ -57,5 +65,15 @@ def encode(settings: AgentSettings) -> bytes:
 
 
 def decode(content: bytes) -> AgentSettings:
-    """The settings in the file. Errors: RejectedError."""
-    return from_bytes(content, AgentSettings)
+    """The settings in the file.
+
+    Errors: RejectedError, also when a key in them is none, or no sealing key is named.
+    """
+    settings = from_bytes(content, AgentSettings)
+    site_code(settings.site)
+    if not 0 <= settings.shards.bits <= BITS_LIMIT or not settings.sealing_keys:
+        raise RejectedError("these settings name no shards that can be found, or no key to seal to")
+    for public in (*settings.shards.keys, *(key.public for key in settings.sealing_keys)):
+        if not _RAW_KEY.fullmatch(public):
+            raise RejectedError("a key that these settings name is not one")
+    return settings

@@ -1,6 +1,6 @@
-"""Lookup shards: the only words of the site to one client. `offerinf.box/lookup/<generation>/<shard>.lkp`
+"""Lookup shards: the only words of the site to one client.
 
-At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. No entry means nothing.
+They lie at `offerinf.box/lookup/<generation>/<shard>.lkp`. At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. No entry means nothing.
 Source: the protocol, section 4.
 """
 

@@ -45,9 +45,12 @@ def split(what: str, content: bytes) -> Split:
     if not newline or len(header) > _HEADER_LIMIT or words[:3] != [b"purveyor", what.encode(), b"1"] or len(words) != 5:
         raise RejectedError(f"this is no signed {what}: its first line is not that of one")
     try:
-        return Split(words[3].decode("ascii"), bytes.fromhex(words[4].decode("ascii")), payload)
+        parts = Split(words[3].decode("ascii"), bytes.fromhex(words[4].decode("ascii")), payload)
     except ValueError as error:
         raise RejectedError(f"this is no signed {what}: its signature cannot be read") from error
+    if parts.signature.hex().encode() != words[4]:
+        raise RejectedError(f"this is no signed {what}: its signature is not written as signatures are")
+    return parts
 
 
 def verified(what: str, parts: Split, public_key: bytes) -> bytes:
