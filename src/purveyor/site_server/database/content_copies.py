@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, distinct, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
 from purveyor.site_server.database import retirement, schema, wanted
 from purveyor.site_server.model.retirement import Need, PackageState, Use, need_of
@@ -181,14 +181,14 @@ def files_of(tx: Connection, manifests: Sequence[str]) -> dict[str, int]:
     """The files of these manifests. Shape: digest to size in bytes."""
     file = schema.manifest_file
     rows = tx.execute(select(file.c.sha256, file.c.size_bytes).where(file.c.manifest.in_(manifests))).all()
-    return {sha256: size_bytes for sha256, size_bytes in rows}
+    return {row.sha256: row.size_bytes for row in rows}
 
 
 def files_kept(tx: Connection, manifests: Sequence[str], *, point: str | None) -> frozenset[str]:
     """Files of these manifests that other manifests need on a point, or in the store where none is given."""
     file, other = schema.manifest_file, schema.manifest_file.alias()
     is_another = and_(other.c.sha256 == file.c.sha256, other.c.manifest.not_in(manifests))
-    shared = select(distinct(file.c.sha256)).join(other, is_another)
+    shared = select(file.c.sha256).distinct().join(other, is_another)
     if point is None:
         standing = schema.manifest
         shared = shared.join(standing, and_(standing.c.sha256 == other.c.manifest, standing.c.removed_at.is_(None)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, distinct, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, update
 
 from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.database.slices import slices
@@ -205,7 +205,8 @@ def manifests_only_of(tx: Connection, package: PackageId) -> list[str]:
         other.c.manifest == version.c.manifest, schema.package.c.id == other.c.package, schema.package.c.state.in_(STANDING)
     )
     statement = (
-        select(distinct(version.c.manifest))
+        select(version.c.manifest)
+        .distinct()
         .join(schema.manifest, schema.manifest.c.sha256 == version.c.manifest)
         .where(version.c.package == package, schema.manifest.c.removed_at.is_(None), ~is_shared)
     )
@@ -216,7 +217,8 @@ def purged_manifests(tx: Connection, package: PackageId) -> list[str]:
     """Manifests that this package consisted of and that are recorded as gone."""
     version, manifest = schema.source_version, schema.manifest
     statement = (
-        select(distinct(version.c.manifest))
+        select(version.c.manifest)
+        .distinct()
         .join(manifest, manifest.c.sha256 == version.c.manifest)
         .where(version.c.package == package, manifest.c.removed_at.is_not(None))
     )
@@ -244,7 +246,8 @@ def want_offers_that_named(tx: Connection, package: PackageId) -> None:
     """The offers of every collection that ever advertised this package are to be published anew."""
     advertisement, collection = schema.advertisement, schema.collection
     statement = (
-        select(distinct(advertisement.c.collection))
+        select(advertisement.c.collection)
+        .distinct()
         .join(collection, collection.c.id == advertisement.c.collection)
         .where(advertisement.c.package == package, collection.c.deleted_at.is_(None))
     )
