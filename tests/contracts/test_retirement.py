@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from purveyor.content.store import ContentStore
 from purveyor.site_server.database import content_copies, packages, retirement, schema
@@ -99,7 +99,7 @@ class Ending:
         with self.database.write() as tx:
             retirement.mark_acknowledged(tx, [(package, number_of(tx, client)) for client in clients], self.now)
 
-    def state(self, package: PackageId, tx: Any = None) -> str:
+    def state(self, package: PackageId, tx: Connection | None = None) -> str:
         statement = select(schema.package.c.state).where(schema.package.c.id == package)
         if tx is not None:
             return str(tx.execute(statement).scalar_one())
