@@ -26,6 +26,7 @@ CLIENTS = ("anna", "boris", "clara")
 SETTINGS = {
     "poll_interval_seconds": 2,
     "publish_interval_seconds": 1,
+    "heartbeat_interval_seconds": 5,
     "point_grace_seconds": 1,
     "timestamp_rhythm_seconds": 5,
     "timestamp_lifetime_seconds": 20,
@@ -272,9 +273,7 @@ def _rows(answer: Any) -> Sequence[Mapping[str, Any]]:
 
 def _succeeded(status: Mapping[str, Any], version: int) -> int:
     """How many clients succeeded with a source version, as `status package --json` says."""
-    return sum(
-        1 for row in status.get("jobs", []) if row.get("state") == "succeeded" and int(row.get("source_version", 0)) == version
-    )
+    return sum(1 for job in status.get("jobs", []) if job["state"] == "succeeded" and job["source_version"] == version)
 
 
 def _write_source(folder: Path, greeting: str) -> Path:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from purveyor.client import join as joining
 from purveyor.client import reports
-from purveyor.client.agent import Agent, Pass
 from purveyor.client.join import Standing
+from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy import poll, view
@@ -26,6 +26,8 @@ from purveyor.wire.ids import ClientId, SiteCode
 from purveyor.wire.shards import ClientState
 
 STATE_FILE = "agent.db"
+PERSON_WAITS_SECONDS = 30.0
+"""How long a command that a person typed waits for a pass that is under way."""
 _ASK_SECONDS = 1.0
 
 
@@ -98,16 +100,13 @@ def join(state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: 
         time.sleep(_ASK_SECONDS)
 
 
-def run_once(state_folder: Path) -> Pass:
-    """One full pass. Errors: RefusedError when this client never joined."""
-    parts = parts_of(state_folder)
-    return Agent(machine=parts.machine, state=parts.state, point_for=parts.point_for).turn(is_forced=True)
-
-
 def leave(state_folder: Path) -> None:
     """Leaves the site. Errors: RefusedError, UnavailableError."""
-    parts = parts_of(state_folder)
-    joining.leave(parts.state, parts.machine, point_for=parts.point_for)
+    if not (state_folder / STATE_FILE).exists():
+        raise RefusedError(f"{state_folder} holds no agent's state; there is nothing to leave")
+    with lock.held(state_folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS):
+        parts = parts_of(state_folder)
+        joining.leave(parts.state, parts.machine, point_for=parts.point_for)
 
 
 def check(state_folder: Path) -> list[Finding]:

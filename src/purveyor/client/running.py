@@ -14,7 +14,7 @@ from purveyor.client import reports, sentinel
 from purveyor.client.agent import Agent, Pass
 from purveyor.client.log import Log, Weight, last_lines
 from purveyor.client.machine import lock
-from purveyor.client.main import STATE_FILE, Parts, parts_of
+from purveyor.client.main import PERSON_WAITS_SECONDS, STATE_FILE, Parts, parts_of
 from purveyor.client.policy import poll, view
 from purveyor.client.programs import apm
 from purveyor.client.programs.job import Job
@@ -38,7 +38,7 @@ def run_pass(folder: Path, *, is_forced: bool, waits: bool) -> Pass:
     Errors: RefusedError when this client never joined, or when a pass is under way already; RejectedError, UnavailableError.
     """
     _check(folder)
-    with lock.held(folder, what="a pass of the agent"):
+    with lock.held(folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS if is_forced else 0):
         parts = parts_of(folder)
         log = _log(folder, parts)
         agent = Agent(machine=parts.machine, state=parts.state, point_for=parts.point_for, note=log.write)
@@ -83,7 +83,7 @@ def uninstall(folder: Path, package: PackageId) -> list[Job]:
     Errors: RefusedError when nothing of it can be uninstalled here, or when a pass is under way.
     """
     _check(folder)
-    with lock.held(folder, what="a pass of the agent"):
+    with lock.held(folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS):
         parts = parts_of(folder)
         return apm.uninstall(
             package,

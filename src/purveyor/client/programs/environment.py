@@ -24,6 +24,8 @@ SOURCE_VERSION = "PURVEYOR_SOURCE_VERSION"
 """The package's source version."""
 RUN = "PURVEYOR_RUN"
 """What this one run is known by."""
+STATE = "PURVEYOR_STATE"
+"""The agent's folder: tells apart several agents of one machine, each with a system root of its own."""
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LANGUAGE = "C.UTF-8"
@@ -48,6 +50,7 @@ def environment(
     site: str,
     source_version: int,
     run: str,
+    state: str,
 ) -> dict[str, str]:
     """All variables that a program gets. `scratch` is a folder of its own, its home and its place for temporary files."""
     return {
@@ -63,6 +66,7 @@ def environment(
         SITE: site,
         SOURCE_VERSION: str(source_version),
         RUN: run,
+        STATE: state,
     }
 
 

@@ -65,6 +65,7 @@ def prepared(
         site=site,
         source_version=job.source_version,
         run=run,
+        state=disk.absolute(""),
     )
     try:
         command = environment.expanded_command(program.command, variables)
