@@ -41,11 +41,11 @@ class Administrator:
 
     def add_package(self, name: str, files: Mapping[str, bytes] | None = None) -> PackageId:
         """A new package with this content: bytes by path, or none."""
-        return self.change(packages.add, name=name, manifest=take_in(self._site, files) if files else None)
+        return self.change(packages.add, name=name, manifest=self._taken_in(files) if files else None)
 
     def update_package(self, package: PackageId, files: Mapping[str, bytes]) -> None:
         """The next source version of a package."""
-        self.change(packages.update, package, manifest=take_in(self._site, files))
+        self.change(packages.update, package, manifest=self._taken_in(files))
 
     def add_program(self, package: PackageId, name: str, command: str, **options: object) -> ProgramKey:
         """A new program; options are those of `site_server.admin.programs.add`."""
@@ -84,3 +84,6 @@ class Administrator:
     ) -> None:
         """Deletes a package for good, confirmed."""
         self.change(packages.delete, package, running=running, with_uninstall=with_uninstall, is_confirmed=True)
+
+    def _taken_in(self, files: Mapping[str, bytes]) -> str:
+        return take_in(self._site.store, self.change, files)

@@ -30,7 +30,7 @@ from purveyor.site_server.keys import make_keys
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
 from purveyor.transport.interface import Point
 from purveyor.wire import join_code
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, site_code
 from purveyor.wire.shards import ClientState
 
@@ -45,6 +45,7 @@ SITE_REST = timedelta(hours=1)
 """How often it takes one when nothing did."""
 TURNS_AT_ONCE = 50
 JOINING_TRIES = 10
+_EXPECTED = frozenset(kind.__name__ for kind in (RejectedError, UnavailableError, RefusedError))
 
 
 class Fleet(AbstractContextManager["Fleet"]):
@@ -161,10 +162,13 @@ class Fleet(AbstractContextManager["Fleet"]):
         """Turns of the site until it has nothing more to do at once.
 
         A power cut restarts it, with what was committed and synced.
+        Errors: RuntimeError for what a component raised and nobody expected: the executive would log it and go on.
         """
         for _ in range(TURNS_AT_ONCE):
             try:
-                if not self.executive.turn():
+                is_more = self.executive.turn()
+                self._raise_bugs()
+                if not is_more:
                     break
             except PowerCut:
                 self.site_crashes += 1
@@ -205,6 +209,11 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _raise_bugs(self) -> None:
+        for health in self.executive.health.values():
+            if health.error and health.error.partition(":")[0] not in _EXPECTED:
+                raise RuntimeError(f"{health.component}: {health.error}")
 
     def _wakes(self, end: datetime) -> Iterator[tuple[datetime, LabClient]]:
         """Clients in the order in which they wake, until `end`; one that was woken is asked again when it wakes next."""

@@ -1,18 +1,17 @@
 """Content for a lab's packages, taken in as the REST API does it: files by digest, then the manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from purveyor.site_server.site import Site
+from purveyor.content.store import ContentStore
+from purveyor.site_server.admin import content
 from purveyor.wire.manifest import File, Manifest, encode, hash_of
 
 
-def take_in(site: Site, files: Mapping[str, bytes]) -> str:
-    """Stores files by path, and gives the hash of their manifest."""
-    for content in files.values():
-        site.store.add_file(hash_of(content), [content], len(content))
-    tree = Manifest(
-        files=tuple(File(path=path, sha256=hash_of(content), size_bytes=len(content)) for path, content in sorted(files.items()))
-    )
+def take_in(store: ContentStore, change: Callable[..., object], files: Mapping[str, bytes]) -> str:
+    """Stores files, given by path, and gives the hash of their manifest. `change` runs a command of the administrator."""
+    for file in files.values():
+        store.add_file(hash_of(file), [file], len(file))
+    tree = Manifest(files=tuple(File(path=path, sha256=hash_of(file), size_bytes=len(file)) for path, file in sorted(files.items())))
     manifest = encode(tree)
-    site.store.add_manifest(manifest)
+    change(content.take_in, store, hash_of(manifest), manifest)
     return hash_of(manifest)
