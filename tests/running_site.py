@@ -46,7 +46,7 @@ class Said:
         return lines[0]
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON of any shape
         """Standard output, read as JSON."""
         return json.loads(self.out)
 

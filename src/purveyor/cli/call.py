@@ -56,7 +56,14 @@ def access_of(call: Call) -> Access:
         )
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} is no address of a site: one such as http://site.example:8470 is expected")
-    return Access(url.rstrip("/"), _token(options, environment, folder))
+    return Access(url.rstrip("/"), _checked(_token(options, environment, folder)))
+
+
+def _checked(token: str) -> str:
+    """The token, once it is seen to be one that a header can carry; a damaged one is never shown."""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise NotAllowedError("the access token is damaged: it has signs in it that no token has")
+    return token
 
 
 def _token(options: argparse.Namespace, environment: Mapping[str, str], folder: str) -> str:

@@ -27,7 +27,7 @@ def test_durations_have_units(text: str, seconds: int) -> None:
     assert duration_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1y", "h", "1.5h", "1h30m", "９h", "999999999w"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "1y", "h", "1.5h", "1h30m", "\uff19h", "999999999w"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         duration_seconds(text)

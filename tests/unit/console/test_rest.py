@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+
 from running_site import LIMITS, RunningSite
 from site_rows import add_clients
 
