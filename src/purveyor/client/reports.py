@@ -127,7 +127,8 @@ def due_items(state: State, settings: AgentSettings, now: datetime) -> list[tupl
 def resend_after(send_count: int, settings: AgentSettings) -> timedelta:
     """How long to wait for a shard to cover an item that was sent so often."""
     interval = timedelta(seconds=settings.poll_interval_seconds)
-    return min(max(LONGEST_RESEND, interval), interval * 2 ** min(send_count, 16))
+    doublings = 1 << min(send_count, 16)
+    return min(max(LONGEST_RESEND, interval), interval * doublings)
 
 
 def _bound_messages(state: State, limit: int, now: datetime) -> None:

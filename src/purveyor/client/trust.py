@@ -19,6 +19,14 @@ TIMESTAMP_LIMIT_BYTES = 16_384
 SNAPSHOT_LIMIT_BYTES = 2_000_000
 TARGETS_LIMIT_BYTES = 5_000_000
 
+VERSIONS_A_ROOT = 2**32
+"""Online roles may have this many versions under each root: so whoever stole their keys cannot use the numbers up.
+
+After a theft the next root names new keys, and versions go on above its limit, which nobody could reach before.
+"""
+USUAL_RHYTHM_SECONDS = 86_400
+LONGEST_RHYTHM_SECONDS = 366 * 86_400
+
 Content = TypeVar("Content", Root, Timestamp, Snapshot, Targets)
 
 
@@ -32,8 +40,8 @@ class Rhythm(NamedTuple):
 class Trusted:
     """The metadata that is trusted now. It only ever moves forward; what is refused changes nothing.
 
-    `floors` are the lowest acceptable versions of root, timestamp and snapshot: what was seen once is never undercut, even when
-    the metadata itself was lost.
+    `floors` are the lowest acceptable versions of root, timestamp and snapshot: what was seen once is never undercut, even
+    when the metadata itself was lost.
     """
 
     def __init__(self, root: bytes, floors: Mapping[str, int]) -> None:
@@ -50,7 +58,10 @@ class Trusted:
     # --- taking metadata in, in the order of the workflow ---
 
     def take_root(self, content: bytes) -> None:
-        """The next root: signed by the keys of the one held and by its own, and exactly one version newer. Errors: RejectedError."""
+        """The next root: signed by the keys of the one held and by its own, and exactly one version newer.
+
+        Errors: RejectedError.
+        """
         parsed = _parsed(content, Root)
         if parsed.signed.version != self.root.version + 1:
             raise RejectedError(f"root version {parsed.signed.version} does not follow version {self.root.version}")
@@ -65,6 +76,7 @@ class Trusted:
         _verify(self.root, "timestamp", parsed)
         floor = max(self._floors.get("timestamp", 0), self.timestamp.version if self.timestamp else 0)
         new = parsed.signed
+        self._check_within_root(new.version, new.snapshot_meta.version)
         if new.version < floor:
             raise RejectedError(f"timestamp version {new.version} is older than {floor}, which was seen before")
         if self.timestamp is not None:
@@ -84,7 +96,8 @@ class Trusted:
         parsed = _parsed(content, Snapshot)
         _verify(self.root, "snapshot", parsed)
         if parsed.signed.version != timestamp.snapshot_meta.version:
-            raise RejectedError(f"snapshot {parsed.signed.version} is not the {timestamp.snapshot_meta.version} that is named")
+            raise RejectedError(f"snapshot {parsed.signed.version} is not {timestamp.snapshot_meta.version}, which is named")
+        self._check_within_root(*(meta.version for meta in parsed.signed.meta.values()))
         for name, held in self.snapshot.meta.items() if self.snapshot else ():
             offered = parsed.signed.meta.get(name)
             if offered is None or offered.version < held.version:
@@ -93,13 +106,21 @@ class Trusted:
         self.contents["snapshot"] = content
 
     def take_targets(self, name: str, content: bytes) -> None:
-        """A targets role at the version that the snapshot names, signed as its delegator demands. Errors: RejectedError."""
+        """A targets role at the version that the snapshot names, signed as its delegator demands.
+
+        It must name itself: bins of one role have one key, so a sibling that lacks an id could else stand in for the id's own
+        bin, and prove a deletion that never was.
+        Errors: RejectedError.
+        """
         parsed = _parsed(content, Targets)
         delegator = delegator_of(name)
         if delegator == "root":
             _verify(self.root, name, parsed)
         else:
             _verify(self.targets(delegator), name, parsed)
+        stated = parsed.signed.unrecognized_fields.get("role")
+        if stated != name:
+            raise RejectedError(f"this is the metadata of {stated!r}, served in the place of {name}")
         wanted = self.version_of(name)
         if parsed.signed.version != wanted:
             raise RejectedError(f"{name} version {parsed.signed.version} is not the {wanted} that the snapshot names")
@@ -142,17 +163,20 @@ class Trusted:
 
     def highest(self, role: str) -> int:
         """The highest number ever given, as a current hashed role states it."""
-        return int(self.targets(role).unrecognized_fields.get(f"highest_{role}", 0))
+        stated = self.targets(role).unrecognized_fields.get(f"highest_{role}", 0)
+        return stated if isinstance(stated, int) else 0
 
     def rhythm(self) -> Rhythm:
         """When the held timestamp was signed, and how often the site signs a new one."""
         stated = self._timestamp().unrecognized_fields
         try:
             issued_at = datetime.fromisoformat(str(stated["issued_at"])).astimezone(UTC)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             issued_at = None
         rhythm = stated.get("rhythm_seconds")
-        return Rhythm(issued_at, rhythm if isinstance(rhythm, int) else 86_400)
+        if not isinstance(rhythm, int) or not 0 < rhythm <= LONGEST_RHYTHM_SECONDS:
+            rhythm = USUAL_RHYTHM_SECONDS
+        return Rhythm(issued_at, rhythm)
 
     def expires_at(self) -> datetime:
         """When the first piece of the current metadata expires. Errors: RejectedError when none is held yet."""
@@ -167,11 +191,16 @@ class Trusted:
         return top | {name: self.contents[name] for name in self._targets if self.is_current(name)}
 
     def drop_online(self) -> None:
-        """Forgets timestamp and snapshot after their keys were changed, so that versions may begin anew (TUF 5.3.11)."""
+        """Forgets timestamp and snapshot after their keys were changed: what a thief signed binds nobody (TUF 5.3.11)."""
         self.timestamp = None
         self.snapshot = None
         self.contents.pop("timestamp", None)
         self.contents.pop("snapshot", None)
+
+    def _check_within_root(self, *versions: int) -> None:
+        limit = self.root.version * VERSIONS_A_ROOT
+        if max(versions, default=0) > limit:
+            raise RejectedError(f"no version above {limit} can be signed under root {self.root.version}")
 
     def _timestamp(self) -> Timestamp:
         if self.timestamp is None:

@@ -41,7 +41,7 @@ class Keys:
 
     def sealing_keys(self) -> tuple[SealingKey, ...]:
         """The public halves for clients, the current one first."""
-        return tuple(envelope.sealing_key(key) for key in reversed(self.sealing.values()))
+        return tuple(envelope.sealing_key(key) for key in reversed(list(self.sealing.values())))
 
 
 def make_keys() -> Keys:

@@ -4,7 +4,7 @@ Errors name the place (`at $.programs[2]`). Unknown fields are passed over, so t
 """
 
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -19,6 +19,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _decoders: dict[object, msgspec.json.Decoder[object]] = {}
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value that crosses between machines: frozen, built by names, defaults left out."""
 

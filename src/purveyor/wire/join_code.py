@@ -48,7 +48,7 @@ def secret_of(random: bytes) -> str:
 
 
 def secret_digest(secret: str) -> str:
-    """What the site stores of a secret: its SHA-256. (80 random bits need no slow hash.)"""
+    """What the site stores of a secret: its SHA-256, because 80 random bits need no slow hash."""
     return hashlib.sha256(b"purveyor join " + secret.upper().encode()).hexdigest()
 
 

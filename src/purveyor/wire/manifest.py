@@ -80,7 +80,7 @@ def check(manifest: Manifest) -> None:
     Errors: RejectedError: a path leaves the tree, occurs twice, differs from another only by case, or lies below a file or link.
     """
     seen: dict[str, str] = {}
-    leaves = {entry.path for entry in (*manifest.files, *manifest.links)}
+    leaves = {file.path for file in manifest.files} | {link.path for link in manifest.links}
     for path in (*(file.path for file in manifest.files), *(link.path for link in manifest.links), *manifest.folders):
         _check_path(path)
         folded = path.casefold()

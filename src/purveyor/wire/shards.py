@@ -1,6 +1,7 @@
 """Lookup shards: the only words of the site to one client.
 
-They lie at `offerinf.box/lookup/<generation>/<shard>.lkp`. At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. No entry means nothing.
+They lie at `offerinf.box/lookup/<generation>/<shard>.lkp`.
+At most some sixteen clients a shard; a shard is chosen by the leading bits of the client id. No entry means nothing.
 Source: the protocol, section 4.
 """
 
@@ -15,6 +16,7 @@ from purveyor.wire.ids import ClientId, CollectionId
 
 CLIENTS_PER_SHARD = 16
 SIZE_LIMIT_BYTES = 512 * 1024
+NUMBER_LIMIT = 2**53
 
 
 class ClientState(StrEnum):
@@ -78,5 +80,8 @@ def decode(content: bytes, keys: tuple[str, ...]) -> Shard:
     for key in keys:
         public = bytes.fromhex(key)
         if signed.key_id_of(public) == parts.key_id:
-            return from_bytes(signed.verified("shard", parts, public), Shard)
+            shard = from_bytes(signed.verified("shard", parts, public), Shard)
+            if not 0 <= shard.publication <= NUMBER_LIMIT or not 0 <= shard.snapshot <= NUMBER_LIMIT:
+                raise RejectedError("the numbers of this shard are impossible")
+            return shard
     raise RejectedError("this shard is signed by a key that the settings do not name")

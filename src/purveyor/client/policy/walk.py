@@ -192,9 +192,9 @@ def load_trusted(state: State, root: bytes | None = None) -> Trusted:
     steps = [("timestamp", trusted.take_timestamp), ("snapshot", trusted.take_snapshot)]
     for name, take in steps:
         if name in contents:
-            _keep_what_holds(lambda take=take, name=name: take(contents[name]))  # type: ignore[misc]
+            _keep_what_holds(lambda take=take, name=name: take(contents[name]))
     for name in sorted(contents.keys() - {"root", "timestamp", "snapshot"}, key=_depth):
-        _keep_what_holds(lambda name=name: trusted.take_targets(name, contents[name]))  # type: ignore[misc]
+        _keep_what_holds(lambda name=name: trusted.take_targets(name, contents[name]))
     return trusted
 
 

@@ -232,6 +232,8 @@ def _timestamp(snapshot_version: int, lifetimes: Lifetimes, now: datetime) -> Ti
 
 def _signed(signed: Signed, name: str, keys: Keys, lifetimes: Lifetimes, now: datetime) -> SignedRole:
     signed.expires = (now + lifetimes.of(name)).replace(microsecond=0)
+    if isinstance(signed, Targets):
+        signed.unrecognized_fields["role"] = name  # bins have one key and one form: only this tells one from its sibling
     metadata = Metadata(signed)
     metadata.sign(keys.signer(name.partition("-")[0]))
     return SignedRole(name, signed.version, metadata.to_bytes(_SERIALIZER), signed.expires)
