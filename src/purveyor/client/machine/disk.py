@@ -135,7 +135,7 @@ class RealDisk:
 
     def free_bytes(self) -> int:
         """Bytes that can still be written."""
-        with _told("", "look at"):
+        with _told(str(self._root), "look at"):
             found = os.statvfs(self._root)
         return 0 if found.f_flag & os.ST_RDONLY else found.f_bavail * found.f_frsize
 

@@ -74,6 +74,7 @@ def test_a_program_gets_its_content_and_its_documented_variables(world: World) -
         "PURVEYOR_SITE": "S01",
         "PURVEYOR_SOURCE_VERSION": "4",
         "PURVEYOR_RUN": launch.run,
+        "PURVEYOR_STATE": world.machine.disk.root,
     }
 
 
