@@ -21,7 +21,8 @@ import urllib3
 BENCH = Path(__file__).parent
 sys.path.insert(0, str(BENCH.parent / "tests"))
 
-from http_servers import Plan, nginx_running, prepare_for_nginx  # noqa: E402
+from http_servers import nginx_running, prepare_for_nginx  # noqa: E402
+from purveyor.client_access_point.nginx import Plan  # noqa: E402
 from purveyor.transport.folder import FolderShelf, tag_of  # noqa: E402
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")

@@ -4,6 +4,7 @@ As a pytest plugin it gives fixtures; as a module, `serving` and `nginx_running`
 listens on a loopback port of its own and ends with its test.
 """
 
+import asyncio
 import contextlib
 import getpass
 import os
@@ -42,6 +43,27 @@ class Nginx:
         return self.access_log.read_text().splitlines()
 
 
+class _Server(uvicorn.Server):
+    """uvicorn as it is, but for ending at once: its own loop looks only ten times a second whether it should."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_running = threading.Event()
+
+    async def main_loop(self) -> None:
+        """Waits for the end."""
+        await self.on_tick(0)
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._is_running.set()
+        await self._ended.wait()
+
+    def end(self) -> None:
+        """Ends it from another thread."""
+        assert self._is_running.wait(STARTING_SECONDS)
+        self.force_exit = True
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+
 @contextlib.contextmanager
 def serving(application: Application) -> Iterator[str]:
     """Runs an ASGI application under uvicorn with httptools and uvloop. Shape: its URL."""
@@ -49,13 +71,13 @@ def serving(application: Application) -> Iterator[str]:
     config = uvicorn.Config(
         application, http="httptools", loop="uvloop", lifespan="on", log_level="warning", access_log=False, ws="none"
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = server.force_exit = True
+        server.end()
         thread.join(STARTING_SECONDS)
         listener.close()
 

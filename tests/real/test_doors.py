@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from http_servers import Plan, nginx_running, serving
+from http_servers import nginx_running, serving
 from purveyor.client_access_point.application import application as client_access_point
 from purveyor.client_access_point.limits import Limits
+from purveyor.client_access_point.nginx import Plan
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.transport.folder import FolderShelf
 from purveyor.wire.manifest import file_path, hash_of, manifest_path

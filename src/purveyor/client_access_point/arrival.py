@@ -30,7 +30,11 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class TooLargeError(Exception):
-    """The body has more bytes than the box takes."""
+    """The body has more bytes than the box takes. `is_ended`: there is nothing more of it to come."""
+
+    def __init__(self, *, is_ended: bool) -> None:
+        super().__init__()
+        self.is_ended = is_ended
 
 
 class CutOffError(Exception):
@@ -76,8 +80,8 @@ class Arrival:
         try:
             async with asyncio.timeout(self._limits.body_timeout_seconds):
                 content = await read_body(receive, limit_bytes=box.item_limit_bytes)
-        except TooLargeError:
-            await _refuse_body(receive, send, 413, _DRAINED_BYTES)
+        except TooLargeError as error:
+            await _refuse_body(receive, send, 413, 0 if error.is_ended else _DRAINED_BYTES)
             return
         except TimeoutError:
             await answer_words(send, 408, _CLOSE)
@@ -137,7 +141,7 @@ async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
             raise CutOffError
         body += message.get("body", b"")
         if len(body) > limit_bytes:
-            raise TooLargeError
+            raise TooLargeError(is_ended=not message.get("more_body", False))
         if not message.get("more_body", False):
             return bytes(body)
 

@@ -158,7 +158,7 @@ def _down_location(plan: Plan) -> str:
     location ~ "^/cap/(?<file>(?:{boxes})(?:/{_NAME}){{1,3}})\\z" {{
         if (-d "{plan.cap_folder}/$file") {{ return 404; }}  # a folder is not shown to be there
         alias "{plan.cap_folder}/$file";
-        disable_symlinks on from="{plan.cap_folder}";
+        disable_symlinks on "from={plan.cap_folder}";
         {_shown("public, max-age=31536000, immutable")}
     }}
 """
@@ -169,7 +169,7 @@ def _content_location(plan: Plan) -> str:
     location ~ "^/dp/(?<content>files/(?<two>[0-9a-f]{{2}})/\\k<two>[0-9a-f]{{62}}|manifests/[0-9a-f]{{64}})\\z" {{
         alias "{plan.dp_folder}/$content";
         max_ranges 1;
-        disable_symlinks on from="{plan.dp_folder}";
+        disable_symlinks on "from={plan.dp_folder}";
         {_shown("public, max-age=31536000, immutable")}
     }}
 """

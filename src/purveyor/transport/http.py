@@ -70,8 +70,11 @@ class HttpPoint:
         return self._url
 
     def close(self) -> None:
-        """Lets go of kept connections."""
+        """Ends the kept connections; a later request opens new ones."""
+        pools = [self._pool.pools[key] for key in self._pool.pools.keys()]  # noqa: SIM118 -- it refuses to be iterated
         self._pool.clear()
+        for pool in pools:
+            pool.close()
 
     def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
         """The file, or None when the server says it is still the one that `tag` stands for. Errors: as `Point.read`."""
