@@ -216,9 +216,9 @@ def test_a_snapshot_that_the_timestamp_does_not_name_is_refused(site: Repository
     before = site.read("snapshot")
     site.publish({PATH: None})
     newer = site.read("snapshot")
-    assert_refused(trusted, lambda: trusted.take_snapshot(newer), "is not the")
+    assert_refused(trusted, lambda: trusted.take_snapshot(newer), "which is named")
     trusted.take_timestamp(site.read("timestamp"))
-    assert_refused(trusted, lambda: trusted.take_snapshot(before), "is not the")
+    assert_refused(trusted, lambda: trusted.take_snapshot(before), "which is named")
 
 
 def test_a_bin_of_another_publication_is_refused(site: Repository) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from purveyor.client import trust
 from purveyor.client.policy import conclude, view
-from purveyor.client.policy.walk import Walk, load_trusted
+from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
@@ -91,6 +91,8 @@ def _poll_at(state: State, identity: Identity, point: Point, now: datetime) -> _
     timestamp = _read_changed(state, point, TIMESTAMP, trust.TIMESTAMP_LIMIT_BYTES)
     if timestamp is None:
         _refuse_lagging(state, point)
+    elif version_in(timestamp.content) < state.mark("timestamp"):
+        raise UnavailableError(f"{point.url} lags behind what was seen elsewhere")
     lookup = _read_shard(state, identity, point, settings) if settings else None
     root_read_at = state.time("root_read")
     is_root_due = root_read_at is None or now - root_read_at >= ROOT_INTERVAL
@@ -110,9 +112,12 @@ def _walk(
     is_root_due: bool,
 ) -> _Served:
     walk = Walk(state, load_trusted(state), point, now)
+    before = view.held_settings(state)
+    asked_shard = shard_path(identity, before) if before else ""
     try:
         settings = _update_metadata(walk, timestamp, is_root_due=is_root_due)
-        lookup = lookup or _read_shard(state, identity, point, settings)
+        if lookup is None and asked_shard != shard_path(identity, settings):
+            lookup = _read_shard(state, identity, point, settings)
         entry = published.held_entry(state)
         if lookup is not None:
             entry = _accept_entry(walk, identity, _shard_in(walk, identity, settings, lookup))

@@ -47,7 +47,7 @@ class Walk:
 
     def update_root(self) -> None:
         """Brings the root to the newest version that this point shows. Errors: RejectedError, UnavailableError."""
-        shown = _version_in(self.read("clidata.box/root.json", trust.ROOT_LIMIT_BYTES))
+        shown = version_in(self.read("clidata.box/root.json", trust.ROOT_LIMIT_BYTES))
         last = min(shown, self.trusted.root.version + ROOTS_A_WALK)
         before = (self.trusted.root.roles["timestamp"].keyids, self.trusted.root.roles["snapshot"].keyids)
         for version in range(self.trusted.root.version + 1, last + 1):
@@ -218,12 +218,12 @@ def _check(path: str, listed: TargetFile, content: bytes) -> None:
         raise RejectedError(f"{path} is not the file that the metadata describes") from error
 
 
-def _version_in(content: bytes) -> int:
-    """The version that unverified root bytes show: only how far to read, never what to believe."""
+def version_in(content: bytes) -> int:
+    """The version that unverified metadata shows: only how far to read, never what to believe. Errors: RejectedError."""
     try:
         version = json.loads(content)["signed"]["version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RejectedError("root.json cannot be read") from error
+        raise RejectedError("this metadata cannot be read") from error
     if not isinstance(version, int):
-        raise RejectedError("root.json shows no version")
+        raise RejectedError("this metadata shows no version")
     return version
