@@ -1,6 +1,6 @@
 """How many signed, sealed status messages a second go from the box to the summary: read, open, verify, store, summarise, remove.
 
-    python bench/receive.py [--items 20000] [--clients 2000] [--messages 1] [--database URL]
+    python bench/receive.py [--items 20000] [--clients 2000] [--messages 1] [--openers 1] [--database URL]
 
 Prints its own counts: items put, rows of messages, rows of job states, files left. Ends with 1 when one is not as it must be.
 """
@@ -11,7 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +23,7 @@ from sqlalchemy import func, insert, select
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.engine import Database, open_database
+from purveyor.site_server.receive.opening import contents_of
 from purveyor.site_server.receive.turn import turn
 from purveyor.transport.folder import FolderShelf
 from purveyor.wire import envelope, reports
@@ -41,15 +45,17 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--clients", type=int, default=2_000)
     parser.add_argument("--messages", type=int, default=1, help="status messages in an item")
+    parser.add_argument("--openers", type=int, default=1, help="processes that open seals; 0: the site's own does")
     parser.add_argument("--database", default="", help="URL of an empty database; SQLite in a temporary folder if not given")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="purveyor-bench-") as name:
         folder = Path(name)
         with open_database(asked.database or f"sqlite:///{folder / 'site.db'}") as database:
-            return _measure(database, folder, items=asked.items, clients=asked.clients, messages=asked.messages)
+            return _measure(database, folder, asked)
 
 
-def _measure(database: Database, folder: Path, *, items: int, clients: int, messages: int) -> int:
+def _measure(database: Database, folder: Path, asked: argparse.Namespace) -> int:
+    items, clients, messages = int(asked.items), int(asked.clients), int(asked.messages)
     database.migrate()
     sealing = X25519PrivateKey.generate()
     public = envelope.sealing_key(sealing)
@@ -64,21 +70,46 @@ def _measure(database: Database, folder: Path, *, items: int, clients: int, mess
         cap.write(f"{BOX}/{number:032x}", content)
     cap.sync()
     print(f"put        {items:>9,} items of {clients:,} clients, {messages} status messages each")
-    stored = turns = 0
+    with openers_of(asked.openers) as openers:
+        started = time.perf_counter()
+        turns, longest = _receive_all(database, cap, ring, {public.id: sealing}, openers)
+        seconds = time.perf_counter() - started
+    return _report(database, cap, items=items, messages=messages, seconds=seconds, turns=turns, longest=longest)
+
+
+def _receive_all(
+    database: Database, cap: FolderShelf, ring: FolderShelf, keys: dict[str, X25519PrivateKey], openers: Executor | None
+) -> tuple[int, float]:
+    """Turns until the boxes are empty. Shape: how many, and the longest in seconds."""
+    turns = 0
     longest = 0.0
-    started = time.perf_counter()
-    while stored < items:
+    while True:
         before = time.perf_counter()
         received = turn(
-            database=database, cap=cap, rejected=ring, site_code=SITE, sealing_keys={public.id: sealing}, now=NOW, limit=TURN
+            database=database,
+            cap=cap,
+            rejected=ring,
+            site_code=SITE,
+            sealing_keys=keys,
+            now=NOW,
+            limit=TURN,
+            openers=openers,
         )
-        longest = max(longest, time.perf_counter() - before)
-        stored += received.stored
-        turns += 1
         if received.read == 0:
-            break
-    seconds = time.perf_counter() - started
-    return _report(database, cap, items=items, messages=messages, seconds=seconds, turns=turns, longest=longest)
+            return turns, longest
+        longest = max(longest, time.perf_counter() - before)
+        turns += 1
+
+
+@contextmanager
+def openers_of(count: int) -> Iterator[Executor | None]:
+    """Processes that open seals, started and warm; None where there are to be none."""
+    if count == 0:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as openers:
+        openers.submit(contents_of, [], {}).result()
+        yield openers
 
 
 def _report(

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ class Receiving:
         """The machine's next item in its box; its path."""
         return self.put(BOX_OF[type(body)], machine.sealed(body, **parts))
 
-    def turn(self, limit: int = 100) -> Received:
+    def turn(self, limit: int = 100, openers: Executor | None = None) -> Received:
         return receive.turn(
             database=self.database,
             cap=self.cap,
@@ -109,6 +110,7 @@ class Receiving:
             sealing_keys={SEALED_TO.id: SEALING},
             now=self.now,
             limit=limit,
+            openers=openers,
         )
 
     def joined(self, name: str) -> Machine:

@@ -1,5 +1,6 @@
 """What clients send becomes what the site knows, over every kind of database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -509,7 +510,8 @@ def test_every_batch_of_a_large_turn_is_stored_and_removed(site: Receiving) -> N
     machine = site.joined("pc-1")
     for _ in range(1100):
         site.send(machine, status(JobState.RUNNING))
-    received = site.turn(limit=2000)
+    with ThreadPoolExecutor(1) as openers:
+        received = site.turn(limit=2000, openers=openers)
     assert (received.read, received.stored, received.is_more) == (1100, 1100, False)
     assert list(site.boxes()) == []
     assert site.client(machine).received == 1101

@@ -33,6 +33,7 @@ def set_aside(ring: Shelf, rejections: Sequence[Rejection], now: datetime) -> No
         ring.write(f"{_FOLDER}/{name}", taken.content)
         ring.write(f"{_FOLDER}/{name}{_REASON}", rejection.reason.encode())
     _shorten(ring)
+    ring.sync()
 
 
 def rejected_count(ring: Shelf) -> int:

@@ -6,21 +6,22 @@ Never writes a down file; never believes a clock but the site's own.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.receive import reading
-from purveyor.site_server.receive.opening import Letter, Rejection, opened
+from purveyor.site_server.receive.opening import Opened, Rejection, open_all, open_elsewhere
 from purveyor.site_server.receive.reading import Taken
 from purveyor.site_server.receive.rejected import set_aside, summary
 from purveyor.site_server.receive.storing import Stored, drop_old_refusals, store
 from purveyor.transport.interface import Shelf
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.ids import SiteCode
 
 BATCH_ITEMS = 500
@@ -45,13 +46,6 @@ class Received(NamedTuple):
     """Whether a box holds more than this turn took."""
 
 
-class Opened(NamedTuple):
-    """A batch, opened: letters, and what cannot be one."""
-
-    letters: list[Letter]
-    rejections: list[Rejection]
-
-
 class Batch(NamedTuple):
     """What became of one batch."""
 
@@ -68,8 +62,9 @@ def turn(
     sealing_keys: Mapping[str, X25519PrivateKey],
     now: datetime,
     limit: int,
+    openers: Executor | None = None,
 ) -> Received:
-    """Takes in at most `limit` items of all up boxes.
+    """Takes in at most `limit` items of all up boxes. Where there are `openers`, seals are opened in their processes.
 
     Errors: UnavailableError: no box can be listed, or the database cannot be used; what is not stored stays in its box.
     """
@@ -78,8 +73,8 @@ def turn(
     results: list[Batch] = []
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="receive-remove") as remover:
         removals: list[Future[None]] = []
-        for batch in batches:
-            results.append(_receive(database, rejected, batch, sealing_keys, site_code=site_code, now=now))
+        for batch, opening in zip(batches, _openings(batches, sealing_keys, openers), strict=True):
+            results.append(_receive(database, rejected, batch, opening(), site_code=site_code, now=now))
             if batch is batches[-1]:
                 _remove(cap, batch)
             else:
@@ -98,17 +93,19 @@ def turn(
     )
 
 
+def _openings(
+    batches: Sequence[Sequence[Taken]], keys: Mapping[str, X25519PrivateKey], openers: Executor | None
+) -> list[Callable[[], Opened]]:
+    """For each batch, what gives it opened: when asked, or begun at once elsewhere. A small turn is not worth the way."""
+    if openers is None or len(batches) < 2:
+        return [partial(open_all, batch, keys) for batch in batches]
+    return [open_elsewhere(batch, keys, openers) for batch in batches]
+
+
 def _receive(
-    database: Database,
-    rejected: Shelf,
-    taken: Sequence[Taken],
-    keys: Mapping[str, X25519PrivateKey],
-    *,
-    site_code: SiteCode,
-    now: datetime,
+    database: Database, rejected: Shelf, taken: Sequence[Taken], batch: Opened, *, site_code: SiteCode, now: datetime
 ) -> Batch:
-    """Opens and stores one batch. When this returns, all of it is committed or set aside, and may leave its box."""
-    batch = open_all(taken, keys)
+    """Stores one batch. When this returns, all of it is committed or set aside, and may leave its box."""
     outcome = Stored()
     if batch.letters:
         with database.write() as tx:
@@ -118,17 +115,6 @@ def _receive(
     rejections = batch.rejections + _forked(taken, outcome)
     _set_aside(rejected, rejections, site_code, now)
     return Batch(outcome, len(rejections))
-
-
-def open_all(taken: Sequence[Taken], keys: Mapping[str, X25519PrivateKey]) -> Opened:
-    """The letters in these items, and what is to be set aside. One bad item is one rejection."""
-    batch = Opened([], [])
-    for item in taken:
-        try:
-            batch.letters.append(opened(item, keys))
-        except RejectedError as error:
-            batch.rejections.append(Rejection(item, str(error)))
-    return batch
 
 
 def _forked(taken: Sequence[Taken], outcome: Stored) -> list[Rejection]:
