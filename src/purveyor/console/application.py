@@ -1,6 +1,7 @@
 """The REST API as one application: its routers, its errors, its limits, and the OpenAPI document that describes it."""
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 
 from purveyor import __version__
 from purveyor.console.api import (
@@ -18,6 +19,7 @@ from purveyor.console.api import (
 )
 from purveyor.console.errors import answer_errors
 from purveyor.console.limits import BodyLimit
+from purveyor.console.page import page
 from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.site import Site
 
@@ -47,4 +49,17 @@ def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
         application.include_router(part.router, prefix=PREFIX)
     application.add_middleware(BodyLimit, limit_bytes=limits.json_limit_bytes, free=PREFIX + content.PREFIX)
     answer_errors(application)
+    _show_page(application)
     return application
+
+
+def _show_page(application: FastAPI) -> None:
+    """Shows the description to people at `/api/v1/docs`. It needs no token: it says nothing of this site."""
+
+    @application.get(f"{PREFIX}/docs", include_in_schema=False, response_class=HTMLResponse)
+    def docs() -> HTMLResponse:
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HTMLResponse(page(application.openapi(), f"{PREFIX}/openapi.json"), headers=headers)

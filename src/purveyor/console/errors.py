@@ -84,7 +84,8 @@ def answer_errors(application: FastAPI) -> None:
     @application.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         text = f"there is nothing at {request.url.path[:200]}" if error.status_code == 404 else str(error.detail)
-        return _answer(error.status_code, text, "rejected")
+        status = 422 if error.status_code == 400 else error.status_code  # a body that no parser can take, too deep for one
+        return _answer(status, text, "rejected")
 
     application.add_middleware(Border)
 

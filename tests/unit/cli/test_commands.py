@@ -107,8 +107,9 @@ def test_progress_in_a_pipe_is_plain_lines_on_standard_error(running_site: Runni
 def test_a_program_has_all_that_its_options_say(running_site: RunningSite, package: str) -> None:
     running_site.purveyor(
         "program", "add", package, "Second", "--command", "./setup --quiet 'a b'", "--working-directory", "sub",
-        "--max-run", "2h", "--success-codes", "0,1", "--restart-codes", "3010", "--platform", "linux/debian", "--depends-on", f"{package}/Install",
-        "--uninstall-command", "./setup --remove", "--detect-package", "hello", "--detect-version", "2.10",
+        "--max-run", "2h", "--success-codes", "0,1", "--restart-codes", "3010", "--platform", "linux/debian",
+        "--depends-on", f"{package}/Install", "--uninstall-command", "./setup --remove",
+        "--detect-package", "hello", "--detect-version", "2.10",
         "--if-interrupted", "run-again", "--disabled",
     )  # fmt: skip
     seen = running_site.purveyor("program", "show", package, "second", "--json").json

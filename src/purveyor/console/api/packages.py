@@ -115,4 +115,3 @@ def delete(
 def retirement(visit: Reader, package: Package) -> RetirementView:
     """Who held it, who has acknowledged, who is silent since when, and what was freed."""
     return visit.read(lambda tx: packages.retirement(tx, package_id(package), visit.now()))
-
