@@ -7,6 +7,9 @@ Source: the protocol, sections 4 and 10.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
+
+import msgspec
 
 from purveyor.client.state.identity import Identity, next_sequence
 from purveyor.client.state.store import State, text_of, time_of
@@ -21,12 +24,15 @@ from purveyor.wire.status_messages import StatusId
 
 LONGEST_RESEND = timedelta(days=1)
 ITEMS_A_PASS = 200
+MESSAGES_BYTES = reports.SIZE_LIMIT_BYTES * 3 // 4
+"""Of an item; the rest is for what else it says."""
 
 
 def tell(state: State, message: StatusMessage) -> None:
-    """Puts a status message with what is to be told, in the open transaction."""
+    """Puts a status message with what is to be told, in the open transaction; its text is cut to what an item may hold."""
+    text = message.text[: reports.TEXT_LIMIT].encode(errors="replace").decode()
     with state.transaction() as tx:
-        tx.execute("insert into message (content) values (?)", (to_bytes(message),))
+        tx.execute("insert into message (content) values (?)", (to_bytes(msgspec.structs.replace(message, text=text)),))
 
 
 def pending_count(state: State) -> int:
@@ -71,6 +77,7 @@ def gather(
         ).fetchall()
         if not rows:
             return
+        rows = rows[: _fitting([len(row[1]) for row in rows])]
         messages = tuple(from_bytes(bytes(row[1]), StatusMessage) for row in rows)
         with state.transaction() as tx:
             body = StatusMessages(messages=messages)
@@ -129,6 +136,12 @@ def resend_after(send_count: int, settings: AgentSettings) -> timedelta:
     interval = timedelta(seconds=settings.poll_interval_seconds)
     doublings = 1 << min(send_count, 16)
     return min(max(LONGEST_RESEND, interval), interval * doublings)
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """How many messages of these sizes go into one item: as many as fit, and one at least."""
+    totals = accumulate(sizes)
+    return max(1, sum(total <= MESSAGES_BYTES for total in totals))
 
 
 def _bound_messages(state: State, limit: int, now: datetime) -> None:
