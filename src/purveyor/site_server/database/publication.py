@@ -458,5 +458,5 @@ def set_snapshot_of_leaving(tx: Connection, package: PackageId, snapshot: int) -
 
 def highest_numbers(tx: Connection) -> dict[str, int]:
     """The highest number ever given, by hashed role."""
-    values = dict(tx.execute(select(schema.counter.c.kind, schema.counter.c.value)).tuples().all())
+    values = {row.kind: row.value for row in tx.execute(select(schema.counter.c.kind, schema.counter.c.value))}
     return {"packages": int(values.get("package", 0)), "offers": int(values.get("collection", 0))}
