@@ -15,7 +15,8 @@ from purveyor.client_access_point.application import application as client_acces
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.transport.counted import CountedPoint
-from purveyor.transport.folder import FolderPoint, FolderShelf
+from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for

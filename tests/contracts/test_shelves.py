@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.transport.folder import FolderPoint, FolderShelf
+from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Listed, Shelf
 from purveyor.wire.errors import RejectedError, UnavailableError
 
@@ -197,6 +198,21 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_file_and_nothing_asid
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert folder_shelf.read("clidata.box/timestamp.json") == b"old"
     assert list((folder_shelf.folder / ".aside").iterdir()) == []
+
+
+def test_a_box_with_too_many_items_is_marked_full_until_some_are_taken(folder_shelf: FolderShelf) -> None:
+    folder_shelf.make_boxes()
+    assert folder_shelf.mark_full_boxes() == []
+    box = folder_shelf.folder / "ccr.box"
+    for number in range(10_001):
+        (box / f"{number:032x}").touch()
+    assert folder_shelf.mark_full_boxes() == ["ccr.box"]
+    assert folder_shelf.mark_full_boxes() == ["ccr.box"]
+    assert (box / ".full").exists()
+    for number in range(2):
+        folder_shelf.remove(f"ccr.box/{number:032x}")
+    assert folder_shelf.mark_full_boxes() == []
+    assert not (box / ".full").exists()
 
 
 def test_a_full_box_says_so_to_a_client_with_the_folder(folder_shelf: FolderShelf) -> None:

@@ -32,7 +32,7 @@ class Plan:
     listen: str = "80"
     server_name: str = "_"
     nginx_user: str = "www-data"
-    site_user: str = "the site's user"
+    site_user: str = "another user"
     connections_per_address: int = 500
     limits: Limits = _LIMITS
 
@@ -70,15 +70,16 @@ def _preparation(plan: Plan) -> str:
 # for uploads, http_dav_module, is built in, and no further one is needed. `nginx -V 2>&1 | grep -o http_dav_module` says whether
 # another build has it.
 #
-# nginx runs as {plan.nginx_user}, the site as {plan.site_user}. Once, as root:
+# nginx runs as {plan.nginx_user}, the site as {plan.site_user} who owns these folders. Once, as root:
 #   cd '{plan.cap_folder}'
 #   install -d -o {plan.nginx_user} -g {plan.nginx_user} -m 0700 {ARRIVING}
 #   chgrp {plan.nginx_user} {boxes}
 #   chmod {UP_MODE:o} {boxes}
 # The site owns these boxes and so lists, reads and removes; nginx, in their group, drops items into them and can do no more.
-# Every folder above must let nginx pass (chmod o+x FOLDER). Keys, tokens and the database stay unreadable for it: leave them so.
+# Every folder above must let nginx pass (chmod o+x FOLDER), and the site write with umask 022, which systemd gives it.
+# Keys, tokens and the database stay unreadable for it: leave them so.
 #
-# Space: an item has its box's size limit, an address its rate, and while a file named {FULL} lies in a box it takes nothing more.
+# Space: an item has its box's size limit, an address its rate, and the site marks a box full (a file {FULL} in it).
 # To bound what strangers can ever fill, put the CAP on a file system of its own or give
 # {plan.nginx_user} a quota there, such as: setquota -u {plan.nginx_user} 8G 10G 900000 1000000 MOUNT
 """

@@ -30,6 +30,7 @@ _NO_LINKS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
+PIECE_BYTES = 256 * 1024
 
 
 def locate(root: str, path: str) -> str:
@@ -84,6 +85,36 @@ def write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def write_aside(aside: str, content: bytes, *, is_synced: bool) -> None:
+    """Writes a new file that nobody looks at yet; one that could not be written whole leaves no trace. Errors: OSError."""
+    descriptor = create_aside(aside)
+    is_whole = False
+    try:
+        write_all(descriptor, content)
+        if is_synced:
+            os.fsync(descriptor)
+        is_whole = True
+    finally:
+        os.close(descriptor)
+        if not is_whole:
+            os.unlink(aside)
+
+
+def read_at_most(descriptor: int, limit_bytes: int) -> bytes:
+    """The bytes from here on, `limit_bytes` of them if there are as many. Errors: OSError."""
+    pieces = []
+    rest = limit_bytes
+    while rest > 0 and (piece := os.read(descriptor, min(rest, PIECE_BYTES))):
+        pieces.append(piece)
+        rest -= len(piece)
+    return b"".join(pieces)
+
+
+def tag_of(seen: os.stat_result) -> str:
+    """The tag of a file in a folder: it changes with every replacement."""
+    return f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
 
 
 def place_new(aside: str, target: str) -> bool:

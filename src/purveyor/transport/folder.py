@@ -1,21 +1,19 @@
-"""A point or a shelf that is a folder: on this machine, mounted, or on a stick.
+"""A CAP's or DP's folder in its owner's hand: the one writer of the down boxes, the one who takes items out of the up boxes.
 
-`FolderPoint` is a client's side: it reads down files and drops items into up boxes, and needs no more rights than that.
-`FolderShelf` is the owner's side: the one writer of the down boxes, the one who takes items out of the up boxes.
+Whatever it shows was whole before it was seen. What a client does with such a folder is in `folder_point.py`.
 """
 
 import itertools
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
-from purveyor.transport.confined import FOLDER_MODE, create_aside, locate, open_file, place_new, unavailable, write_all
+from purveyor.transport.confined import FOLDER_MODE, create_aside, locate, open_file, read_at_most, unavailable, write_aside
 from purveyor.transport.durable import make_durable
-from purveyor.transport.interface import Answer, Listed
-from purveyor.transport.paths import check_item, check_path
+from purveyor.transport.interface import Listed
+from purveyor.transport.paths import check_path
 from purveyor.wire.boxes import BOXES, UP_BOXES
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.errors import RejectedError
 
 ASIDE = ".aside"
 """Where the owner writes before renaming; hidden, never served."""
@@ -24,82 +22,7 @@ FULL = ".full"
 UP_MODE = 0o1730
 """The owner reads an up box; its group may drop items into it, but neither list them nor take away each other's."""
 
-_PIECE_BYTES = 256 * 1024
 _READ_LIMIT_BYTES = 256 * 2**20
-_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-
-
-class FolderPoint:
-    """A CAP or DP in a folder that this machine sees."""
-
-    def __init__(self, folder: Path | str, *, url: str = "") -> None:
-        self._folder = os.path.abspath(folder)
-        self._url = url or self._folder
-
-    @property
-    def url(self) -> str:
-        """The path, or the URL that it was found by."""
-        return self._url
-
-    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
-        """The file, or None when it is still the one that `tag` stands for. Errors: as `Point.read`."""
-        descriptor, seen = self._open(path)
-        try:
-            found = tag_of(seen)
-            if tag == found:
-                return None
-            if seen.st_size > limit_bytes:
-                raise RejectedError(
-                    f"{path} at {self._url} has {seen.st_size} bytes, more than the {limit_bytes} that it may have"
-                )
-            content = _read_at_most(descriptor, limit_bytes + 1)
-        except OSError as error:
-            raise unavailable(error, f"{path} at {self._url}", "read") from error
-        finally:
-            os.close(descriptor)
-        if len(content) > limit_bytes:
-            raise RejectedError(f"{path} at {self._url} is larger than the {limit_bytes} bytes that it may have")
-        return Answer(content, found)
-
-    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
-        """The file's bytes from `offset` on, nothing when it ends there or before. Errors: as `Point.read_from`."""
-        descriptor, _ = self._open(path)
-        try:
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            rest = limit_bytes
-            while rest > 0 and (piece := os.read(descriptor, min(rest, _PIECE_BYTES))):
-                rest -= len(piece)
-                yield piece
-        except OSError as error:
-            raise unavailable(error, f"{path} at {self._url}", "read") from error
-        finally:
-            os.close(descriptor)
-
-    def put(self, path: str, content: bytes) -> None:
-        """Puts an item into an up box; one that is there already stays as it is. Errors: as `Point.put`."""
-        box = check_item(path, content)
-        if os.path.lexists(f"{self._folder}/{box.name}/{FULL}"):
-            raise UnavailableError(f"{box.name} at {self._url} is full")
-        try:
-            target = locate(self._folder, path)
-            folder, name = os.path.split(target)
-            aside = f"{folder}/.{name}"
-            _write_aside(aside, content, is_synced=True)
-            place_new(aside, target)
-        except OSError as error:
-            raise unavailable(error, f"{path} at {self._url}", "put") from error
-
-    def _open(self, path: str) -> tuple[int, os.stat_result]:
-        try:
-            return open_file(self._folder, path)
-        except _NOT_THERE as error:
-            if not os.path.isdir(f"{self._folder}/{path.partition('/')[0]}") and "/" in path:
-                raise UnavailableError(
-                    f"{self._url} has no {path.partition('/')[0]}: it is no point, or is not mounted"
-                ) from error
-            raise AbsentError(f"{self._url} has no {path}") from error
-        except OSError as error:
-            raise unavailable(error, f"{path} at {self._url}", "open") from error
 
 
 class FolderShelf:
@@ -140,7 +63,7 @@ class FolderShelf:
         try:
             if seen.st_size > _READ_LIMIT_BYTES:
                 raise RejectedError(f"{self._folder}/{path} has {seen.st_size} bytes, too many to be read at once")
-            return _read_at_most(descriptor, _READ_LIMIT_BYTES)
+            return read_at_most(descriptor, _READ_LIMIT_BYTES)
         except OSError as error:
             raise unavailable(error, f"{self._folder}/{path}", "read") from error
         finally:
@@ -206,6 +129,25 @@ class FolderShelf:
         except OSError as error:
             raise unavailable(error, mark, "mark") from error
 
+    def mark_full_boxes(self) -> list[str]:
+        """Counts what waits in the up boxes, lets the full ones take nothing more and the others take again.
+
+        Shape: the names of the full ones. Errors: UnavailableError.
+        """
+        full = []
+        for box in UP_BOXES:
+            place = f"{self._folder}/{box.name}"
+            try:
+                is_full = len(os.listdir(place)) > box.depth_limit
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise unavailable(error, place, "count") from error
+            if is_full != os.path.lexists(f"{place}/{FULL}"):
+                self.set_full(box.name, is_full=is_full)
+            full += [box.name] if is_full else []
+        return full
+
     def sync(self) -> None:
         """Makes everything written and removed so far outlast a power cut. Errors: UnavailableError; a later call tries again."""
         unsynced, self._unsynced = self._unsynced, set()
@@ -221,7 +163,7 @@ class FolderShelf:
         try:
             self._open_aside()
             target = self._target(path)
-            _write_aside(aside, content, is_synced=is_synced)
+            write_aside(aside, content, is_synced=is_synced)
             if is_mutable:
                 _date_after(aside, self._last_change_ns(target))
             os.replace(aside, target)
@@ -270,38 +212,10 @@ class FolderShelf:
         self._is_swept = True
 
 
-def tag_of(seen: os.stat_result) -> str:
-    """The tag of a file in a folder: it changes with every replacement."""
-    return f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
-
-
-def _write_aside(aside: str, content: bytes, *, is_synced: bool) -> None:
-    descriptor = create_aside(aside)
-    is_whole = False
-    try:
-        write_all(descriptor, content)
-        if is_synced:
-            os.fsync(descriptor)
-        is_whole = True
-    finally:
-        os.close(descriptor)
-        if not is_whole:
-            os.unlink(aside)
-
-
 def _date_after(aside: str, before_ns: int) -> None:
     earliest_ns = before_ns + 1_000_000_000
     if os.lstat(aside).st_mtime_ns < earliest_ns:
         os.utime(aside, ns=(earliest_ns, earliest_ns))
-
-
-def _read_at_most(descriptor: int, limit_bytes: int) -> bytes:
-    pieces = []
-    rest = limit_bytes
-    while rest > 0 and (piece := os.read(descriptor, min(rest, _PIECE_BYTES))):
-        pieces.append(piece)
-        rest -= len(piece)
-    return b"".join(pieces)
 
 
 def _size_of(entry: os.DirEntry[str]) -> int | None:

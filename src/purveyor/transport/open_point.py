@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from purveyor.transport.folder import FolderPoint
+from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import RejectedError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from purveyor.transport.folder import FolderPoint
+from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import point_for
 from purveyor.wire.errors import RejectedError
