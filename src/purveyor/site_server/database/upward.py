@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.slices import slices
+from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import ClientId
 
 REFUSALS_KEPT = 10_000
@@ -110,13 +111,22 @@ def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, K
 
 def remembered_digests(tx: Connection, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """The digests stored under these numbers. Shape: (client, sequence) to digest."""
-    item = schema.upward_item
     found: dict[tuple[int, int], str] = {}
     for part in slices(places):
-        statement = select(item.c.client, item.c.sequence, item.c.digest)
-        for client, sequence, digest in tx.execute(statement.where(tuple_(item.c.client, item.c.sequence).in_(part))).all():
+        for client, sequence, digest in tx.execute(_items_at(part, is_sqlite=tx.dialect.name == "sqlite")).all():
             found[client, sequence] = digest
     return found
+
+
+def _items_at(places: list[tuple[int, int]], *, is_sqlite: bool) -> Select[int, int, str]:
+    """Items by (client, sequence), each found through the primary key: SQLite would read the whole table for a list of pairs."""
+    item = schema.upward_item
+    statement = select(item.c.client, item.c.sequence, item.c.digest)
+    if not is_sqlite:
+        return statement.where(tuple_(item.c.client, item.c.sequence).in_(places))
+    listed = func.json_each(to_bytes(places).decode()).table_valued("value")
+    client, sequence = (func.json_extract(listed.c.value, f"$[{place}]") for place in (0, 1))
+    return statement.select_from(listed.join(item, and_(item.c.client == client, item.c.sequence == sequence)))
 
 
 def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, set[int]]:
