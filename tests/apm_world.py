@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from purveyor.client.content_cache import Fetched, FetchState, Lack
+from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
 from purveyor.client.programs import apm, records
 from purveyor.client.programs.history import History
@@ -55,7 +56,7 @@ class NamedPoint:
 class FakeContent:
     """Content that a test puts onto points; what was fetched is held until it is forgotten."""
 
-    machine: SimulatedMachine
+    machine: Machine
     available: dict[str, dict[str, bytes]] = field(default_factory=dict)
     held: dict[str, set[PackageId]] = field(default_factory=dict)
     lack: Fetched | None = None

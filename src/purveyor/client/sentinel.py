@@ -15,16 +15,13 @@ A file that changed, or of which nothing can be told, starts a pass; so does a r
 """
 
 import fcntl
-import http.client
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple, Protocol
 
 PLAN = "next.json"
 LOCK = "sentinel.lock"
@@ -36,22 +33,19 @@ FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 3600.0
 JITTER = 0.1
 """The share of an interval by which the first look after a start is put off at most: a fleet that starts together parts."""
-ANSWER_SECONDS = 30.0
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(NamedTuple):
     """A file that tells whether something is new."""
 
     url: str
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What the last pass left to wait for. Units: seconds, and seconds since 1970."""
 
     polls: tuple[Poll, ...] = ()
@@ -111,54 +105,22 @@ def command(executable: str, folder: str, worker: Sequence[str]) -> list[str]:
     return [executable, "-I", "-S", os.path.abspath(__file__), folder, "--", *worker]
 
 
-def is_unchanged(poll: Poll) -> bool:
-    """Whether a file is surely the one of its tag. Errors: none; what cannot be told is not unchanged."""
-    if not poll.tag:
-        return False
-    parts = urlsplit(poll.url)
-    try:
-        if parts.scheme in ("http", "https"):
-            return _is_unchanged_over_http(poll)
-        path = unquote(parts.path) if parts.scheme == "file" else poll.url
-        seen = os.stat(path, follow_symlinks=False)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    return poll.tag == f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
-
-
-def _is_unchanged_over_http(poll: Poll) -> bool:
-    parts = urlsplit(poll.url)
-    if not parts.hostname:
-        return False
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=ANSWER_SECONDS)
-    changed = "changed "
-    header = (
-        {"If-Modified-Since": poll.tag.removeprefix(changed)} if poll.tag.startswith(changed) else {"If-None-Match": poll.tag}
-    )
-    try:
-        connection.request(
-            "GET", parts.path or "/", headers={**header, "Accept-Encoding": "identity", "User-Agent": "purveyor-sentinel"}
-        )
-        return connection.getresponse().status == 304
-    finally:
-        connection.close()
-
-
-@dataclass(slots=True)
 class Sentinel:
-    """What the sentinel remembers between two looks. `clock` is wall time; `steady` never jumps."""
+    """What the sentinel remembers between two looks. Times of waiting are on the clock that never jumps."""
 
-    folder: str
-    worker: Sequence[str]
-    plan: Plan | None = None
-    next_look_at: float = 0.0
-    """On the steady clock: no look at the polls before it."""
-    last_pass_at: float = 0.0
-    failures: int = 0
-    retry_at: float = 0.0
-    settled: set[str] = field(default_factory=set)
-    """Runs whose end has started a pass."""
+    __slots__ = ("failures", "folder", "last_pass_at", "next_look_at", "plan", "retry_at", "settled", "worker")
+
+    def __init__(self, folder: str, worker: Sequence[str]) -> None:
+        self.folder = folder
+        self.worker = worker
+        self.plan: Plan | None = None
+        self.next_look_at = 0.0
+        """No look at the polls before it."""
+        self.last_pass_at = 0.0
+        self.failures = 0
+        self.retry_at = 0.0
+        self.settled: set[str] = set()
+        """Runs whose end has started a pass."""
 
     def begin(self) -> None:
         """Takes up the plan that is there, a little later than it says."""
@@ -185,7 +147,7 @@ class Sentinel:
         if steady < self.next_look_at:
             return ""
         self.next_look_at = steady + self.plan.interval_seconds
-        return "" if self.plan.polls and all(is_unchanged(poll) for poll in self.plan.polls) else "something is new"
+        return "" if are_unchanged(self.plan.polls) else "something is new"
 
     def passed(self, exit_code: int) -> None:
         """Takes up the plan that a pass left; after one that failed the next is put off, longer each time."""
@@ -243,22 +205,44 @@ class Sentinel:
         return not os.path.exists(f"/proc/{pid}")
 
 
-def run_worker(worker: Sequence[str]) -> tuple[int, bool]:
-    """Makes one pass and waits for its end. Shape: its exit code; whether the sentinel is to end too."""
+class Ended(NamedTuple):
+    """How a started process ended, and what the sentinel was told meanwhile: to end, to make a pass."""
+
+    exit_code: int
+    is_ending: bool = False
+    is_asked: bool = False
+
+
+def are_unchanged(polls: Sequence[Poll]) -> bool:
+    """Whether all files are surely those of their tags; asked by a process of a moment."""
+    content = json.dumps([{"url": poll.url, "tag": poll.tag} for poll in polls])
+    asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "asking.py")
     try:
-        pid = os.posix_spawn(worker[0], list(worker), os.environ, setsigmask=[], setsigdef=list(_SIGNALS))
+        pid = os.posix_spawn(
+            sys.executable, [sys.executable, "-I", "-S", asking, content], os.environ, setsigmask=[], setsigdef=list(_SIGNALS)
+        )
+    except OSError:
+        return False
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def started(words: Sequence[str]) -> Ended:
+    """Starts a pass and waits for its end."""
+    try:
+        pid = os.posix_spawn(words[0], list(words), os.environ, setsigmask=[], setsigdef=list(_SIGNALS))
     except OSError as error:
-        say(f"the worker {worker[0]} cannot be started: {error.strerror}")
-        return 1, False
-    is_ending = False
+        say(f"the worker {words[0]} cannot be started: {error.strerror}")
+        return Ended(1)
+    is_ending = is_asked = False
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            return os.waitstatus_to_exitcode(status), is_ending
+            return Ended(os.waitstatus_to_exitcode(status), is_ending, is_asked)
         came = signal.sigtimedwait(_SIGNALS, LONGEST_SLEEP_SECONDS)
         if came is not None and came.si_signo in _ENDING:
             is_ending = True
             os.kill(pid, signal.SIGTERM)
+        is_asked = is_asked or (came is not None and came.si_signo == signal.SIGHUP)
 
 
 def wait(sentinel: Sentinel) -> None:
@@ -267,11 +251,13 @@ def wait(sentinel: Sentinel) -> None:
     is_asked = False
     while True:
         if is_asked or sentinel.reason():
-            exit_code, is_ending = run_worker(sentinel.worker)
-            if is_ending:
+            ended = started(sentinel.worker)
+            if ended.is_ending:
                 return
-            sentinel.passed(exit_code)
-            is_asked = False
+            sentinel.passed(ended.exit_code)
+            is_asked = ended.is_asked
+            if is_asked:
+                continue
         came = signal.sigtimedwait(_SIGNALS, sentinel.pause())
         if came is not None and came.si_signo in _ENDING:
             return

@@ -147,6 +147,7 @@ def _run_due(runs: Runs, site: str) -> bool:
 
 def _start_one(runs: Runs) -> bool:
     """Fetches what is due and launches one program, if nothing runs. True when one was launched."""
+    runs.look_again()
     if not runs.is_busy() and removal.launch_next_uninstall(runs.bench):
         return True
     if not runs.policy.may_run_accepted:
@@ -167,6 +168,7 @@ def _is_here(runs: Runs, job: Job) -> bool:
 
 def _next_due(runs: Runs) -> datetime | None:
     bench, policy = runs.bench, runs.policy
+    runs.look_again()
     open_jobs = records.open_jobs(bench.state)
     running = [job for job in open_jobs if job.state is JobState.RUNNING]
     times: list[datetime] = [_next_look(job, bench.now) for job in running]
@@ -189,7 +191,7 @@ def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
         if job.kind is not Kind.RUN or job.state not in RUNNABLE or job.state not in NOT_STARTED:
             continue
         standing = runs.standings.get(job.key)
-        if job.next_try_at is not None and job.next_try_at > runs.bench.now:
+        if job.next_try_at is not None and not runs.bench.may_try(job):
             times.append(job.next_try_at)
         elif job.is_root and job.due_at is not None and job.due_at > runs.bench.now and standing is not None and standing.asking:
             times.append(job.due_at)

@@ -74,9 +74,18 @@ class Bench:
             records.prune_jobs(self.state, job.key, limit=self.limits.history_limit)
         return job
 
+    def may_try(self, job: Job) -> bool:
+        """Whether the pause of a job is over. One further away than any pause is what a wrong clock left."""
+        return job.next_try_at is None or not self.now < job.next_try_at <= self.now + self.longest_pause
+
+    @property
+    def longest_pause(self) -> timedelta:
+        """The longest pause between two tries."""
+        return timedelta(seconds=max(1, self.limits.retry_seconds, self.limits.retry_limit_seconds))
+
     def next_try(self, failures: int) -> datetime:
         """When to try again after so many failures in a row: twice as long each time, within the limits, with jitter."""
-        shortest, longest = max(1, self.limits.retry_seconds), max(1, self.limits.retry_seconds, self.limits.retry_limit_seconds)
+        shortest, longest = max(1, self.limits.retry_seconds), self.longest_pause.total_seconds()
         pause = min(longest, shortest * 2 ** min(max(failures, 1) - 1, 30))
         share = int.from_bytes(self.machine.random_bytes(2), "big") / 0xFFFF
         return self.now + timedelta(seconds=min(longest, pause * (1 + JITTER * share)))

@@ -6,7 +6,9 @@ Pure. The variables are documented in `docs/package-journey.md`; nothing of the 
 import re
 from collections.abc import Mapping
 
-from purveyor.wire.package_info import Command
+import msgspec
+
+from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 
 CONTENT = "PURVEYOR_CONTENT"
 """The folder with the package's content, which is also where the program starts. It is gone after the run."""
@@ -97,3 +99,18 @@ def expanded_command(command: Command, variables: Mapping[str, str]) -> Command:
     if command.shell_line:
         return command
     return Command(argv=tuple(expanded(word, variables) for word in command.argv))
+
+
+def expanded_rule(rule: DetectionRule, *, state: str) -> DetectionRule:
+    """A detection rule with the agent's folder in place of `$PURVEYOR_STATE`; a rule knows no other variable.
+
+    Errors: UndefinedVariableError.
+    """
+    variables = {STATE: state}
+    match rule:
+        case FileRule(path=path):
+            return msgspec.structs.replace(rule, path=expanded(path, variables))
+        case CommandRule(command=command):
+            return msgspec.structs.replace(rule, command=expanded_command(command, variables))
+        case OsPackageRule(root=root):
+            return msgspec.structs.replace(rule, root=expanded(root, variables))

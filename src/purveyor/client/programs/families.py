@@ -40,6 +40,7 @@ class Runs:
     is_late: bool = False
     """The pass has gone on for too long to launch anything more."""
     has_fetched: bool = False
+    _is_busy: bool | None = None
     _clock: datetime = field(init=False)
     _packages: Mapping[PackageId, PackageInfo] = field(init=False)
 
@@ -69,7 +70,14 @@ class Runs:
 
     def is_busy(self) -> bool:
         """Whether a program runs, or a restart is owed before anything else may start (Q226504)."""
-        return any(job.state in (JobState.RUNNING, JobState.RESTART_PENDING) for job in records.open_jobs(self.bench.state))
+        if self._is_busy is None:
+            busy = (JobState.RUNNING, JobState.RESTART_PENDING)
+            self._is_busy = any(job.state in busy for job in records.open_jobs(self.bench.state))
+        return self._is_busy
+
+    def look_again(self) -> None:
+        """Forgets what was seen of other jobs, since one was launched or settled."""
+        self._is_busy = None
 
     # --- families ---
 
@@ -137,7 +145,7 @@ class Runs:
 
     def fetch(self, job: Job) -> Job:
         """The job once its content was asked for: READY when it is held, else waiting for a later try."""
-        if job.state not in RUNNABLE:
+        if job.state not in RUNNABLE or (job.state is JobState.READY and self.is_busy()):
             return job
         points = self.policy.points.get(job.manifest, ())
         if not self._is_time(job, bool(points)):
@@ -168,7 +176,7 @@ class Runs:
     def _is_time(self, job: Job, has_points: bool) -> bool:
         """Whether to try now: the pause is over, or a point has come where there was none."""
         waits_for_point = job.problem.endswith(Lack.NO_POINT.value)
-        return job.next_try_at is None or job.next_try_at <= self.bench.now or (has_points and waits_for_point)
+        return self.bench.may_try(job) or (has_points and waits_for_point)
 
     def _held(self, job: Job) -> Job:
         if job.state is JobState.READY:
@@ -216,7 +224,7 @@ class Runs:
         answers = self.answers(root)
         job = next((member for member in members if member.state is JobState.READY), None)
         program = None if job is None else program_of(job.key, self._packages)
-        if job is None or program is None or not answers or (job.next_try_at is not None and job.next_try_at > self.bench.now):
+        if job is None or program is None or not answers or not self.bench.may_try(job):
             return False
         manifest = job.manifest
         after = launch(
@@ -227,6 +235,7 @@ class Runs:
             lay_out=lambda folder: self._lay_out(manifest, folder),
             answers=answers if job is root else [one for one in answers if one.identity == root.occurrence],
         )
+        self.look_again()
         return after.attempts > job.attempts
 
     def _lay_out(self, manifest: str, folder: str) -> None:

@@ -42,8 +42,8 @@ def launch_next_uninstall(bench: Bench) -> bool:
     if not by_key:
         return False
     for receipt in records.receipts(bench.state):
-        job = by_key.get(receipt.key)
-        if job is None or (job.next_try_at is not None and job.next_try_at > bench.now):
+        job = by_key.pop(receipt.key, None)
+        if job is None or not bench.may_try(job):
             continue
         if job.state is not JobState.READY:
             job = advanced(job, Event.CONTENT_HELD)
@@ -51,13 +51,15 @@ def launch_next_uninstall(bench: Bench) -> bool:
         after = launch(bench, job, uninstall_program(receipt), site=receipt.site, lay_out=lay_out, answers=())
         if after.attempts > job.attempts:
             return True
+    for job in by_key.values():  # its receipt is gone: there is nothing left to uninstall
+        records.drop_job(bench.state, job)
     return False
 
 
 def next_due(bench: Bench, policy: Policy) -> datetime | None:
     """When the next uninstall can be tried."""
     waiting = [job for job in records.open_jobs(bench.state) if job.kind is Kind.UNINSTALL and job.state in NOT_STARTED]
-    for package in policy.removals:
+    for package in policy.removals if policy.is_fresh else ():
         for receipt in records.receipts(bench.state, package):
             job = records.job_of(bench.state, receipt.key, occurrence_of(receipt))
             if job is not None and not job.is_open and is_allowed(job.state, Event.RUN_AGAIN) and job.attempts < ATTEMPT_LIMIT:
@@ -80,7 +82,7 @@ def _plan(bench: Bench, receipt: Receipt, *, is_asked_for: bool) -> Job:
     if job.is_open:
         is_waiting = is_asked_for and job.state in NOT_STARTED
         return bench.save(changed(job, next_try_at=None, problem="")) if is_waiting else job
-    is_due = job.attempts < ATTEMPT_LIMIT and (job.next_try_at is None or job.next_try_at <= bench.now)
+    is_due = job.attempts < ATTEMPT_LIMIT and bench.may_try(job)
     if is_allowed(job.state, Event.RUN_AGAIN) and (is_asked_for or is_due):
         with bench.state.transaction():
             return bench.save(advanced(job, Event.RUN_AGAIN, next_try_at=None, problem=""))

@@ -4,7 +4,7 @@ What a person sees as "succeeded" is the program's own word; what is detected af
 """
 
 from purveyor.client.machine.interface import RunReport, RunState
-from purveyor.client.programs import records
+from purveyor.client.programs import environment, records
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.history import Run, with_run
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
@@ -89,7 +89,7 @@ def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome:
         elif is_success:
             records.drop_receipt(bench.state, job.key)
     if is_success and job.kind is Kind.UNINSTALL:
-        bench.machine.disk.remove(receipt_folder_of(job.key))
+        _drop_kept_files(bench, job.key)
 
 
 def _step(bench: Bench, job: Job, outcome: Outcome) -> Job:
@@ -164,8 +164,9 @@ def _is_detected(bench: Bench, program: Program) -> bool | None:
     if program.detection is None:
         return None
     try:
-        return bench.machine.is_detected(program.detection)
-    except UnavailableError as error:
+        rule = environment.expanded_rule(program.detection, state=bench.machine.disk.absolute(""))
+        return bench.machine.is_detected(rule)
+    except (UnavailableError, environment.UndefinedVariableError) as error:
         bench.note(f"whether {program.name} is there cannot be found out: {error}")
         return None
 
@@ -199,3 +200,11 @@ def _keep_files(bench: Bench, job: Job) -> None:
     for path in files_below(disk, kept):
         disk.rename(f"{kept}/{path}", f"{folder}/{path}")
         disk.sync(f"{folder}/{path}")
+
+
+def _drop_kept_files(bench: Bench, key: ProgramKey) -> None:
+    disk, folder = bench.machine.disk, receipt_folder_of(key)
+    disk.remove(folder)
+    above = folder.rpartition("/")[0]
+    if not disk.names(above):
+        disk.remove(above)

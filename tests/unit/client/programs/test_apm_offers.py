@@ -596,6 +596,15 @@ def test_an_uninstall_that_nobody_saw_end_is_resolved_by_what_is_detected(world:
     assert world.told(StatusId.INTERRUPTED_RESOLVED)
 
 
+def test_an_uninstall_that_failed_does_not_spin_while_metadata_is_stale(world: World) -> None:
+    installed(world)
+    world.script(f"remove {PACKAGE}", Script(exit_code=4))
+    world.removals.add(PACKAGE)
+    world.settle()
+    world.is_fresh = world.is_complete = False
+    assert world.after(7 * HOUR) is None
+
+
 # --- nothing spins ---
 
 

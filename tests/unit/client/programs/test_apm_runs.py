@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, World, at, key
+from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, POINT, World, at, key
 from purveyor.client.programs import apm
 from purveyor.lab.clock import START
 from purveyor.lab.power import PowerCut
@@ -491,6 +491,30 @@ def test_a_thousand_advertisements_are_taken_in_quickly_and_passed_over_quickly(
     assert len(world.jobs) == 1000
     assert taken_in < 5
     assert time.perf_counter() - began < 1
+
+
+def test_a_thousand_programs_that_are_due_at_once_cost_a_pass_little(world: World) -> None:
+    world.supply("m1", setup=b"#!")
+    world.package(*[world.program(number, f"setup{number}") for number in range(1, 1001)], manifest="m1")
+    for number in range(1, 1001):
+        world.advertise(number, ASAP, program=key(number=number))
+    world.turn()
+    began = time.perf_counter()
+    world.after(MINUTE)
+    assert time.perf_counter() - began < 2
+    assert len(world.runs) == 2
+
+
+def test_a_clock_that_was_wrong_leaves_no_job_waiting_for_years(world: World) -> None:  # Q202552
+    world.package(manifest="m1")
+    world.points["m1"] = (POINT,)
+    world.advertise(1, ASAP)
+    world.machine.clock.skew = 4000 * DAY
+    world.turn()
+    world.machine.clock.skew = timedelta(0)
+    world.supply("m1", setup=b"#!")
+    world.turn()
+    assert world.runs == ["setup"]
 
 
 # --- receipts ---
