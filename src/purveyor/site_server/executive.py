@@ -105,9 +105,13 @@ class Executive:
             limit=ITEMS_A_TURN,
         )
         self._count(
-            items_stored=received.stored, items_duplicate=received.duplicates, items_rejected=received.rejected
+            items_stored=received.stored,
+            items_duplicate=received.duplicates,
+            items_rejected=received.rejected,
+            items_refused=received.refused,
+            clients_joined=received.joined,
         )
-        return received.read >= ITEMS_A_TURN
+        return received.is_more
 
     def _retire(self) -> bool:
         site = self.site
