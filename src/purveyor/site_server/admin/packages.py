@@ -247,7 +247,7 @@ def delete(
     packages.freeze_holders(tx, package, _offering_collections(tx, package))
     own = [AdvertisementId(one.id) for one in advertisements.standing(tx, package=package)]
     for one in own:
-        offered.remember_advertisement(tx, one)
+        offered.remember_advertisement(tx, one, without=package)
     wanted.want_offers_of_package(tx, package)
     advertisements.mark_deleted(tx, own, now)
     state = PackageState.REMOVING if with_uninstall else PackageState.RETIRING

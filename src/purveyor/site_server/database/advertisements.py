@@ -115,7 +115,8 @@ def collections_ever_advertised_to(tx: Connection, package: PackageId) -> list[C
     """The standing collections to which this package was ever advertised."""
     table, collection = schema.advertisement, schema.collection
     statement = (
-        select(distinct(table.c.collection))
+        select(table.c.collection)
+        .distinct()
         .join(collection, collection.c.id == table.c.collection)
         .where(table.c.package == package, collection.c.deleted_at.is_(None))
     )
@@ -125,7 +126,7 @@ def collections_ever_advertised_to(tx: Connection, package: PackageId) -> list[C
 def collections_advertised_to(tx: Connection) -> frozenset[CollectionId]:
     """The collections to which anything is advertised now."""
     table = schema.advertisement
-    statement = select(distinct(table.c.collection)).where(table.c.deleted_at.is_(None))
+    statement = select(table.c.collection).distinct().where(table.c.deleted_at.is_(None))
     return frozenset(CollectionId(found) for found in tx.execute(statement).scalars())
 
 

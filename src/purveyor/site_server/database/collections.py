@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, distinct, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, literal, or_, select, update
 
 from purveyor.site_server.database import counters, schema
 from purveyor.site_server.database.rows import AnyRow
@@ -100,7 +100,8 @@ def graph(tx: Connection) -> Graph:
     """Which collections every collection includes and excludes."""
     rule = schema.collection_rule
     links: dict[CollectionId, tuple[set[CollectionId], set[CollectionId]]] = {}
-    rows = tx.execute(select(rule.c.collection, rule.c.kind, rule.c.other).where(rule.c.kind != RuleKind.DIRECT))
+    names_another = rule.c.other > ""  # an index finds these among a million direct rules
+    rows = tx.execute(select(rule.c.collection, rule.c.kind, rule.c.other).where(names_another))
     for collection, kind, other in rows:
         sets = links.setdefault(CollectionId(collection), (set(), set()))
         sets[kind == RuleKind.EXCLUDE].add(CollectionId(other))
@@ -117,7 +118,7 @@ def names_of(tx: Connection, chosen: Iterable[CollectionId]) -> dict[CollectionI
 def naming(tx: Connection, collection: CollectionId) -> list[CollectionId]:
     """The collections that include or exclude this one."""
     rule = schema.collection_rule
-    found = tx.execute(select(distinct(rule.c.collection)).where(rule.c.other == collection).order_by(rule.c.collection))
+    found = tx.execute(select(rule.c.collection).distinct().where(rule.c.other == collection).order_by(rule.c.collection))
     return [CollectionId(name) for (name,) in found]
 
 
@@ -158,7 +159,7 @@ def remove_direct(tx: Connection, collection: CollectionId, clients: Iterable[in
 def replace_links(tx: Connection, collection: CollectionId, links: Links) -> None:
     """Sets which collections this one includes and excludes."""
     rule = schema.collection_rule
-    tx.execute(delete(rule).where(rule.c.collection == collection, rule.c.kind != RuleKind.DIRECT))
+    tx.execute(delete(rule).where(rule.c.collection == collection, rule.c.other > ""))
     rows = [{"collection": collection, "kind": RuleKind.INCLUDE, "other": other} for other in sorted(links.includes)]
     rows += [{"collection": collection, "kind": RuleKind.EXCLUDE, "other": other} for other in sorted(links.excludes)]
     if rows:

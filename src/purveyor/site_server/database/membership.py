@@ -7,12 +7,38 @@ Both give the same. Only clients in the state `member` are members of anything.
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, delete, exists, insert, literal, select, union
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    delete,
+    except_,
+    insert,
+    literal,
+    select,
+    union,
+)
+from sqlalchemy.schema import CreateTable
 
 from purveyor.site_server.database import collections, offered, schema, wanted
 from purveyor.site_server.model.membership import Graph, RuleKind, affected_by, collections_of
 from purveyor.wire.ids import CollectionId
 from purveyor.wire.shards import ClientState
+
+_changed = Table(
+    "changed_member",
+    MetaData(),
+    Column("client", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_coming", Boolean(create_constraint=False), nullable=False),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""Who comes to or leaves the collection that is being brought up to date: worked out once, used by several statements."""
 
 Added = dict[CollectionId, int]
 """How many clients came to each collection that was brought up to date."""
@@ -78,23 +104,35 @@ def _evaluate_one(tx: Connection, collection: CollectionId) -> int:
     """Brings one collection up to date, once those are that it depends on; how many clients came to it."""
     member = schema.member
     row = tx.execute(
-        select(schema.collection.c.is_all_systems, schema.collection.c.is_named, schema.collection.c.deleted_at).where(
-            schema.collection.c.id == collection
-        )
+        select(schema.collection.c.is_all_systems, schema.collection.c.is_named).where(schema.collection.c.id == collection)
     ).one()
-    belonging = _belonging(collection, is_all_systems=row.is_all_systems).subquery("belonging")
-    there = select(member.c.client).where(member.c.collection == collection).subquery("there")
-    new = select(belonging.c.client).where(~exists().where(there.c.client == belonging.c.client))
-    gone = select(there.c.client).where(~exists().where(belonging.c.client == there.c.client))
-    if row.is_named:
-        wanted.want_shards_of_clients_in(tx, new)
-        wanted.want_shards_of_clients_in(tx, gone)
-    offered.remember(tx, collection, gone)
-    tx.execute(delete(member).where(member.c.collection == collection, member.c.client.in_(gone)))
-    listed = new.subquery("new")
-    rows = select(literal(str(collection)), listed.c.client).order_by(listed.c.client)
-    joining = insert(member).from_select(["collection", "client"], rows).execution_options(preserve_rowcount=True)
-    return int(tx.execute(joining).rowcount)
+    coming, going = _differences(tx, collection, is_all_systems=row.is_all_systems)
+    if row.is_named and (coming or going):
+        wanted.want_shards_of_clients_in(tx, select(_changed.c.client))
+    if going:
+        gone = select(_changed.c.client).where(_changed.c.is_coming.is_(False))
+        offered.remember(tx, collection, gone)
+        tx.execute(delete(member).where(member.c.collection == collection, member.c.client.in_(gone)))
+    if coming:
+        new = select(literal(str(collection)), _changed.c.client).where(_changed.c.is_coming).order_by(_changed.c.client)
+        tx.execute(insert(member).from_select(["collection", "client"], new))
+    return coming
+
+
+def _differences(tx: Connection, collection: CollectionId, *, is_all_systems: bool) -> tuple[int, int]:
+    """Puts into `_changed` who is to come to a collection and who is to leave it; how many each are."""
+    tx.execute(CreateTable(_changed, if_not_exists=True))
+    tx.execute(delete(_changed))
+    member = schema.member
+    belonging = _belonging(collection, is_all_systems=is_all_systems)
+    there = select(member.c.client).where(member.c.collection == collection)
+    counts = []
+    for changed, is_coming in ((except_(belonging, there), True), (except_(there, belonging), False)):
+        listed = changed.subquery("listed")
+        rows = select(listed.c.client, literal(is_coming))
+        storing = insert(_changed).from_select(["client", "is_coming"], rows).execution_options(preserve_rowcount=True)
+        counts.append(int(tx.execute(storing).rowcount))
+    return counts[0], counts[1]
 
 
 def _belonging(collection: CollectionId, *, is_all_systems: bool) -> Select[int]:
@@ -110,9 +148,8 @@ def _belonging(collection: CollectionId, *, is_all_systems: bool) -> Select[int]
         .where(rule.c.collection == collection)
         for kind in (RuleKind.INCLUDE, RuleKind.EXCLUDE)
     )
-    chosen = union(direct, included).subquery("chosen")
-    left_out = excluded.subquery("left_out")
-    return of_site.join(chosen, chosen.c.client == client.c.number).where(~exists().where(left_out.c.client == client.c.number))
+    chosen = except_(union(direct, included).subquery("chosen").select(), excluded).subquery("belonging")
+    return of_site.join(chosen, chosen.c.client == client.c.number)
 
 
 def _direct(tx: Connection, client: int) -> frozenset[CollectionId]:

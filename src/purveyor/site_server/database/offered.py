@@ -15,11 +15,11 @@ def remember(tx: Connection, collection: CollectionId, clients: Select[int]) -> 
     _remember(tx, {(PackageId(package), number) for package, number in tx.execute(offered)}, clients)
 
 
-def remember_advertisement(tx: Connection, advertisement: AdvertisementId) -> None:
-    """Keeps for all members of its collection what one advertisement offers."""
+def remember_advertisement(tx: Connection, advertisement: AdvertisementId, *, without: PackageId | None = None) -> None:
+    """Keeps for all members of its collection which packages one advertisement offers, but for `without`."""
     row = tx.execute(select(schema.advertisement).where(schema.advertisement.c.id == advertisement)).one()
     members = select(schema.member.c.client).where(schema.member.c.collection == row.collection)
-    _remember(tx, {(PackageId(row.package), row.program)}, members)
+    _remember(tx, {(PackageId(row.package), row.program)}, members, without)
 
 
 def remember_package(tx: Connection, package: PackageId, clients: Select[int]) -> None:
@@ -31,8 +31,10 @@ def remember_package(tx: Connection, package: PackageId, clients: Select[int]) -
     )
 
 
-def _remember(tx: Connection, offered: set[tuple[PackageId, int]], clients: Select[int]) -> None:
+def _remember(
+    tx: Connection, offered: set[tuple[PackageId, int]], clients: Select[int], without: PackageId | None = None
+) -> None:
     if not offered:
         return
-    for package in sorted(programs.packages_needed(tx, offered)):
+    for package in sorted(programs.packages_needed(tx, offered) - {without}):
         remember_package(tx, package, clients)

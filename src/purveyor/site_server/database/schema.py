@@ -266,10 +266,11 @@ collection_rule = Table(
     "collection_rule",
     metadata,
     Column("id", Number, primary_key=True, autoincrement=True),
-    Column("collection", String(8), ForeignKey("collection.id"), nullable=False, index=True),
+    Column("collection", String(8), ForeignKey("collection.id"), nullable=False),
     Column("kind", String(8), nullable=False, comment="direct, include, exclude (query comes later)"),
     Column("client", BigInteger, ForeignKey("client.number"), index=True),
-    Column("other", String(8), comment="the collection that is included or excluded"),
+    Column("other", String(8), index=True, comment="the collection that is included or excluded"),
+    Index("ix_collection_rule_place", "collection", "client"),
 )
 
 member = Table(

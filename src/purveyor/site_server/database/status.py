@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
@@ -21,7 +21,7 @@ def counts_of_program(tx: Connection, key: ProgramKey) -> Counts:
         advertisement.c.package == key.package, advertisement.c.program == key.program, advertisement.c.deleted_at.is_(None)
     )
     spoken = _spoken_of(tx, key)
-    everyone = select(distinct(member.c.client).label("client")).where(member.c.collection.in_(offering))
+    everyone = select(member.c.client.label("client")).distinct().where(member.c.collection.in_(offering))
     return spoken | {None: _silent(tx, everyone, key)}
 
 

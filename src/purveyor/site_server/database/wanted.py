@@ -7,7 +7,7 @@ Source: the protocol, 3.3.
 from collections.abc import Iterable
 from enum import StrEnum
 
-from sqlalchemy import Connection, Integer, Select, bindparam, distinct, insert, literal, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, insert, literal, select, update
 
 from purveyor.site_server.database import schema
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
@@ -40,7 +40,7 @@ def want_offers_of_package(tx: Connection, package: PackageId) -> None:
     """
     del package
     standing = schema.advertisement.c.deleted_at.is_(None)
-    for (collection,) in tx.execute(select(distinct(schema.advertisement.c.collection)).where(standing)).all():
+    for (collection,) in tx.execute(select(schema.advertisement.c.collection).distinct().where(standing)).all():
         _raise(tx, Kind.OFFERS, collection)
 
 

@@ -263,7 +263,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_collection_rule")),
     )
     op.create_index(op.f("ix_collection_rule_client"), "collection_rule", ["client"], unique=False)
-    op.create_index(op.f("ix_collection_rule_collection"), "collection_rule", ["collection"], unique=False)
+    op.create_index(op.f("ix_collection_rule_other"), "collection_rule", ["other"], unique=False)
+    op.create_index("ix_collection_rule_place", "collection_rule", ["collection", "client"], unique=False)
     op.create_table(
         "content_copy",
         sa.Column("point", sa.String(length=32), nullable=False, comment="id of the distribution point"),
