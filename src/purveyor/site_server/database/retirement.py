@@ -303,20 +303,21 @@ def _waits_for(
         case PackageState.REMOVING if removing_snapshot is None:
             return "the next publication, which asks clients to uninstall it"
         case PackageState.REMOVING:
-            return f"{_clients(silent)} to uninstall it" if silent else ""
+            return f"{_counted(silent, 'client', 'clients')} to uninstall it" if silent else ""
         case PackageState.RETIRING if retired_snapshot is None:
             return "the next publication, which says that it is deleted"
         case PackageState.RETIRING:
-            return f"{_clients(silent)} to forget it" if silent else ""
+            return f"{_counted(silent, 'client', 'clients')} to forget it" if silent else ""
         case PackageState.WITHDRAWN if copies or files:
-            places = [f"{copies} copies of its content"] * (copies > 0) + [f"{files} files on the access point"] * (files > 0)
-            return f"grace times to pass, then {' and '.join(places)} are removed"
+            places = [_counted(copies, "copy of its content", "copies of its content")] * (copies > 0)
+            places += [_counted(files, "file on the access point", "files on the access point")] * (files > 0)
+            return f"grace times to pass, after which {' and '.join(places)} go"
         case _:
             return ""
 
 
-def _clients(count: int) -> str:
-    return "1 client" if count == 1 else f"{count} clients"
+def _counted(count: int, one: str, more: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count} {more}"
 
 
 def _silent(tx: Connection, package: PackageId, awaited: ColumnElement[datetime]) -> tuple[SilentHolder, ...]:
