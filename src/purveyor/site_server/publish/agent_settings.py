@@ -18,7 +18,8 @@ def compile_settings(
 ) -> AgentSettings:
     """The agents' settings."""
     public = keys.private("lookup").public_key().public_bytes_raw().hex()
-    agents_own = {name: value for name, value in msgspec.structs.asdict(settings).items() if name in AgentSettings.__struct_fields__}
+    values = msgspec.structs.asdict(settings)
+    agents_own = {name: value for name, value in values.items() if name in AgentSettings.__struct_fields__}
     return AgentSettings(
         site=code,
         incarnation=incarnation,

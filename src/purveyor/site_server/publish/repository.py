@@ -106,10 +106,11 @@ def next_roles(
     `read` gives the signed bytes of a role as it stands.
     Errors: RefusedError when the key of a role that must be signed is not here.
     """
+    root = [_renewed_root(read("root"), keys, lifetimes, now)] if "root" in changes.renew else []
     signed = [*_changed_targets(read, changes, keys, lifetimes, now)]
     is_snapshot_new = bool(signed) or "snapshot" in changes.renew
     if not is_snapshot_new and "timestamp" not in changes.renew:
-        return []
+        return root
     snapshot = Metadata[Snapshot].from_bytes(read("snapshot")).signed
     if is_snapshot_new:
         for role in signed:
@@ -119,7 +120,7 @@ def next_roles(
     timestamp = _timestamp(snapshot.version, lifetimes, now)
     timestamp.version = Metadata[Timestamp].from_bytes(read("timestamp")).signed.version + 1
     signed.append(_signed(timestamp, "timestamp", keys, lifetimes, now))
-    return signed
+    return root + signed
 
 
 def role_of_target(path: str, bin_bits: int) -> str:
@@ -162,7 +163,7 @@ def _changed_targets(
 ) -> Iterable[SignedRole]:
     """Bins and delegators with something new, bins first; a target whose bytes are unchanged is nothing new."""
     bin_bits = bin_bits_of(read("packages"))
-    by_role: dict[str, dict[str, bytes | None]] = {role: {} for role in changes.renew if role not in ("snapshot", "timestamp")}
+    by_role: dict[str, dict[str, bytes | None]] = {role: {} for role in changes.renew - {"root", "snapshot", "timestamp"}}
     for path, content in changes.targets.items():
         by_role.setdefault(role_of_target(path, bin_bits), {})[path] = content
     for role in changes.highest:
@@ -194,6 +195,13 @@ def _raise_highest(signed: Targets, name: str, highest: Mapping[str, int]) -> bo
         return False
     signed.unrecognized_fields[field] = highest[name]
     return True
+
+
+def _renewed_root(content: bytes, keys: Keys, lifetimes: Lifetimes, now: datetime) -> SignedRole:
+    """The next root: the same keys, a later expiry."""
+    root = Metadata[Root].from_bytes(content).signed
+    root.version += 1
+    return _signed(root, "root", keys, lifetimes, now)
 
 
 def _first_root(keys: Keys) -> Root:

@@ -3,8 +3,8 @@
     read what is wanted → compile and sign (one transaction) → write the files in order → note them as written
     → sign and write shards, a slice at a time → take away what nothing has named for long
 
-Signed bytes are committed before the first byte reaches a box, so a version is signed once: whatever stops this turn, the next one
-goes on with the same bytes. Nothing depends on being told: a turn finds `wanted ≠ published`.
+Signed bytes are committed before the first byte reaches a box, so a version is signed once: whatever stops this turn, the next
+one goes on with the same bytes. Nothing depends on being told: a turn finds `wanted ≠ published`.
 Source: the protocol, section 3.
 """
 
@@ -89,7 +89,7 @@ def write_files(database: Database, cap: Shelf, now: datetime) -> int:
 
 
 def write_rank(path: str) -> int:
-    """The place of a down file in the order of publication (protocol 3.1): targets, bins, delegators, targets, snapshot, …"""
+    """The place of a down file in the order of publication (protocol 3.1)."""
     if path in _MUTABLE:
         return 6 if path == _TIMESTAMP else 5
     folder, _, name = path.rpartition("/")
@@ -121,9 +121,7 @@ def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetim
     )
     if not wants and not changes.renew:
         return 0
-    signed = repository.next_roles(
-        lambda name: publication.read_role(tx, name), changes, keys=keys, lifetimes=lifetimes, now=now
-    )
+    signed = repository.next_roles(lambda name: publication.read_role(tx, name), changes, keys=keys, lifetimes=lifetimes, now=now)
     for path, content in targets.items():
         _store_target(tx, path, content, now)
     for role in signed:
@@ -177,7 +175,10 @@ def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: 
     rhythm = timedelta(seconds=lifetimes.rhythm_seconds)
     timestamp_due = now + lifetimes.of("timestamp") - rhythm
     due = publication.roles_expiring(tx, names=["timestamp"], before=timestamp_due, limit=1)
-    for names, example in ((("snapshot", "offers", "settings"), "offers"), (("targets", "packages", "agent"), "packages")):
+    for names, example in (
+        (("snapshot", "offers", "settings"), "offers"),
+        (("root", "targets", "packages", "agent"), "packages"),
+    ):
         halfway = now + lifetimes.of(example) / 2
         here = [name for name in names if name in keys.signing]
         if here:
@@ -189,8 +190,9 @@ def _store_target(tx: Connection, path: str, content: bytes | None, now: datetim
     """The target's new file; those that had its name before are no longer named."""
     folder, _, name = path.rpartition("/")
     new_path = repository.path_of_target(path, content) if content is not None else ""
-    before = [old for old in publication.down_paths_of(tx, f"{folder}/", f".{name}") if old != new_path]
-    publication.set_unnamed(tx, before, now)
+    with_digest = len(folder) + 1 + _DIGEST_LENGTH + 1 + len(name)  # role metadata may end alike: `2.settings.json`
+    alike = publication.down_paths_of(tx, f"{folder}/", f".{name}")
+    publication.set_unnamed(tx, [old for old in alike if old != new_path and len(old) == with_digest], now)
     if content is not None and publication.down_file(tx, new_path) is None:
         publication.store_down_file(tx, new_path, content)
     elif content is not None:
@@ -198,7 +200,7 @@ def _store_target(tx: Connection, path: str, content: bytes | None, now: datetim
 
 
 def _store(tx: Connection, role: repository.SignedRole, now: datetime) -> None:
-    """A role's new signed bytes, as the standing ones and as files; the version before is no longer named (roots stay for ever)."""
+    """A role's new signed bytes, as the standing ones and as files; the version before is no longer named. Roots stay for ever."""
     paths = repository.paths_of(role)
     if role.name not in ("root", "timestamp") and role.version > 1:
         publication.set_unnamed(tx, [f"clidata.box/{role.version - 1}.{role.name}.json"], now)
