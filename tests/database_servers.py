@@ -1,9 +1,10 @@
 """Real databases for tests: PostgreSQL 15 for a whole session, and a migrated database of each kind for one test.
 
-As a pytest plugin it gives `postgresql_url` (an empty database of its own for every test that asks) and `database` (migrated,
-over all three kinds). A missing server is a failure, never a skip.
+As a pytest plugin it gives `postgresql_url` (an empty database of its own for every test that asks), `database` (migrated, over
+all three kinds) and `tx` (the same, as a transaction that is taken back). A missing server is a failure, never a skip.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 
 from purveyor.site_server.database.engine import Database, open_database
 
@@ -92,21 +93,44 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", params=KINDS)
+def shared_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database of each kind for a whole session, in which nothing is ever committed (see `tx`)."""
+    with _opened(request, tmp_path_factory.mktemp("shared")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tx(shared_database: Database) -> Iterator[Connection]:
+    """A transaction on a migrated database without a site, once over each kind; taken back when the test ends."""
+
+    class TakenBackError(Exception):
+        pass
+
+    with contextlib.suppress(TakenBackError), shared_database.write() as begun:
+        yield begun
+        raise TakenBackError
+
+
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated database without a site, once over each kind."""
+    with _opened(request, tmp_path) as opened:
+        yield opened
+
+
+def _opened(request: pytest.FixtureRequest, folder: Path) -> Database:
     match request.param:
         case "sqlite file":
-            path = tmp_path / "site.db"
+            path = folder / "site.db"
             shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-            opened = open_database(f"sqlite:///{path}")
+            return open_database(f"sqlite:///{path}")
         case "sqlite in memory":
             opened = open_database("sqlite://")
             opened.migrate()
+            return opened
         case _:
-            opened = open_database(_new_database(request.getfixturevalue("migrated_postgresql"), _TEMPLATE))
-    with opened:
-        yield opened
+            return open_database(_new_database(request.getfixturevalue("migrated_postgresql"), _TEMPLATE))
 
 
 def _new_database(server: str, template: str, name: str = "") -> str:

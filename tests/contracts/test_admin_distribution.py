@@ -1,6 +1,6 @@
 """Packages, programs and advertisements as an administrator handles them, over every database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select, update
 
 from purveyor.site_server.admin import advertisements, audit, collections, packages, programs, resources
 from purveyor.site_server.database import schema, settings
-from purveyor.site_server.database.engine import Database
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
@@ -22,13 +21,11 @@ ONE = ProgramNumber(1)
 REMOVAL = Uninstall(command=Command(argv=("rm", "-r", "x")))
 
 
-@pytest.fixture
-def tx(database: Database) -> Iterator[Connection]:
-    """A transaction on a site with five clients."""
-    with database.write() as begun:
-        add_site(begun)
-        add_clients(begun, 5)
-        yield begun
+@pytest.fixture(autouse=True)
+def five_clients(tx: Connection) -> None:
+    """Every test has a site with five clients."""
+    add_site(tx)
+    add_clients(tx, 5)
 
 
 def _package(tx: Connection, name: str = "Tool", manifest: str | None = None, *, uninstall: Uninstall | None = None) -> PackageId:
