@@ -5,6 +5,7 @@ Only this module looks at the environment. Nothing of the site is imported befor
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -22,6 +23,9 @@ FAULT, INTERRUPTED = 70, 130
 
 def main() -> int:
     """Carries out the command that was typed, and gives its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no name makes a command fail that this terminal cannot show
     return carry_out(sys.argv[1:], environment=os.environ, output=Output(stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin))
 
 

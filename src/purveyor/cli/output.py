@@ -35,8 +35,8 @@ class Output:
         print(plain(text), file=self.stdout)
 
     def give_json(self, value: object) -> None:
-        """What the API gave, for programs to read."""
-        json.dump(value, self.stdout, indent=2, ensure_ascii=False)
+        """What the API gave, for programs to read: in ASCII, whatever the terminal can show."""
+        json.dump(value, self.stdout, indent=2)
         print(file=self.stdout)
 
     def done(self, answer: object, text: str) -> None:
