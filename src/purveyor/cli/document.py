@@ -11,8 +11,9 @@ _HEAD = """# The command line
 Made from the help of the commands themselves by `python -m purveyor.cli.document > docs/cli.md`; a test holds the two together.
 
 - Administrative commands go through the site's REST API (`/api/v1`, described at `/api/v1/openapi.json`). Which site:
-  `--site URL` or `PURVEYOR_SITE`, with a token from `--token-file FILE` or `PURVEYOR_TOKEN`; on the site's own machine `--site-dir DIR` or
-  `PURVEYOR_SITE_DIR` finds both. Options are stronger than the environment, and may stand before the noun or after the verb.
+  `--site URL` or `PURVEYOR_SITE`, with a token from `--token-file FILE` or `PURVEYOR_TOKEN`; on the site's own machine
+  `--site-dir DIR` or `PURVEYOR_SITE_DIR` finds both. Options are stronger than the environment, and may stand before the noun
+  or after the verb.
 - What makes something prints its id (or code, or token) alone on standard output; messages go to standard error. `--json` prints
   what the API gives.
 - Exit codes: 0 done, 1 refused (nothing was changed), 2 wrong usage, 3 unreachable, 4 not allowed. 70 is a fault in Purveyor
