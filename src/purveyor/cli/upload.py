@@ -21,7 +21,8 @@ def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
     total_bytes = sum(entry["size_bytes"] for entry in plan["missing"])
     count = len(taken_in.manifest.files)
     output.say(
-        f"{counted(count, 'file')}, {size(taken_in.manifest.size_bytes)}; the site lacks {len(missing)} of them, {size(total_bytes)}"
+        f"{counted(count, 'file')}, {size(taken_in.manifest.size_bytes)}; "
+        f"the site lacks {len(missing)} of them, {size(total_bytes)}"
     )
     progress = output.progress("sending", total_bytes)
     for file in taken_in.manifest.files:
