@@ -34,6 +34,8 @@ def forget_deleted(bench: Bench, policy: Policy, content: ContentCache) -> None:
         with bench.state.transaction():
             records.forget_package(bench.state, package)
             _tell(bench, package, None)
+    for package in policy.deleted_packages & records.packages_uninstalled(bench.state) - records.packages_known(bench.state):
+        records.forget_package(bench.state, package)  # uninstalled after it was forgotten: nothing new to tell
     for key in sorted(policy.deleted_programs & records.programs_known(bench.state)):
         jobs = [job for job in _own_jobs(bench) if job.key == key]
         if _are_ended(bench, policy, jobs):

@@ -134,11 +134,17 @@ def programs_known(state: State) -> frozenset[ProgramKey]:
 
 
 def forget_package(state: State, package: PackageId) -> None:
-    """Removes all jobs but uninstalls, and all that is remembered, of a package."""
+    """Removes all jobs but uninstalls that go on, and all that is remembered, of a package."""
     with state.transaction() as tx:
-        tx.execute("delete from job where package = ? and occurrence not like 'uninstall%'", (package,))
+        tx.execute("delete from job where package = ? and (is_open = 0 or occurrence not like 'uninstall%')", (package,))
         tx.execute("delete from history where package = ?", (package,))
         tx.execute("delete from held_content where package = ?", (package,))
+
+
+def packages_uninstalled(state: State) -> frozenset[PackageId]:
+    """Packages of which an uninstall that ended is on record."""
+    rows = state.connection.execute("select package from job where is_open = 0 and occurrence like 'uninstall%'")
+    return frozenset(PackageId(row[0]) for row in rows)
 
 
 def forget_program(state: State, key: ProgramKey) -> None:
