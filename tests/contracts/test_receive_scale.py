@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from purveyor.site_server.database import retirement, upward
+from purveyor.site_server.database import holders, retirement, upward
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.wire.ids import ClientId
 
@@ -16,7 +16,7 @@ LOOKUPS: dict[str, Callable[[Connection], Any]] = {
     "digests": lambda tx: upward.remembered_digests(tx, [(1, 2), (3, 4)]),
     "items above a gap": lambda tx: upward.stored_above(tx, [1, 2]),
     "join codes": lambda tx: upward.join_codes(tx, ["a", "b"]),
-    "holdings": lambda tx: retirement.open_holdings(tx, [1, 2]),
+    "holdings": lambda tx: holders.open_holdings(tx, [1, 2]),
     "files left of a package": lambda tx: retirement.has_files_left(tx, "S0100001"),  # type: ignore[arg-type]
 }
 

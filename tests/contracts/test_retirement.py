@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from purveyor.content.store import ContentStore
-from purveyor.site_server.database import content_copies, packages, retirement, schema
+from purveyor.site_server.database import content_copies, holders, packages, retirement, schema
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.settings import SiteSettings
@@ -83,11 +83,11 @@ class Ending:
                 )
             )
 
-    def delete(self, package: PackageId, *holders: ClientId, state: str = "retiring") -> None:
+    def delete(self, package: PackageId, *held_by: ClientId, state: str = "retiring") -> None:
         """Deletes as `admin` does, with these holders."""
         with self.database.write() as tx:
             packages.mark_deleted(tx, package, state=state, running_choice="finish", replaced_by=None, by="anna", now=self.now)
-            retirement.add_holders(tx, {(package, number_of(tx, client)) for client in holders})
+            holders.add_holders(tx, {(package, number_of(tx, client)) for client in held_by})
 
     def published(self, package: PackageId, snapshot: int = 5) -> None:
         """A publication has said that the package is to be removed, or is gone."""
@@ -97,7 +97,7 @@ class Ending:
 
     def acknowledge(self, package: PackageId, *clients: ClientId) -> None:
         with self.database.write() as tx:
-            retirement.mark_acknowledged(tx, [(package, number_of(tx, client)) for client in clients], self.now)
+            holders.mark_acknowledged(tx, [(package, number_of(tx, client)) for client in clients], self.now)
 
     def state(self, package: PackageId, tx: Connection | None = None) -> str:
         statement = select(schema.package.c.state).where(schema.package.c.id == package)
@@ -353,7 +353,7 @@ def test_package_to_be_uninstalled_retires_when_every_holder_has_removed_it(site
     assert site.retire().steps == ()
     assert site.progress(ONE).waits_for == "3 clients to uninstall it"
     with site.database.write() as tx:
-        retirement.mark_removed(tx, [(ONE, number_of(tx, client)) for client in site.clients], site.now)
+        holders.mark_removed(tx, [(ONE, number_of(tx, client)) for client in site.clients], site.now)
     assert site.retire().steps == (Step(ONE, PackageState.RETIRING),)
     assert {ONE, site.all_systems} <= site.wanted()
     seen = site.progress(ONE)

@@ -4,11 +4,11 @@ Every function takes a whole batch: a query or a statement for many clients, nev
 all of one batch in one transaction.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from purveyor.site_server.database import schema, wanted
@@ -16,8 +16,6 @@ from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.slices import slices
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import ClientId
-
-REFUSALS_KEPT = 10_000
 
 
 class KnownClient(NamedTuple):
@@ -75,15 +73,6 @@ class Discovered(NamedTuple):
     name: str
     facts: str
     absent_requests: int | None
-
-
-class Refused(NamedTuple):
-    """A machine that is told why it is not taken. `sequence`: what it may consider received."""
-
-    id: ClientId
-    reason: str
-    name: str
-    sequence: int
 
 
 # --- what is known ----------------------------------------------------------------------------------------------------
@@ -341,59 +330,3 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     succeeded = case((has_risen, new.succeeded_version), else_=known)
     keys = [table.c.client, table.c.package, table.c.program]
     tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values | {"succeeded_version": succeeded}), rows)
-
-
-# --- refusals ---------------------------------------------------------------------------------------------------------
-
-
-def store_refusals(tx: Connection, refused: Iterable[Refused], now: datetime) -> int:
-    """Says to these machines why they are not taken; what each was told before is replaced. Shape: how many hear news."""
-    rows = {one.id: one for one in refused}
-    table = schema.refusal
-    told: dict[str, tuple[str, int]] = {}
-    for part in slices(rows):
-        statement = select(table.c.client_id, table.c.reason, table.c.sequence).where(table.c.client_id.in_(part))
-        told.update({row[0]: (row[1], row[2]) for row in tx.execute(statement)})
-    new = [one for one in rows.values() if told.get(one.id) != (one.reason, one.sequence)]
-    _delete_rows(tx, table, [one.id for one in new])
-    values = [
-        {
-            "client_id": one.id,
-            "shard_key": int(one.id[:8], 16),
-            "reason": one.reason,
-            "name": one.name,
-            "sequence": one.sequence,
-            "at": now,
-        }
-        for one in new
-    ]
-    if values:
-        tx.execute(insert(table), values)
-    for one in new:
-        wanted.want_shard_of(tx, one.id)
-    return len(new)
-
-
-def delete_refusals(tx: Connection, ids: Collection[ClientId]) -> None:
-    """Takes back what these machines were told, as they are known now."""
-    _delete_rows(tx, schema.refusal, ids)
-
-
-def drop_old_refusals(tx: Connection, *, before: datetime, limit: int) -> int:
-    """Forgets refusals from before a time, and the oldest ones above REFUSALS_KEPT; at most `limit`. Shape: how many."""
-    table = schema.refusal
-    count = int(tx.execute(select(func.count()).select_from(table)).scalar_one())
-    oldest = select(table.c.client_id).order_by(table.c.at, table.c.client_id)
-    old = list(tx.execute(oldest.where(table.c.at < before).limit(limit)).scalars())
-    surplus = min(count - REFUSALS_KEPT, limit)
-    if surplus > len(old):
-        old = list(tx.execute(oldest.limit(surplus)).scalars())
-    _delete_rows(tx, table, old)
-    for name in old:
-        wanted.want_shard_of(tx, ClientId(name))
-    return len(old)
-
-
-def _delete_rows(tx: Connection, table: Table, ids: Collection[str]) -> None:
-    for part in slices(ids):
-        tx.execute(delete(table).where(table.c.client_id.in_(part)))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, assert_never
 
 from purveyor.site_server.database.clients import REMOVED
-from purveyor.site_server.database.retirement import OpenHolding
+from purveyor.site_server.database.holders import OpenHolding
 from purveyor.site_server.database.upward import Discovered, KnownClient, Progressed
 from purveyor.site_server.model.retirement import PackageState, has_forgotten, has_removed
 from purveyor.site_server.receive import discovery, status

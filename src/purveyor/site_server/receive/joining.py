@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import upward
+from purveyor.site_server.database import refusals, upward
 from purveyor.site_server.database.membership import evaluate_client
-from purveyor.site_server.database.upward import JoinCodeRow, KnownClient, NewClient, Refused
+from purveyor.site_server.database.refusals import Refused
+from purveyor.site_server.database.upward import JoinCodeRow, KnownClient, NewClient
 from purveyor.site_server.receive.discovery import machine_of
 from purveyor.site_server.receive.opening import Letter
 from purveyor.wire.ids import ClientId
@@ -61,7 +62,7 @@ def take_in(tx: Connection, requests: Sequence[Request], known: Mapping[ClientId
     upward.take_back_clients(tx, back, now)
     upward.use_join_codes(tx, judged.uses)
     ids = [client.id for client in judged.accepted]
-    upward.delete_refusals(tx, ids)
+    refusals.take_back(tx, ids)
     clients = upward.known_clients(tx, ids)
     for client in clients.values():
         evaluate_client(tx, client.number, now)

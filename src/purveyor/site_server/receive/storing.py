@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, retirement, upward, wanted
+from purveyor.site_server.database import audit, holders, refusals, upward, wanted
 from purveyor.site_server.database.membership import evaluate_client
+from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import read_settings
-from purveyor.site_server.database.upward import KnownClient, Refused
+from purveyor.site_server.database.upward import KnownClient
 from purveyor.site_server.receive import joining, status
 from purveyor.site_server.receive.effects import GONE, Effects, acknowledged
 from purveyor.site_server.receive.joining import Request
@@ -87,7 +88,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
 def drop_old_refusals(tx: Connection, now: datetime) -> int:
     """Forgets what machines were told longer ago than the settings say; in bulk, now and then. Shape: how many."""
     lifetime = timedelta(seconds=read_settings(tx).refusal_lifetime_seconds)
-    return upward.drop_old_refusals(tx, before=now - lifetime, limit=UNKNOWN_A_TURN)
+    return refusals.drop_old(tx, before=now - lifetime, limit=UNKNOWN_A_TURN)
 
 
 def _context(tx: Connection, by_client: Mapping[ClientId, Sequence[Letter]]) -> Context:
@@ -124,7 +125,7 @@ def _refuse_strangers(
     strangers = [client for client in by_client if client not in known]
     told = {one.id for one in refused}
     unknown = [Refused(client, NOT_KNOWN, "", 0) for client in strangers if client not in told]
-    upward.store_refusals(tx, [*(one for one in refused if one.id not in known), *unknown[:UNKNOWN_A_TURN]], now)
+    refusals.store(tx, [*(one for one in refused if one.id not in known), *unknown[:UNKNOWN_A_TURN]], now)
     upward.set_reasons(tx, {known[one.id].number: one.reason for one in refused if one.id in known})
     return strangers
 
@@ -164,7 +165,7 @@ def _write(tx: Connection, effects: Effects, now: datetime) -> None:
     upward.set_left(tx, effects.left, LEFT)
     for client in sorted(effects.left):
         evaluate_client(tx, client, now)
-    retirement.mark_gone_clients(tx, sorted(effects.left), now)
+    holders.mark_gone_clients(tx, sorted(effects.left), now)
     wanted.want_shards_of_clients(tx, sorted({*effects.advanced, *effects.left}))
 
 
@@ -172,13 +173,13 @@ def _note_holders(tx: Connection, effects: Effects, now: datetime) -> None:
     """Who names a package on its way out becomes its holder; who says that it is gone has acknowledged that."""
     if effects.named:
         packages = {package for package, _ in effects.named}
-        leaving, active = retirement.leaving_among(tx, packages), retirement.active_among(tx, packages)
-        retirement.add_holders(tx, {place for place in effects.named if place[0] in leaving})
-        retirement.add_offered_before(tx, {place for place in effects.named if place[0] in active})
-    open_holdings = retirement.open_holdings(tx, {one.client for one in effects.spoken})
+        leaving, active = holders.leaving_among(tx, packages), holders.active_among(tx, packages)
+        holders.add_holders(tx, {place for place in effects.named if place[0] in leaving})
+        holders.add_offered_before(tx, {place for place in effects.named if place[0] in active})
+    open_holdings = holders.open_holdings(tx, {one.client for one in effects.spoken})
     over = acknowledged(effects.spoken, open_holdings)
-    retirement.mark_removed(tx, over.removed, now)
-    retirement.mark_acknowledged(tx, over.forgotten, now)
+    holders.mark_removed(tx, over.removed, now)
+    holders.mark_acknowledged(tx, over.forgotten, now)
 
 
 def _record_forks(tx: Connection, forks: Sequence[tuple[KnownClient, Fork]], now: datetime) -> None:
