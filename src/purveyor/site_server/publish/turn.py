@@ -200,7 +200,7 @@ def _store_target(tx: Connection, path: str, content: bytes | None, now: datetim
 
 
 def _store(tx: Connection, role: repository.SignedRole, now: datetime) -> None:
-    """A role's new signed bytes, as the standing ones and as files; the version before is no longer named. Roots stay for ever."""
+    """A role's new signed bytes, as the standing ones and as files; the version before is named no longer, roots for ever."""
     paths = repository.paths_of(role)
     if role.name not in ("root", "timestamp") and role.version > 1:
         publication.set_unnamed(tx, [f"clidata.box/{role.version - 1}.{role.name}.json"], now)
