@@ -55,9 +55,14 @@ def test_every_example_can_be_read(command: str) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    script = "import sys; from purveyor.cli.main import main; sys.argv[1:] = ['--help']; main(); "
-        "sys.stderr.write(' '.join(sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines = (
+        "import sys",
+        "from purveyor.cli.main import main",
+        "sys.argv[1:] = ['--help']",
+        "main()",
+        "sys.stderr.write(' '.join(sys.modules))",
+    )
+    ended = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, check=True)
     loaded = set(ended.stderr.split())
     assert not [name for name in LIGHT if name in loaded]
 
