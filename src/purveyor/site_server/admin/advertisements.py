@@ -6,14 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import packages
+from purveyor.site_server.admin import standing
 from purveyor.site_server.database import (
     advertisements,
     audit,
     collections,
     counters,
     offered,
-    programs,
     publication,
     settings,
     wanted,
@@ -88,10 +87,10 @@ def add(
     Errors: RefusedError: no such program or collection, impossible times, the same advertisement stands already.
     ConfirmationNeededError: it reaches many clients, or all.
     """
-    packages.check_active(tx, package)
+    standing.active_package(tx, package)
     key = ProgramKey(package, program)
-    program_name = _standing_program_name(tx, key)
-    target = _standing_collection(tx, collection)
+    program_name = str(standing.standing_program(tx, key).name)
+    target = standing.standing_collection(tx, collection)
     wanted_assignments = rules.numbered(rules.assignments_of(assignments), (), 0)
     starts_at = now if available_from is None else available_from
     _check_times(starts_at, expires_at)
@@ -151,7 +150,7 @@ def edit(
 
     Errors: RefusedError. ConfirmationNeededError: a new assignment, or each version, reaches many clients or all.
     """
-    row = _standing_row(tx, advertisement)
+    row = standing.standing_advertisement(tx, advertisement)
     before = _assignments(row)
     given = rules.Numbered(before, row.highest_assignment, False)
     if assignments is not None:
@@ -201,7 +200,7 @@ def resume(tx: Connection, advertisement: AdvertisementId, *, by: str, now: date
 
 def delete(tx: Connection, advertisement: AdvertisementId, *, by: str, now: datetime) -> None:
     """Takes an advertisement back; the package stays known to the clients. Errors: RefusedError when there is none."""
-    row = _standing_row(tx, advertisement)
+    row = standing.standing_advertisement(tx, advertisement)
     offered.remember_advertisement(tx, advertisement)
     advertisements.mark_deleted(tx, [advertisement], now)
     wanted.want_offers(tx, CollectionId(row.collection))
@@ -218,11 +217,11 @@ def listed(
 
 def shown(tx: Connection, advertisement: AdvertisementId) -> AdvertisementView:
     """A standing advertisement. Errors: RefusedError when there is none."""
-    return _view(_standing_row(tx, advertisement))
+    return _view(standing.standing_advertisement(tx, advertisement))
 
 
 def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bool, by: str, now: datetime) -> AdvertisementView:
-    row = _standing_row(tx, advertisement)
+    row = standing.standing_advertisement(tx, advertisement)
     if row.is_paused == is_paused:
         raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is {'paused already' if is_paused else 'not paused'}")
     advertisements.set_paused(tx, advertisement, is_paused=is_paused)
@@ -260,33 +259,6 @@ def _twin(
     return None
 
 
-def _standing_program_name(tx: Connection, key: ProgramKey) -> str:
-    row = programs.row_of(tx, key)
-    if row is None:
-        raise RefusedError(f"there is no program {key}")
-    if row.deleted_at is not None:
-        raise RefusedError(f"program {key} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
-    return str(row.name)
-
-
-def _standing_collection(tx: Connection, collection: CollectionId) -> AnyRow:
-    row = collections.row_of(tx, collection)
-    if row is None:
-        raise RefusedError(f"there is no collection {collection}")
-    if row.deleted_at is not None:
-        raise RefusedError(f"collection {collection} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
-    return row
-
-
-def _standing_row(tx: Connection, advertisement: AdvertisementId) -> AnyRow:
-    row = advertisements.row_of(tx, advertisement)
-    if row is None:
-        raise RefusedError(f"there is no advertisement {advertisement}")
-    if row.deleted_at is not None:
-        raise RefusedError(f"advertisement {advertisement} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
-    return row
-
-
 def _confirm_above(tx: Connection) -> int:
     return settings.read_settings(tx).confirm_above
 
@@ -296,7 +268,7 @@ def _assignments(row: AnyRow) -> tuple[Assignment, ...]:
 
 
 def _view(row: AnyRow) -> AdvertisementView:
-    standing = _assignments(row)
+    assigned = _assignments(row)
     return AdvertisementView(
         id=AdvertisementId(row.id),
         name=row.name,
@@ -312,10 +284,10 @@ def _view(row: AnyRow) -> AdvertisementView:
         expires_at=row.expires_at,
         is_paused=row.is_paused,
         each_version=row.each_version,
-        is_mandatory=bool(standing),
+        is_mandatory=bool(assigned),
         assignments=tuple(
             AssignmentView(number=one.number, kind=one.kind, text=rules.text_of(one), at=one.at, zone=one.zone)
-            for one in standing
+            for one in assigned
         ),
         created_at=row.created_at,
         created_by=row.created_by,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import resources
+from purveyor.site_server.admin import resources, standing
 from purveyor.site_server.database import advertisements, audit, clients, collections, membership, publication, settings, wanted
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.membership import Links, cycle_through
@@ -65,7 +65,7 @@ def find(tx: Connection, text: str) -> CollectionId:
                 f"there is no collection {text[:200]!r}: `purveyor collection list` shows those there are"
             ) from None
         return named
-    _check_stands(tx, collection)
+    standing.standing_collection(tx, collection)
     return collection
 
 
@@ -213,16 +213,8 @@ def _names(tx: Connection, chosen: Iterable[CollectionId]) -> tuple[CollectionNa
     return tuple(CollectionName(id=one, name=name) for one, name in collections.names_of(tx, chosen).items())
 
 
-def _check_stands(tx: Connection, collection: CollectionId) -> None:
-    row = collections.row_of(tx, collection)
-    if row is None:
-        raise RefusedError(f"there is no collection {collection}")
-    if row.deleted_at is not None:
-        raise RefusedError(f"collection {collection} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
-
-
 def _standing_row(tx: Connection, collection: CollectionId) -> AnyRow:
-    _check_stands(tx, collection)
+    standing.standing_collection(tx, collection)
     row = collections.counted(tx, collection)
     assert row is not None
     return row

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from purveyor.site_server.admin import package_preview, standing
 from purveyor.site_server.database import (
     advertisements,
     audit,
     counters,
     offered,
     packages,
-    programs,
     publication,
     wanted,
 )
@@ -21,13 +21,11 @@ from purveyor.site_server.database import (
 )
 from purveyor.site_server.database.retirement import RetirementProgress
 from purveyor.site_server.database.rows import AnyRow
-from purveyor.site_server.model.dependencies import dependents_of
 from purveyor.site_server.model.names import line_of, name_of
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
-from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, package_id_of
+from purveyor.wire.ids import AdvertisementId, PackageId, package_id_of
 from purveyor.wire.offers import RunningChoice
-from purveyor.wire.package_info import ProgramKey
 
 NAME_LIMIT = 200
 _TEXT_LIMIT = 100
@@ -78,29 +76,7 @@ class UpdateView:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """Something that refers to a package: its id, and its name for people."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewView:
-    """Whom a deletion concerns: what refers to the package, how many clients hold it, wait for it, or run it now."""
-
-    package: PackageId
-    name: str
-    advertisements: tuple[Reference, ...]
-    dependents: tuple[Reference, ...]
-    collections: tuple[Reference, ...]
-    holder_count: int
-    pending_count: int
-    running_count: int
-    can_uninstall: bool
-
-
+PreviewView = package_preview.PreviewView
 RetirementView = RetirementProgress
 
 
@@ -152,7 +128,7 @@ def update(
 
     Errors: RefusedError: the content is the same as now, or was not uploaded; the package is not active.
     """
-    row = check_active(tx, package)
+    row = standing.active_package(tx, package)
     manifest = manifest or None
     if manifest == row.manifest:
         what = "the content is the same" if manifest else "it has no content now either"
@@ -170,7 +146,7 @@ def update(
     wanted.want_offers_of_package(tx, package)
     detail = {"source_version": number, "manifest": manifest, "version": version}
     audit.record(tx, by=by, now=now, action="package.update", about=package, detail=detail)
-    reach = advertisements.count_reached(tx, _offering_collections(tx, package))
+    reach = advertisements.count_reached(tx, package_preview.offering_collections(tx, package))
     counted = "1 client is" if reach == 1 else f"{reach} clients are"
     note = f"{counted} offered this package; where it has succeeded nothing runs again, unless an advertisement says each version"
     return UpdateView(package=package, source_version=number, offered_to=reach, note=note)
@@ -187,7 +163,7 @@ def edit(
     now: datetime,
 ) -> PackageView:
     """Calls a package something else; nothing refers to it by name. Errors: RefusedError."""
-    row = check_active(tx, package)
+    row = standing.active_package(tx, package)
     chosen = {
         "name": row.name if name is None else name_of(name, "a package", NAME_LIMIT),
         "version": row.version if version is None else line_of(version, "the version", _TEXT_LIMIT),
@@ -209,12 +185,12 @@ def listed(tx: Connection, *, include_deleted: bool = False) -> tuple[PackageVie
 
 def shown(tx: Connection, package: PackageId) -> PackageView:
     """A package in whatever state, with its source versions. Errors: RefusedError when there is none."""
-    return _view(check_known(tx, package), packages.source_versions(tx, package))
+    return _view(standing.known_package(tx, package), packages.source_versions(tx, package))
 
 
 def preview_deletion(tx: Connection, package: PackageId) -> PreviewView:
     """Whom a deletion would concern. Errors: RefusedError when the package is not active."""
-    return _preview(tx, check_active(tx, package))
+    return package_preview.preview(tx, standing.active_package(tx, package))
 
 
 def delete(
@@ -234,17 +210,17 @@ def delete(
     depend on it fail visibly from then on.
     Errors: RefusedError: deleted already, nothing to uninstall it with. ConfirmationNeededError: whom it concerns.
     """
-    row = check_active(tx, package)
-    preview = _preview(tx, row)
+    row = standing.active_package(tx, package)
+    preview = package_preview.preview(tx, row)
     if with_uninstall and not preview.can_uninstall:
         raise RefusedError(f"no program of {package} ({row.name}) has an uninstall command: delete it without uninstalling")
     if replaced_by is not None:
         if replaced_by == package:
             raise RefusedError(f"{package} cannot be replaced by itself")
-        check_active(tx, replaced_by)
+        standing.active_package(tx, replaced_by)
     if not is_confirmed:
-        raise ConfirmationNeededError(_confirmation_text(preview, with_uninstall=with_uninstall))
-    packages.freeze_holders(tx, package, _offering_collections(tx, package))
+        raise ConfirmationNeededError(package_preview.confirmation_text(preview, with_uninstall=with_uninstall))
+    packages.freeze_holders(tx, package, package_preview.offering_collections(tx, package))
     own = [AdvertisementId(one.id) for one in advertisements.standing(tx, package=package)]
     for one in own:
         offered.remember_advertisement(tx, one, without=package)
@@ -262,83 +238,11 @@ def delete(
 
 def retirement(tx: Connection, package: PackageId, now: datetime) -> RetirementView:
     """How far the end of a package has come. Errors: RefusedError when it was not deleted, or never was."""
-    row = check_known(tx, package)
+    row = standing.known_package(tx, package)
     progress = retirements.progress(tx, package, now)
     if row.state == PackageState.ACTIVE or progress is None:
         raise RefusedError(f"package {package} ({row.name}) is active: it was not deleted")
     return progress
-
-
-def check_known(tx: Connection, package: PackageId) -> AnyRow:
-    """The row of a package in whatever state. Errors: RefusedError when there is none."""
-    row = packages.row_of(tx, package)
-    if row is None:
-        raise RefusedError(f"there is no package {package}")
-    return row
-
-
-def check_active(tx: Connection, package: PackageId) -> AnyRow:
-    """The row of an active package. Errors: RefusedError, which says what became of it."""
-    row = check_known(tx, package)
-    if row.state != PackageState.ACTIVE:
-        replaced = f"; it is replaced by {row.replaced_by}" if row.replaced_by else ""
-        raise RefusedError(
-            f"package {package} ({row.name}) was deleted by {row.deleted_by} at {row.deleted_at:%Y-%m-%d %H:%M} UTC: "
-            f"it is {row.state} since {_state_since(row):%Y-%m-%d %H:%M} UTC{replaced}"
-        )
-    return row
-
-
-def _preview(tx: Connection, row: AnyRow) -> PreviewView:
-    package = PackageId(row.id)
-    offers = advertisements.standing(tx, package=package)
-    targets = {one.collection: one.collection_name for one in offers}
-    dependents = sorted(key for key in _dependents(tx, package) if key.package != package)
-    return PreviewView(
-        package=package,
-        name=row.name,
-        advertisements=tuple(
-            Reference(id=one.id, name=f"{one.name}: {one.program_name} to {one.collection_name}") for one in offers
-        ),
-        dependents=tuple(Reference(id=str(key), name=_program_name(tx, key)) for key in dependents),
-        collections=tuple(Reference(id=one, name=targets[one]) for one in sorted(targets)),
-        holder_count=packages.count_holders_to_be(tx, package, _offering_collections(tx, package)),
-        pending_count=packages.count_clients_with_jobs(tx, package, packages.PENDING),
-        running_count=packages.count_clients_with_jobs(tx, package, packages.UNDER_WAY),
-        can_uninstall=any(programs.program_of(one).uninstall is not None for one in programs.standing(tx, package)),
-    )
-
-
-def _confirmation_text(preview: PreviewView, *, with_uninstall: bool) -> str:
-    parts = [f"{preview.holder_count} clients hold it or were offered it"]
-    if preview.advertisements:
-        parts.append(f"{len(preview.advertisements)} advertisements are deleted with it")
-    if preview.dependents:
-        names = ", ".join(one.id for one in preview.dependents[:10])
-        parts.append(f"{len(preview.dependents)} programs of other packages depend on it and will fail ({names})")
-    if preview.pending_count or preview.running_count:
-        parts.append(f"{preview.pending_count} clients wait for it and {preview.running_count} run it now")
-    if with_uninstall:
-        parts.append("it is uninstalled from those machines first")
-    return (
-        f"package {preview.package} ({preview.name}) would be deleted for good: {'; '.join(parts)}: confirm it if that is meant"
-    )
-
-
-def _dependents(tx: Connection, package: PackageId) -> frozenset[ProgramKey]:
-    own = frozenset(ProgramKey(package, ProgramNumber(row.number)) for row in programs.standing(tx, package))
-    return own | dependents_of(programs.dependencies(tx), own)
-
-
-def _offering_collections(tx: Connection, package: PackageId) -> frozenset[CollectionId]:
-    """The collections whose members are offered a program of this package, or one that depends on one."""
-    offers = advertisements.standing(tx, programs=_dependents(tx, package))
-    return frozenset(CollectionId(one.collection) for one in offers)
-
-
-def _program_name(tx: Connection, key: ProgramKey) -> str:
-    row = programs.row_of(tx, key)
-    return "" if row is None else str(row.name)
 
 
 def _take_manifest(tx: Connection, manifest: str | None) -> int:
@@ -352,20 +256,6 @@ def _take_manifest(tx: Connection, manifest: str | None) -> int:
     return int(row.size_bytes)
 
 
-def _state_since(row: AnyRow) -> datetime:
-    """Since when a package is in its state."""
-    times = {
-        PackageState.ACTIVE: row.created_at,
-        PackageState.REMOVING: row.deleted_at,
-        PackageState.RETIRING: row.retired_at,
-        PackageState.WITHDRAWN: row.withdrawn_at,
-        PackageState.PURGED: row.purged_at,
-        PackageState.ARCHIVED: row.archived_at,
-    }
-    since: datetime = times[PackageState(row.state)] or row.deleted_at
-    return since
-
-
 def _view(row: AnyRow, versions: Sequence[AnyRow]) -> PackageView:
     return PackageView(
         id=PackageId(row.id),
@@ -374,7 +264,7 @@ def _view(row: AnyRow, versions: Sequence[AnyRow]) -> PackageView:
         publisher=row.publisher,
         source=row.source,
         state=PackageState(row.state),
-        state_since=_state_since(row),
+        state_since=standing.state_since(row),
         source_version=row.source_version,
         manifest=row.manifest,
         size_bytes=row.size_bytes,

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import packages
+from purveyor.site_server.admin import standing
 from purveyor.site_server.database import advertisements, audit, offered, programs, wanted
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import command_line, dependencies
@@ -72,7 +72,7 @@ class ProgramView:
 
 def find(tx: Connection, package: PackageId, text: str) -> ProgramKey:
     """The standing program of a package with this name or number. Errors: RefusedError."""
-    packages.check_known(tx, package)
+    standing.known_package(tx, package)
     text = text.strip()
     number = programs.number_named(tx, package, text)
     if number is None and text.isascii() and text.isdigit():
@@ -81,7 +81,7 @@ def find(tx: Connection, package: PackageId, text: str) -> ProgramKey:
         known = ", ".join(f"{row.name!r} ({row.number})" for row in programs.standing(tx, package)) or "none"
         raise RefusedError(f"package {package} has no program {text[:200]!r}: it has {known}")
     key = ProgramKey(package, number)
-    _standing_row(tx, key)
+    standing.standing_program(tx, key)
     return key
 
 
@@ -123,7 +123,7 @@ def add(
     Restart codes that are not given are the usual ones, without those that are said to mean success.
     Errors: RefusedError, which says what to change.
     """
-    packages.check_active(tx, package)
+    standing.active_package(tx, package)
     name = _free_name(tx, package, name, None)
     success = exit_codes_of(success_codes)
     program = Program(
@@ -147,7 +147,7 @@ def add(
     warnings = command_line.warnings_about(command, is_shell=is_shell) + _uninstall_warnings(uninstall)
     detail: dict[str, object] = {"name": name, "argv": program.command.argv, "shell_line": program.command.shell_line}
     _record(tx, "program.add", ProgramKey(package, program.number), {} if warnings else detail, by, now)
-    return _view(_standing_row(tx, ProgramKey(package, program.number)), warnings)
+    return _view(standing.standing_program(tx, ProgramKey(package, program.number)), warnings)
 
 
 def edit(
@@ -175,8 +175,8 @@ def edit(
 
     Errors: RefusedError, which says what to change.
     """
-    packages.check_active(tx, key.package)
-    before = programs.program_of(_standing_row(tx, key))
+    standing.active_package(tx, key.package)
+    before = programs.program_of(standing.standing_program(tx, key))
     success = before.success_codes if success_codes is None else exit_codes_of(success_codes)
     restart = tuple(code for code in before.restart_codes if code not in success)
     program = Program(
@@ -204,7 +204,7 @@ def edit(
     warnings += _uninstall_warnings(uninstall)
     changed = [field for field in Program.__struct_fields__ if getattr(program, field) != getattr(before, field)]
     _record(tx, "program.edit", key, {"name": program.name, "changed": changed}, by, now)
-    return _view(_standing_row(tx, key), warnings)
+    return _view(standing.standing_program(tx, key), warnings)
 
 
 def enable(tx: Connection, key: ProgramKey, *, by: str, now: datetime) -> ProgramView:
@@ -222,8 +222,8 @@ def delete(tx: Connection, key: ProgramKey, *, is_confirmed: bool = False, by: s
 
     Errors: RefusedError: another program depends on it. ConfirmationNeededError: it is advertised.
     """
-    packages.check_active(tx, key.package)
-    row = _standing_row(tx, key)
+    standing.active_package(tx, key.package)
+    row = standing.standing_program(tx, key)
     graph = programs.dependencies(tx)
     dependents = sorted(other for other, needed in graph.items() if needed == key)
     if dependents:
@@ -246,19 +246,19 @@ def delete(tx: Connection, key: ProgramKey, *, is_confirmed: bool = False, by: s
 
 def listed(tx: Connection, package: PackageId) -> tuple[ProgramView, ...]:
     """The programs of a package, by number. Errors: RefusedError when there is no such package."""
-    packages.check_known(tx, package)
+    standing.known_package(tx, package)
     return tuple(_view(row, _stored_warnings(row)) for row in programs.standing(tx, package))
 
 
 def shown(tx: Connection, key: ProgramKey) -> ProgramView:
     """A program. Errors: RefusedError when there is none."""
-    row = _standing_row(tx, key)
+    row = standing.standing_program(tx, key)
     return _view(row, _stored_warnings(row))
 
 
 def _set_enabled(tx: Connection, key: ProgramKey, *, is_enabled: bool, by: str, now: datetime) -> ProgramView:
-    packages.check_active(tx, key.package)
-    row = _standing_row(tx, key)
+    standing.active_package(tx, key.package)
+    row = standing.standing_program(tx, key)
     word = "enabled" if is_enabled else "disabled"
     if row.is_enabled == is_enabled:
         raise RefusedError(f"nothing changed: program {key} ({row.name}) is {word} already")
@@ -275,15 +275,6 @@ def _want(tx: Connection, package: PackageId) -> None:
 
 def _record(tx: Connection, action: str, key: ProgramKey, detail: dict[str, object], by: str, now: datetime) -> None:
     audit.record(tx, by=by, now=now, action=action, about=key.package, detail={"program": key.program, **detail})
-
-
-def _standing_row(tx: Connection, key: ProgramKey) -> AnyRow:
-    row = programs.row_of(tx, key)
-    if row is None:
-        raise RefusedError(f"there is no program {key}")
-    if row.deleted_at is not None:
-        raise RefusedError(f"program {key} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
-    return row
 
 
 def _free_name(tx: Connection, package: PackageId, text: str, own: ProgramNumber | None) -> str:
@@ -306,8 +297,8 @@ def _check_dependency(tx: Connection, package: PackageId, program: Program) -> N
     needed = program.depends_on
     if needed is None:
         return
-    packages.check_active(tx, needed.package)
-    _standing_row(tx, needed)
+    standing.active_package(tx, needed.package)
+    standing.standing_program(tx, needed)
     own = ProgramKey(package, program.number)
     cycle = dependencies.cycle_through({**programs.dependencies(tx), own: needed}, own)
     if cycle:

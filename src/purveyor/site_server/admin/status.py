@@ -4,12 +4,20 @@ Current state and history are two things: states are where a job stands now, mes
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import advertisements, collections, packages, programs, resources
+from purveyor.site_server.admin import advertisements, collections, programs, resources, standing
+from purveyor.site_server.admin.status_views import (
+    AdvertisementStatus,
+    ClientStatus,
+    CollectionStatus,
+    JobView,
+    MessageView,
+    PackageStatus,
+    ProgramStatus,
+    StateCounts,
+)
 from purveyor.site_server.database import clients, status
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.status import Counts
@@ -21,122 +29,24 @@ from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.status_messages import Severity
 
+__all__ = [
+    "AdvertisementStatus",
+    "ClientStatus",
+    "CollectionStatus",
+    "JobView",
+    "MessageView",
+    "PackageStatus",
+    "ProgramStatus",
+    "StateCounts",
+]
+
 SILENT = "silent"
 """What is given for a state to ask for clients from which no word came yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateCounts:
-    """How many clients: those concerned, those in each state (only states that occur), those without any word yet."""
-
-    clients: int
-    states: dict[JobState, int]
-    no_word_yet: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramStatus:
-    """Where a program stands on all clients that are offered it or have spoken of it."""
-
-    package: PackageId
-    program: ProgramNumber
-    name: str
-    is_enabled: bool
-    counts: StateCounts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageStatus:
-    """Where the programs of a package stand."""
-
-    package: PackageId
-    name: str
-    state: PackageState
-    source_version: int
-    programs: tuple[ProgramStatus, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdvertisementStatus:
-    """Where the program of an advertisement stands on the members of its collection."""
-
-    advertisement: AdvertisementId
-    name: str
-    package: PackageId
-    program: ProgramNumber
-    program_name: str
-    collection: CollectionId
-    collection_name: str
-    is_paused: bool
-    counts: StateCounts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionStatus:
-    """Where the advertisements to a collection stand on its members."""
-
-    collection: CollectionId
-    name: str
-    members: int
-    advertisements: tuple[AdvertisementStatus, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """Where one program stands on one client. `state` is None where no word came yet; `at` is by the client's clock."""
-
-    client: ClientId
-    client_name: str
-    package: PackageId
-    program: ProgramNumber
-    package_name: str
-    program_name: str
-    state: JobState | None
-    advertisement: AdvertisementId | None
-    occurrence: str
-    source_version: int
-    exit_code: int | None
-    text: str
-    at: datetime | None
-    succeeded_version: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientStatus:
-    """What became of everything on one client; what it is offered and has not spoken of yet is there too."""
-
-    client: ClientId
-    name: str
-    state: str
-    last_seen_at: datetime | None
-    jobs: tuple[JobView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageView:
-    """One status message. `at` is by the client's clock, `arrived_at` by the site's."""
-
-    id: int
-    client: ClientId
-    client_name: str
-    sequence: int
-    at: datetime
-    arrived_at: datetime
-    status: int
-    severity: Severity
-    package: PackageId | None
-    program: ProgramNumber | None
-    advertisement: AdvertisementId | None
-    occurrence: str
-    source_version: int
-    state: JobState | None
-    exit_code: int | None
-    text: str
-
-
 def of_package(tx: Connection, package: PackageId) -> PackageStatus:
     """Where the programs of a package stand, by number. Errors: RefusedError when there is no such package."""
-    row = packages.check_known(tx, package)
+    row = standing.known_package(tx, package)
     return PackageStatus(
         package=package,
         name=row.name,
@@ -210,7 +120,7 @@ def clients_of_package(
     limit: int = 1000,
 ) -> tuple[JobView, ...]:
     """The jobs of a package on all clients that spoke of it, by client id. Errors: RefusedError."""
-    name = packages.check_known(tx, package).name
+    name = standing.known_package(tx, package).name
     rows = status.jobs_of_package(tx, package, program=program, state=_state(state), after=after, limit=page_size(limit))
     names = {view.number: view.name for view in programs.listed(tx, package)}
     return tuple(

@@ -1,0 +1,118 @@
+"""What the questions of `status` give: counts, jobs and messages, frozen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from purveyor.site_server.model.retirement import PackageState
+from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
+from purveyor.wire.jobs import JobState
+from purveyor.wire.status_messages import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateCounts:
+    """How many clients: those concerned, those in each state (only states that occur), those without any word yet."""
+
+    clients: int
+    states: dict[JobState, int]
+    no_word_yet: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramStatus:
+    """Where a program stands on all clients that are offered it or have spoken of it."""
+
+    package: PackageId
+    program: ProgramNumber
+    name: str
+    is_enabled: bool
+    counts: StateCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageStatus:
+    """Where the programs of a package stand."""
+
+    package: PackageId
+    name: str
+    state: PackageState
+    source_version: int
+    programs: tuple[ProgramStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertisementStatus:
+    """Where the program of an advertisement stands on the members of its collection."""
+
+    advertisement: AdvertisementId
+    name: str
+    package: PackageId
+    program: ProgramNumber
+    program_name: str
+    collection: CollectionId
+    collection_name: str
+    is_paused: bool
+    counts: StateCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionStatus:
+    """Where the advertisements to a collection stand on its members."""
+
+    collection: CollectionId
+    name: str
+    members: int
+    advertisements: tuple[AdvertisementStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """Where one program stands on one client. `state` is None where no word came yet; `at` is by the client's clock."""
+
+    client: ClientId
+    client_name: str
+    package: PackageId
+    program: ProgramNumber
+    package_name: str
+    program_name: str
+    state: JobState | None
+    advertisement: AdvertisementId | None
+    occurrence: str
+    source_version: int
+    exit_code: int | None
+    text: str
+    at: datetime | None
+    succeeded_version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientStatus:
+    """What became of everything on one client; what it is offered and has not spoken of yet is there too."""
+
+    client: ClientId
+    name: str
+    state: str
+    last_seen_at: datetime | None
+    jobs: tuple[JobView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """One status message. `at` is by the client's clock, `arrived_at` by the site's."""
+
+    id: int
+    client: ClientId
+    client_name: str
+    sequence: int
+    at: datetime
+    arrived_at: datetime
+    status: int
+    severity: Severity
+    package: PackageId | None
+    program: ProgramNumber | None
+    advertisement: AdvertisementId | None
+    occurrence: str
+    source_version: int
+    state: JobState | None
+    exit_code: int | None
+    text: str
