@@ -187,6 +187,15 @@ def test_a_client_is_found_by_id_or_by_a_name_that_only_it_has(tx: Connection) -
     assert client_id_at(2) in str(caught.value)
 
 
+def test_an_exact_name_wins_over_one_that_differs_by_case(tx: Connection) -> None:
+    tx.execute(update(schema.client).where(schema.client.c.id == client_id_at(2)).values(name="PC-1"))
+    assert (resources.find(tx, "pc-1"), resources.find(tx, "PC-1")) == (client_id_at(1), client_id_at(2))
+    with pytest.raises(RefusedError, match="more than one"):
+        resources.find(tx, "Pc-1")
+    pilot = _collection(tx, "PC-1", "pc-3")
+    assert {one.id for one in collections.members(tx, pilot)} == {client_id_at(2), client_id_at(3)}
+
+
 def test_a_waiting_client_belongs_nowhere_until_it_is_approved(tx: Connection) -> None:
     (waiting,) = add_clients(tx, 1, state="waiting", first=6)
     number = number_of(tx, waiting)

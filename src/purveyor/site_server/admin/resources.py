@@ -78,7 +78,9 @@ def find_numbers(tx: Connection, texts: Iterable[str]) -> frozenset[int]:
     """The database's numbers of clients given by id or name, a hundred thousand of them too. Errors: RefusedError."""
     given = {text.strip() for text in texts}
     ids = {ClientId(text.lower()) for text in given if _ID.fullmatch(text)}
-    ids |= {find(tx, text) for text in given if not _ID.fullmatch(text)}
+    names = {text for text in given if not _ID.fullmatch(text)}
+    by_name = clients.ids_by_name(tx, names)
+    ids |= {by_name[name][0] if len(by_name.get(name, ())) == 1 else find(tx, name) for name in names}
     numbers = clients.numbers_by_id(tx, ids)
     unknown = sorted(ids - numbers.keys())
     if unknown:

@@ -19,10 +19,25 @@ def row_of(tx: Connection, client: ClientId) -> AnyRow | None:
 
 
 def ids_named(tx: Connection, name: str, limit: int) -> list[ClientId]:
-    """The clients with this name, letter case aside, at most `limit`; removed ones have none."""
+    """The clients with this name, or those with it letter case aside where none has it exactly; removed ones have none."""
     table = schema.client
-    statement = select(table.c.id).where(func.lower(table.c.name) == name.lower(), table.c.state != REMOVED)
-    return [ClientId(found) for found in tx.execute(statement.order_by(table.c.id).limit(limit)).scalars()]
+    for is_named in (table.c.name == name, func.lower(table.c.name) == name.lower()):
+        statement = select(table.c.id).where(is_named, table.c.state != REMOVED).order_by(table.c.id).limit(limit)
+        found = [ClientId(one) for one in tx.execute(statement).scalars()]
+        if found:
+            return found
+    return []
+
+
+def ids_by_name(tx: Connection, names: Iterable[str]) -> dict[str, list[ClientId]]:
+    """The clients with exactly these names, by name; names that nobody has are left out."""
+    table = schema.client
+    found: dict[str, list[ClientId]] = {}
+    for part in slices(sorted(set(names))):
+        statement = select(table.c.name, table.c.id).where(table.c.name.in_(part), table.c.state != REMOVED).order_by(table.c.id)
+        for name, client in tx.execute(statement):
+            found.setdefault(name, []).append(ClientId(client))
+    return found
 
 
 def numbers_by_id(tx: Connection, clients: Iterable[ClientId]) -> dict[ClientId, int]:

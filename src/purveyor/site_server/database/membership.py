@@ -74,7 +74,8 @@ def clear(tx: Connection, collection: CollectionId) -> None:
     member = schema.member
     members = select(member.c.client).where(member.c.collection == collection)
     offered.remember(tx, collection, members)
-    wanted.want_shards_of_members(tx, collection)
+    if tx.execute(select(schema.collection.c.is_named).where(schema.collection.c.id == collection)).scalar_one():
+        wanted.want_shards_of_members(tx, collection)
     tx.execute(delete(member).where(member.c.collection == collection))
 
 
