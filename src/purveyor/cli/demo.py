@@ -175,7 +175,7 @@ def _join_clients(demo: Demo) -> None:
     cap = (demo.site / SITE_URL_FILE).read_text().strip() + "/cap"
     code = demo.purveyor("join-code", "create", "--uses", str(len(CLIENTS)), "--expires", "1d")
     for name in CLIENTS:
-        demo.purveyor("client", "join", cap, "--code", code, "--state", str(demo.client(name)))
+        demo.purveyor("client", "join", cap, "--code", code, "--name", name, "--state", str(demo.client(name)))
     for name in CLIENTS:
         log = demo.folder / f"client-{name}.log"
         demo.start(log, "client", "run", "--state", str(demo.client(name)))
@@ -206,7 +206,10 @@ def _delete(demo: Demo, package: str) -> None:
     demo.begin("The package is deleted: first what that means, then the deed")
     demo.purveyor("package", "preview", package)
     demo.purveyor("package", "delete", package, "--yes")
-    demo.wait_until("every client has forgotten it, and said so", lambda: _retirement(demo, package).get("acknowledged") == len(CLIENTS))
+    demo.wait_until(
+        "every client has forgotten it, and said so",
+        lambda: _retirement(demo, package).get("acknowledged") == len(CLIENTS),
+    )
     demo.say("  its files stay until no client can hold metadata that leads to them; here that takes some twenty seconds")
     demo.wait_until("its content and its files are gone from every point", lambda: _is_purged(demo, package))
     demo.purveyor("package", "retirement", package)
@@ -253,7 +256,10 @@ def _wait_for_version(demo: Demo, package: str, version: int) -> None:
 
 def _wait_for_greeting(demo: Demo, text: str) -> None:
     files = [demo.greeting(name) for name in CLIENTS]
-    demo.wait_until(f"on every machine the file says: {text.strip()}", lambda: all(f.exists() and f.read_text() == text for f in files))
+    demo.wait_until(
+        f"on every machine the file says: {text.strip()}",
+        lambda: all(file.exists() and file.read_text() == text for file in files),
+    )
 
 
 def _retirement(demo: Demo, package: str) -> Mapping[str, Any]:

@@ -6,8 +6,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +23,7 @@ from purveyor.site_server.site import Site, create_site, open_site, running_alon
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, UnavailableError
 
+OPENERS = 1
 _LOOK_SECONDS = 5.0
 _LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -53,8 +56,12 @@ def run(call: Call) -> int:
 
 
 def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
+    with ProcessPoolExecutor(OPENERS, mp_context=get_context("spawn")) as openers:  # begun when there is much to open
+        return _serve_with(call, site, folder, stop, Executive(site, openers=openers))
+
+
+def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, executive: Executive) -> int:
     host, port = call.arguments.listen
-    executive = Executive(site)
     executive.turn()  # so that whoever can reach the site finds its boxes filled
     settings = ConsoleSettings()
     application = site_application(

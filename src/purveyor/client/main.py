@@ -28,6 +28,8 @@ from purveyor.wire.shards import ClientState
 STATE_FILE = "agent.db"
 PERSON_WAITS_SECONDS = 30.0
 """How long a command that a person typed waits for a pass that is under way."""
+NAME_LIMIT = 200
+_NAME = "machine name"
 _ASK_SECONDS = 1.0
 
 
@@ -63,14 +65,19 @@ class Finding:
     words: str
 
 
-def parts_of(state_folder: Path) -> Parts:
-    """The parts of the agent whose state lies in this folder; each point is opened once, its connections kept."""
+def parts_of(state_folder: Path, *, name: str = "") -> Parts:
+    """The parts of the agent whose state lies in this folder; each point is opened once, its connections kept.
+
+    `name` is what the site is to call the machine from now on, in place of its host name.
+    """
     try:
         state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = open_state(str(state_folder / STATE_FILE))
         (state_folder / STATE_FILE).chmod(0o600)
     except OSError as error:
         raise UnavailableError(f"the state folder {state_folder} cannot be used: {error.strerror or error}") from error
+    if name:
+        state.remember(_NAME, name[:NAME_LIMIT])
     opened: dict[str, Point] = {}
 
     def point_once(url: str) -> Point:
@@ -78,15 +85,17 @@ def parts_of(state_folder: Path) -> Parts:
             opened[url] = point_for(url)
         return opened[url]
 
-    return Parts(RealMachine(state_folder), state, point_once)
+    return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, point_once)
 
 
-def join(state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: Callable[[str], None]) -> Joined:
+def join(
+    state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: Callable[[str], None], name: str = ""
+) -> Joined:
     """Sends the request to join, and waits until the site has said something, at most so long.
 
     Errors: RefusedError, UnavailableError.
     """
-    parts = parts_of(state_folder)
+    parts = parts_of(state_folder, name=name)
     access_point = cap if "://" in cap else str(Path(cap).resolve())
     identity = joining.request(
         parts.state, parts.machine, access_point=access_point, code_text=code, point_for=parts.point_for

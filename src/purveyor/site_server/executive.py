@@ -6,7 +6,8 @@ Nothing depends on being woken; a wake only shortens the wait.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -38,11 +39,14 @@ class Executive:
     """Runs the components of one site, each one turn at a time, in one thread."""
 
     site: Site
+    openers: Executor | None = None
+    """Processes that open seals beside the site's own, where there are some."""
     health: dict[str, Health] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     _place: audit.Place | None = field(default_factory=audit.Place)
     _next_audit_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
+    _noted: dict[str, set[str]] = field(default_factory=dict)
 
     def components(self) -> Mapping[str, Callable[[], bool]]:
         """The turns in their order, by name. Each says whether there is more to do at once."""
@@ -103,6 +107,7 @@ class Executive:
             sealing_keys=site.keys.sealing,
             now=site.clock(),
             limit=ITEMS_A_TURN,
+            openers=self.openers,
         )
         self._count(
             items_stored=received.stored,
@@ -111,11 +116,12 @@ class Executive:
             items_refused=received.refused,
             clients_joined=received.joined,
         )
+        self._note("receive", (f"{box} is full and takes nothing until it is emptied" for box in site.mark_full_boxes()))
         return received.is_more
 
     def _retire(self) -> bool:
         site = self.site
-        retirement.turn(
+        retired = retirement.turn(
             database=site.database,
             store=site.store,
             points=site.points,
@@ -123,14 +129,23 @@ class Executive:
             settings=site.settings(),
             now=site.clock(),
         )
+        self._note("retirement", retired.problems)
         return False
 
     def _keep_content(self) -> bool:
         site = self.site
-        content.turn(
+        kept = content.turn(
             database=site.database, store=site.store, points=site.points, settings=site.settings(), now=site.clock()
         )
-        return False
+        self._note("content", kept.problems)
+        return kept.is_more
+
+    def _note(self, component: str, problems: Iterable[str]) -> None:
+        """Logs problems that stop nothing; one that lasts is not repeated at every turn."""
+        present = set(problems)
+        for problem in sorted(present - self._noted.get(component, set())):
+            logger.warning("%s: %s", component, problem)
+        self._noted[component] = present
 
     def _publish(self) -> bool:
         site = self.site

@@ -26,7 +26,7 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Shelf
-from purveyor.wire.boxes import UP_BOXES, cap_folder, dp_folder
+from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import SiteCode, site_code
 
@@ -53,6 +53,8 @@ class Site:
     store: ContentStore
     points: Mapping[str, ContentStore]
     clock: Callable[[], datetime] = utc_now
+    mark_full_boxes: Callable[[], list[str]] = list
+    """Lets up boxes that are full take nothing more, where a web server of others fills them. Shape: their names."""
     wake: threading.Event = field(default_factory=threading.Event)
 
     def settings(self) -> SiteSettings:
@@ -104,7 +106,7 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
         (folder / "site.db").chmod(0o600)
     token_file = folder / "admin.token"
     _write_secret(token_file, token)
-    _make_boxes(folder / cap_folder(site))
+    FolderShelf(folder / cap_folder(site)).make_boxes()
     (folder / dp_folder(site)).mkdir()
     _write_secret(folder / _SETTINGS_FILE, f'code = "{site}"\ndatabase = "{database_url}"\n')
     return token_file
@@ -125,14 +127,15 @@ def open_site(folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Site:
     with database.read() as tx:
         if publication.site_code_of(tx) != code:
             raise RefusedError(f"the database belongs to the site {publication.site_code_of(tx)}, the folder {folder} to {code}")
-    cap = folder / cap_folder(code)
-    _make_boxes(cap)
+    cap = FolderShelf(folder / cap_folder(code))
+    cap.make_boxes()
     return Site(
         code=code,
         folder=folder,
         database=database,
         keys=load_keys(folder / "keys"),
-        cap=FolderShelf(cap),
+        cap=cap,
+        mark_full_boxes=cap.mark_full_boxes,
         rejected=FolderShelf(folder / "rejected"),
         store=ContentStore(folder / "content"),
         points={LOCAL_POINT: ContentStore(folder / dp_folder(code))},
@@ -162,13 +165,6 @@ def _refuse_used(database: Database, url: str) -> None:
         if publication.has_site(tx):
             shown = url.partition("@")[2] or url
             raise RefusedError(f"the database {shown} already belongs to the site {publication.site_code_of(tx)}")
-
-
-def _make_boxes(cap: Path) -> None:
-    """The up boxes exist from the start: a web server that takes items into them makes no folders."""
-    cap.mkdir(exist_ok=True)
-    for box in UP_BOXES:
-        (cap / box.name).mkdir(exist_ok=True)
 
 
 def _write_secret(path: Path, text: str) -> None:

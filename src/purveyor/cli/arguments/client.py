@@ -24,6 +24,7 @@ def register(root: Noun) -> None:
         _JOIN_CODES,
     )
     join.add_argument("cap", metavar="CAP", help="address or folder of a client access point")
+    join.add_argument("--name", metavar="NAME", default="", help="what the site calls this machine (default: its host name)")
     join.add_argument("--code", metavar="CODE", required=True, help="join code; - reads it from standard input")
     join.add_argument(
         "--wait",

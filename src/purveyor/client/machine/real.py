@@ -8,6 +8,8 @@ import subprocess
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
+import msgspec
+
 from purveyor.client.machine import detection, facts, supervisor
 from purveyor.client.machine.disk import RealDisk
 from purveyor.client.machine.programs import RealPrograms
@@ -20,10 +22,11 @@ from purveyor.wire.reports import Facts
 class RealMachine:
     """Implements `client.machine.interface.Machine`."""
 
-    def __init__(self, state_folder: Path, *, may_restart: bool = False) -> None:
+    def __init__(self, state_folder: Path, *, name: str = "", may_restart: bool = False) -> None:
         folder = Path(os.path.abspath(state_folder))
         self.disk = RealDisk(folder)
         self.programs = RealPrograms(folder / RUNS)
+        self._name = name
         self._may_restart = may_restart
 
     def now(self) -> datetime:
@@ -42,8 +45,9 @@ class RealMachine:
             raise UnavailableError(f"the boot id cannot be read: {error.strerror}") from error
 
     def facts(self) -> Facts:
-        """What the machine is."""
-        return facts.facts()
+        """What the machine is; its name is the one that was given for it, where one was."""
+        found = facts.facts()
+        return msgspec.structs.replace(found, name=self._name) if self._name else found
 
     def is_detected(self, rule: DetectionRule) -> bool:
         """Whether what the rule describes is there now. Errors: UnavailableError when that cannot be found out."""
