@@ -15,7 +15,19 @@ def run_pytest(folder: Path, source: str, **environment: str) -> subprocess.Comp
     (folder / "test_it.py").write_text(source)
     kept = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "strictness", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "strictness",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(folder),
+            str(folder),
+        ],
         cwd=folder,
         env=kept | {"PYTHONPATH": str(TESTS)} | environment,
         capture_output=True,

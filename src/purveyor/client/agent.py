@@ -121,9 +121,7 @@ class Agent:
         if not names:
             return 0
         try:
-            return reports.send(
-                self.state, identity, settings, point=self.point_for(access_point), random_name=names, now=now
-            )
+            return reports.send(self.state, identity, settings, point=self.point_for(access_point), random_name=names, now=now)
         except UnavailableError:
             return 0  # kept, and sent at the next pass
 
@@ -146,10 +144,10 @@ def _tell_unheld(state: State, packages: tuple[PackageId, ...], now: datetime) -
 def _tell_problems(state: State, problems: tuple[Problem, ...], now: datetime) -> None:
     """Tells each problem once, until it is over."""
     known = set(filter(None, state.fact("problems").split("\n")))
-    present = {f"{problem.about}: {problem.reason}".replace("\n", " ")[:500] for problem in problems}
-    if present == known:
+    present = {f"{problem.about}: {problem.reason}".replace("\n", " ")[:500]: problem.status for problem in problems}
+    if present.keys() == known:
         return
     with state.transaction():
-        for text in sorted(present - known):
-            reports.tell(state, StatusMessage(id=StatusId.POLICY_PROBLEM, at=now, text=text))
+        for text in sorted(present.keys() - known):
+            reports.tell(state, StatusMessage(id=present[text], at=now, text=text))
         state.remember("problems", "\n".join(sorted(present)))

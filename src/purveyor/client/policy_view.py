@@ -12,6 +12,7 @@ from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import Advertisement, RunningChoice
 from purveyor.wire.package_info import PackageInfo, ProgramKey
 from purveyor.wire.settings import AgentSettings
+from purveyor.wire.status_messages import StatusId
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     reason: str
     advertisement: AdvertisementId | None = None
+    status: StatusId = StatusId.POLICY_PROBLEM
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,6 +38,6 @@ def from_bytes(content: bytes, shape: type[T]) -> T:
     if decoder is None:
         decoder = _decoders[shape] = msgspec.json.Decoder(shape)
     try:
-        return decoder.decode(content)  # type: ignore[return-value]
+        return decoder.decode(content)  # type: ignore[return-value]  # the decoder of this shape gives this shape
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RejectedError(f"not a readable {getattr(shape, '__name__', shape)}: {error}") from error

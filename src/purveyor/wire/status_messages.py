@@ -51,7 +51,6 @@ class StatusId(IntEnum):
     REPORTS_LOST = 10114
     POINT_WITHHOLDS = 10115
     CLOCK_DIFFERS = 10116
-    LEFT_SITE = 10117
     DETECTED = 10118
     NOT_DETECTED = 10119
 
@@ -85,3 +84,43 @@ def severity_of(status: StatusId) -> Severity:
     if status in _ERRORS:
         return Severity.ERROR
     return Severity.WARNING if status in _WARNINGS else Severity.INFORMATION
+
+
+MEANINGS: dict[StatusId, str] = {
+    StatusId.POLICY_PROBLEM: "Something that the site published could not be read or believed here; everything else goes on.",
+    StatusId.ADVERTISEMENT_RECEIVED: "An advertisement reached this client and became a job.",
+    StatusId.PREPARATION_FAILED: "The run could not be prepared: its content was not laid out, or its working folder is not there.",
+    StatusId.START_FAILED: "The program could not be started: there is no such command, or it may not be run.",
+    StatusId.PROGRAM_STARTED: "The program was started.",
+    StatusId.FAILED_BY_EXIT_CODE: "The program ended with an exit code that does not mean success.",
+    StatusId.FAILED_BY_RESULT_FILE: "The program said in its result file that it failed.",
+    StatusId.SUCCEEDED_BY_EXIT_CODE: "The program ended with an exit code that means success.",
+    StatusId.SUCCEEDED_BY_RESULT_FILE: "The program said in its result file that it succeeded.",
+    StatusId.UNINSTALL_STARTED: "The uninstall program was started.",
+    StatusId.UNINSTALL_FAILED_BY_EXIT_CODE: "The uninstall program ended with an exit code that does not mean success.",
+    StatusId.UNINSTALL_FAILED_BY_RESULT_FILE: "The uninstall program said in its result file that it failed.",
+    StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE: "The uninstall program ended with an exit code that means success.",
+    StatusId.UNINSTALL_SUCCEEDED_BY_RESULT_FILE: "The uninstall program said in its result file that it succeeded.",
+    StatusId.PLATFORM_NOT_SUPPORTED: "The program is not for this platform; it is not run here.",
+    StatusId.RESTART_PENDING: "The program succeeded and asks for a restart; success counts once the machine has restarted.",
+    StatusId.DOWNLOAD_STARTED: "The client began to fetch the content of a package.",
+    StatusId.DOWNLOAD_FINISHED: "All content is here and verified.",
+    StatusId.DOWNLOAD_WAITING: "No distribution point has the content now, or none can be reached. It is tried again.",
+    StatusId.TIMED_OUT: "The program did not end in its time; its whole process tree was ended.",
+    StatusId.INTERRUPTED: "Nobody can tell how a run ended: the power failed, or whatever watched it was killed.",
+    StatusId.INTERRUPTED_RESOLVED: "How an interrupted run ended was found out afterwards, by its result file or by detection.",
+    StatusId.NOT_OFFERED: "The program is not offered now. The job is held as it is, and nothing is forgotten.",
+    StatusId.OFFERED_AGAIN: "The program is offered again; the held job goes on.",
+    StatusId.PACKAGE_FORGOTTEN: "The package was proven deleted: its jobs, records and cached files are gone from this client.",
+    StatusId.PROGRAM_FORGOTTEN: "The program was proven deleted: its jobs and records are gone from this client.",
+    StatusId.STOPPED_BY_RETIREMENT: "A run was ended because its package was deleted, and whoever deleted it asked for that.",
+    StatusId.NOT_ENOUGH_SPACE: "There is not enough free space for the content; the text says how much is needed.",
+    StatusId.DEPENDENCY_FAILED: "A program that this one depends on failed, so this one is not run.",
+    StatusId.JOB_WAITING: "The job waits; the text says for what.",
+    StatusId.REPORTS_LOST: "Reports were lost; the text says how many. Results of runs are the last to be dropped.",
+    StatusId.POINT_WITHHOLDS: "An access point keeps newer publications back.",
+    StatusId.CLOCK_DIFFERS: "A new timestamp reads as expired: the clock here is ahead, or the site was away.",
+    StatusId.DETECTED: "What the program installs was found on this machine by its detection rule.",
+    StatusId.NOT_DETECTED: "The program reported success, but its detection rule does not find what it installs.",
+}
+"""What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

@@ -83,7 +83,7 @@ def test_moments_and_durations_as_people_read_them() -> None:
     assert [duration(seconds) for seconds in (90, 900, 3600, 604_800, None)] == ["90s", "15m", "1h", "7d", "-"]
 
 
-def test_cells() -> None:
+def test_cells_of_a_table_as_people_read_them() -> None:
     assert [cell(value) for value in (None, True, False, "", ["a", 1], {"b": 2}, 3)] == [
         "-",
         "yes",

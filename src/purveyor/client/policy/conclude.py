@@ -25,8 +25,8 @@ class Freshness(NamedTuple):
 def is_proven_deleted(trusted: Trusted, package: PackageId) -> bool:
     """Whether the held metadata proves that the site deleted a package.
 
-    The id's own bin, held at exactly the version that the current snapshot names, lacks the id, and `packages` of the same snapshot
-    states that the id was given. That the metadata has not expired is the caller's to know.
+    The id's own bin, held at exactly the version that the current snapshot names, lacks the id, and `packages` of the same
+    snapshot states that the id was given. That the metadata has not expired is the caller's to know.
     """
     path = package_info.path_of(package)
     bin_name = trusted.bin_of("packages", path)
@@ -57,8 +57,8 @@ def is_offering_complete(
 ) -> bool:
     """Whether what is not offered in what was read is truly not offered now.
 
-    The shard must be unexpired, and compiled against a publication that the held snapshot includes; every `.ofr` of the entry must
-    have been read; no metadata may have expired.
+    The shard must be unexpired, and compiled against a publication that the held snapshot includes; every `.ofr` of the entry
+    must have been read; no metadata may have expired.
     """
     if entry is None or entry.entry is None or not entry.is_stated or not is_fresh or not is_everything_read:
         return False

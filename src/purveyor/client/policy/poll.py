@@ -16,12 +16,14 @@ from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
+from purveyor.client.trust import Trusted
 from purveyor.transport.interface import Answer, Point
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import Shard
+from purveyor.wire.status_messages import StatusId
 
 TIMESTAMP = "clidata.box/timestamp.json"
 ROOT_INTERVAL = timedelta(days=1)
@@ -58,8 +60,6 @@ def poll(
             served = _poll_at(state, identity, point_for(url), now)
         except (UnavailableError, RejectedError) as error:
             _remember_failure(state, url, memory.failures + 1, now)
-            if isinstance(error, AbsentError):
-                published.count_absent(state, url, 1)
             problems.append(Problem(about=url, reason=str(error)))
             continue
         published.remember_point(state, url, failures=0, next_try_at=None)
@@ -136,7 +136,8 @@ def _walk(
         if is_root_due:
             state.remember_time("root_read", now)
         _remember_reading(state, entry, is_complete=walk.is_complete)
-    return _Served((*walk.problems, *_withheld(state, point, now)), tuple(deleted))
+    clock = _clock_differs(walk.trusted, now) if timestamp is not None else ()
+    return _Served((*walk.problems, *_withheld(state, point, now), *clock), tuple(deleted))
 
 
 def _remember_reading(state: State, entry: HeldEntry | None, *, is_complete: bool) -> None:
@@ -244,7 +245,11 @@ def _read_shard(state: State, identity: Identity, point: Point, settings: AgentS
 
 
 def _read_changed(state: State, point: Point, path: str, limit_bytes: int) -> Answer | None:
-    return point.read(path, limit_bytes=limit_bytes, tag=published.tag_of(state, point.url, path))
+    try:
+        return point.read(path, limit_bytes=limit_bytes, tag=published.tag_of(state, point.url, path))
+    except AbsentError:
+        published.count_absent(state, point.url, 1)
+        raise
 
 
 def _is_everything_read(state: State) -> bool:
@@ -266,9 +271,25 @@ def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
     issued_at = state.time("newest_signed")
     if not conclude.is_withheld(issued_at, state.mark("rhythm_seconds"), now):
         return ()
-    return (Problem(about=point.url, reason=f"its newest timestamp is of {issued_at}: newer ones are kept back"),)
+    reason = f"its newest timestamp is of {issued_at}: newer ones are kept back"
+    return (Problem(about=point.url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
+
+
+def _clock_differs(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
+    """A problem record when a timestamp that is new here reads as expired: then this clock is ahead, or the site was away.
+
+    The text is the same all day, so that it is told once a day at most.
+    """
+    timestamp = trusted.timestamp
+    if timestamp is None or now < timestamp.expires:
+        return ()
+    reason = f"a new timestamp expired at {timestamp.expires:%Y-%m-%d %H:%MZ}, and the clock here is at {now:%Y-%m-%d}"
+    return (Problem(about="the clock", reason=reason, status=StatusId.CLOCK_DIFFERS),)
 
 
 def _remember_failure(state: State, url: str, failures: int, now: datetime) -> None:
-    seconds = min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2 ** min(failures - 1, 10))
+    """Leaves a CAP alone for a while: first for no longer than a poll interval, then ever longer."""
+    settings = view.held_settings(state)
+    first = min(FIRST_BACK_OFF_SECONDS, settings.poll_interval_seconds if settings else FIRST_BACK_OFF_SECONDS)
+    seconds = min(LONGEST_BACK_OFF_SECONDS, first * 2 ** min(failures - 1, 10))
     published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))

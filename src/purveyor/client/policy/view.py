@@ -49,7 +49,9 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         is_fresh=freshness.is_fresh,
         may_run_accepted=freshness.may_run_accepted and is_member(entry),
         offers=tuple(
-            Offer(collection=one.collection, advertisement=advertisement) for one in spoken for advertisement in one.advertisements
+            Offer(collection=one.collection, advertisement=advertisement)
+            for one in spoken
+            for advertisement in one.advertisements
         ),
         disabled=frozenset(key for one in spoken for key in one.disabled),
         packages=packages,

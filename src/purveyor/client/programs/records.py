@@ -157,5 +157,5 @@ def forget_program(state: State, key: ProgramKey) -> None:
 
 
 def _jobs(state: State, where: str, *values: object) -> list[Job]:
-    rows = state.connection.execute(f"select content from job {where} order by id", values)  # noqa: S608
+    rows = state.connection.execute(f"select content from job {where} order by id", values)  # noqa: S608 - conditions of this file
     return [from_bytes(row[0], Job) for row in rows]

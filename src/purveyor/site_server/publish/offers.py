@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import publication
+from purveyor.site_server.database import compiled
 from purveyor.site_server.publish.packages import compile_package
 from purveyor.wire import offers
 from purveyor.wire.form import from_bytes
@@ -21,20 +21,20 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
     An advertisement whose content, or that of a program it depends on, is on no distribution point yet is left out: it waits for
     content (Q301385).
     """
-    if not publication.collection_stands(tx, collection):
+    if not compiled.collection_stands(tx, collection):
         return offers.CollectionOffers(collection=collection)
-    rows = publication.standing_advertisements(tx, collection)
+    rows = compiled.standing_advertisements(tx, collection)
     advertised = [_advertisement(row) for row in rows]
     packages = _packages_needed(tx, (advertisement.key for advertisement in advertised))
-    held = publication.points_holding(tx, {info.manifest for info in packages.values() if info.manifest})
+    held = compiled.points_holding(tx, {info.manifest for info in packages.values() if info.manifest})
     ready = tuple(one for one in advertised if is_content_ready(one.key, packages, held))
-    leaving = publication.leaving_packages(tx, collection)
+    leaving = compiled.leaving_packages(tx, collection)
     return offers.CollectionOffers(
         collection=collection,
         advertisements=ready,
         disabled=tuple(
             ProgramKey(PackageId(package), ProgramNumber(number))
-            for package, number in publication.disabled_programs(tx, list(packages))
+            for package, number in compiled.disabled_programs(tx, list(packages))
         ),
         removals=tuple(PackageId(package) for package, state, _ in leaving if state == "removing"),
         retirements=tuple(
@@ -75,11 +75,11 @@ def _packages_needed(tx: Connection, keys: Iterable[ProgramKey]) -> dict[Package
     while open_keys:
         key = open_keys.pop()
         if key.package not in packages and key.package not in absent:
-            compiled = compile_package(tx, key.package)
-            if compiled is None:
+            info = compile_package(tx, key.package)
+            if info is None:
                 absent.add(key.package)
             else:
-                packages[key.package] = compiled
+                packages[key.package] = info
         info = packages.get(key.package)
         program = info.program(key.program) if info else None
         if program and program.depends_on and program.depends_on not in seen:

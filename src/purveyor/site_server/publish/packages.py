@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import publication
+from purveyor.site_server.database import compiled
 from purveyor.wire import package_info
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import PackageId
@@ -13,11 +13,11 @@ def compile_package(tx: Connection, package: PackageId) -> package_info.PackageI
 
     It names the newest source version whose content a distribution point holds: clients hear of an update when they can have it.
     """
-    row = publication.package_row(tx, package)
+    row = compiled.package_row(tx, package)
     if row is None:
         return None
-    programs = [from_bytes(definition, package_info.Program) for definition in publication.program_definitions(tx, package)]
-    versions = publication.verified_manifests(tx, package)
+    programs = [from_bytes(definition, package_info.Program) for definition in compiled.program_definitions(tx, package)]
+    versions = compiled.verified_manifests(tx, package)
     source_version, manifest = versions[0] if versions else (int(str(row["source_version"])), row["manifest"])
     digest = str(manifest) if manifest else ""
     return package_info.PackageInfo(
@@ -27,7 +27,7 @@ def compile_package(tx: Connection, package: PackageId) -> package_info.PackageI
         publisher=str(row["publisher"]),
         source_version=source_version,
         manifest=digest,
-        size_bytes=publication.manifest_size(tx, digest) if digest else 0,
+        size_bytes=compiled.manifest_size(tx, digest) if digest else 0,
         highest_program=int(str(row["highest_program"])),
         programs=tuple(programs),
     )

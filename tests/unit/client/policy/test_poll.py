@@ -12,6 +12,7 @@ from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import collection_id, package_id
 from purveyor.wire.settings import Point
 from purveyor.wire.shards import ClientState, Entry
+from purveyor.wire.status_messages import StatusId
 from small_client import SmallClient
 from small_site import DAY, URL, SmallSite, fixed_keys, key_of, member, package, replaced_keys
 
@@ -394,8 +395,26 @@ def test_a_newest_timestamp_that_is_old_counts_as_withheld(site: SmallSite, clie
     [problem] = client.policy(after=1.1 * DAY).problems
     assert problem.about == URL
     assert "kept back" in problem.reason
+    assert problem.status is StatusId.POINT_WITHHOLDS
     site.publish(renew="timestamp")
     assert client.policy(after=HOUR).problems == ()
+
+
+def test_a_new_timestamp_that_reads_as_expired_tells_that_the_clock_differs(site: SmallSite, client: SmallClient) -> None:
+    site.publish(renew="timestamp")
+    [problem] = [one for one in client.policy(after=8 * DAY).problems if one.about == "the clock"]
+    assert problem.status is StatusId.CLOCK_DIFFERS
+    assert "2026-01-12 08:00Z" in problem.reason
+    assert [one for one in client.policy(after=HOUR).problems if one.about == "the clock"] == []
+
+
+@pytest.mark.parametrize("lost", ["clidata.box/timestamp.json", SHARD, ".snapshot.json"])
+def test_every_request_for_an_absent_file_is_counted_once(site: SmallSite, client: SmallClient, lost: str) -> None:
+    site.publish(renew="snapshot")
+    for path in [path for path in site.boxes.files if path.endswith(lost)]:
+        site.boxes.lose(path)
+    client.poll(after=HOUR)
+    assert published.absent_requests(client.state) == len(site.boxes.absent) > 0
 
 
 # --- several CAPs ---
