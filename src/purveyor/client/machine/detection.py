@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import zip_longest
 
-from purveyor.client.programs.environment import LANGUAGE, SEARCH_PATH
+from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 

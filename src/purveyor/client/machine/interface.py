@@ -13,6 +13,12 @@ import msgspec
 from purveyor.wire.package_info import Command, DetectionRule
 from purveyor.wire.reports import Facts
 
+RUNS = "runs"
+"""The folder of runs below the agent's: one folder a run, in which the program starts."""
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the commands of programs and of detection rules are looked for."""
+LANGUAGE = "C.UTF-8"
+
 
 class Disk(Protocol):
     """The agent's folder. What was not synced may be gone after a power cut: bytes, and renames alike."""

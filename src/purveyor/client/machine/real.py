@@ -12,8 +12,8 @@ import msgspec
 
 from purveyor.client.machine import detection, facts, supervisor
 from purveyor.client.machine.disk import RealDisk
+from purveyor.client.machine.interface import RUNS
 from purveyor.client.machine.programs import RealPrograms
-from purveyor.client.programs.preparing import RUNS
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.package_info import DetectionRule
 from purveyor.wire.reports import Facts

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH
 from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 
 CONTENT = "PURVEYOR_CONTENT"
@@ -28,9 +29,6 @@ RUN = "PURVEYOR_RUN"
 """What this one run is known by."""
 STATE = "PURVEYOR_STATE"
 """The agent's folder: tells apart several agents of one machine, each with a system root of its own."""
-
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-LANGUAGE = "C.UTF-8"
 
 _REFERENCE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<open>\{))"

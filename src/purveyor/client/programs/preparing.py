@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from purveyor.client.machine.interface import Disk, RunOrder
+from purveyor.client.machine.interface import RUNS, Disk, RunOrder
 from purveyor.client.programs import environment
 from purveyor.client.programs.job import Job
 from purveyor.wire.errors import PurveyorError
 from purveyor.wire.package_info import Program
-
-RUNS = "runs"
 
 
 class Obstacle(msgspec.Struct, frozen=True):

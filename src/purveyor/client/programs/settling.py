@@ -3,14 +3,14 @@
 What a person sees as "succeeded" is the program's own word; what is detected afterwards is told apart, as a fact of its own.
 """
 
-from purveyor.client.machine.interface import RunReport, RunState
+from purveyor.client.machine.interface import RUNS, RunReport, RunState
 from purveyor.client.programs import environment, records
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.history import Run, with_run
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import not_started, tell_started
 from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
-from purveyor.client.programs.preparing import RUNS, files_below, folder_of, kept_of, result_of
+from purveyor.client.programs.preparing import files_below, folder_of, kept_of, result_of
 from purveyor.client.programs.receipt import Receipt, is_wanted
 from purveyor.client.programs.receipt import folder_of as receipt_folder_of
 from purveyor.wire.errors import UnavailableError
