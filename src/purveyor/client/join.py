@@ -56,7 +56,8 @@ class Standing(NamedTuple):
 def request(state: State, machine: Machine, *, access_point: str, code_text: str, point_for: Callable[[str], Point]) -> Identity:
     """Makes this client's identity and sends the request to join.
 
-    Errors: RefusedError when it joined already, or the code is not one for this CAP; UnavailableError when the CAP cannot be reached.
+    Errors: RefusedError when it joined already, or the code is not one for this CAP; UnavailableError when the CAP cannot be
+    reached.
     """
     if has_identity(state):
         return _resumed(state)

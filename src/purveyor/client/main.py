@@ -88,18 +88,14 @@ def parts_of(state_folder: Path, *, name: str = "") -> Parts:
     return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, point_once)
 
 
-def join(
-    state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: Callable[[str], None], name: str = ""
-) -> Joined:
+def join(state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: Callable[[str], None], name: str = "") -> Joined:
     """Sends the request to join, and waits until the site has said something, at most so long.
 
     Errors: RefusedError, UnavailableError.
     """
     parts = parts_of(state_folder, name=name)
     access_point = cap if "://" in cap else str(Path(cap).resolve())
-    identity = joining.request(
-        parts.state, parts.machine, access_point=access_point, code_text=code, point_for=parts.point_for
-    )
+    identity = joining.request(parts.state, parts.machine, access_point=access_point, code_text=code, point_for=parts.point_for)
     tell(f"client {identity.client} asks to join site {identity.site}")
     deadline = time.monotonic() + wait_seconds
     while True:

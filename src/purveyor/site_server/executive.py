@@ -1,6 +1,7 @@
 """The executive: runs each component's turn, again and again, until it is told to stop.
 
-The one border where whatever a turn raises ends: it is logged, the turn is tried again with back-off, and the other components go on.
+The one border where whatever a turn raises ends: it is logged, the turn is tried again with back-off, and the other components
+go on.
 Nothing depends on being woken; a wake only shortens the wait.
 """
 
@@ -83,12 +84,14 @@ class Executive:
     def _guarded(self, name: str, component: Callable[[], bool], now: datetime) -> bool:
         try:
             is_more = component()
-        except Exception as error:  # noqa: BLE001 - the executive is one of the three borders
+        except Exception as error:  # the executive is one of the three borders
             failures = self.health[name].failures + 1 if name in self.health else 1
             self.health[name] = Health(name, now, f"{type(error).__name__}: {error}", failures)
             self._not_before[name] = now + min(_LONGEST_BACK_OFF, timedelta(seconds=2 ** min(failures, 16)))
             expected = isinstance(error, PurveyorError)
-            logger.log(logging.WARNING if expected else logging.ERROR, "%s: %s", name, error, exc_info=None if expected else error)
+            logger.log(
+                logging.WARNING if expected else logging.ERROR, "%s: %s", name, error, exc_info=None if expected else error
+            )
             return False
         self.health[name] = Health(name, now, "", 0)
         return is_more

@@ -89,7 +89,7 @@ def severity_of(status: StatusId) -> Severity:
 MEANINGS: dict[StatusId, str] = {
     StatusId.POLICY_PROBLEM: "Something that the site published could not be read or believed here; everything else goes on.",
     StatusId.ADVERTISEMENT_RECEIVED: "An advertisement reached this client and became a job.",
-    StatusId.PREPARATION_FAILED: "The run could not be prepared: its content was not laid out, or its working folder is not there.",
+    StatusId.PREPARATION_FAILED: "The run could not be prepared: its content was not laid out, or its working folder is missing.",
     StatusId.START_FAILED: "The program could not be started: there is no such command, or it may not be run.",
     StatusId.PROGRAM_STARTED: "The program was started.",
     StatusId.FAILED_BY_EXIT_CODE: "The program ended with an exit code that does not mean success.",

@@ -1,4 +1,4 @@
-"""What this client holds of what the site published: verified metadata, verified target files, its own shard entry, and entity tags."""
+"""What this client holds of what the site published: verified metadata and target files, its own shard entry, entity tags."""
 
 from datetime import datetime
 

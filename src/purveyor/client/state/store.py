@@ -23,7 +23,12 @@ create table if not exists mark (name text primary key, value integer not null) 
 create table if not exists fact (name text primary key, value text not null) without rowid;
 create table if not exists trusted (name text primary key, version integer not null, content blob not null) without rowid;
 create table if not exists target (path text primary key, sha256 text not null, content blob not null) without rowid;
-create table if not exists tag (point text not null, path text not null, tag text not null, primary key (point, path)) without rowid;
+create table if not exists tag (
+    point text not null,
+    path text not null,
+    tag text not null,
+    primary key (point, path)
+) without rowid;
 create table if not exists point (
     url text primary key,
     failures integer not null,
@@ -114,7 +119,8 @@ class State:
         """Raises a high-water mark; a lower value changes nothing."""
         with self.transaction() as tx:
             tx.execute(
-                "insert into mark values (?, ?) on conflict (name) do update set value = max(value, excluded.value)", (name, value)
+                "insert into mark values (?, ?) on conflict (name) do update set value = max(value, excluded.value)",
+                (name, value),
             )
 
     # --- facts: small values that change ---

@@ -40,10 +40,12 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """To the database."""
+        del dialect
         return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """From the database."""
+        del dialect
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
@@ -140,7 +142,9 @@ client = Table(
     Column("received", BigInteger, nullable=False, server_default="0", comment="all items up to here are stored"),
     Column("last_seen_at", UtcTime),
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
-    Column("applied", BigInteger, nullable=False, server_default="0", comment="newest snapshot whose effects the client committed"),
+    Column(
+        "applied", BigInteger, nullable=False, server_default="0", comment="newest snapshot whose effects the client committed"
+    ),
     Column("holding", Text, nullable=False, server_default="[]", comment="JSON: ids it still runs, as of last_sequence"),
     Column("discovered_sequence", BigInteger, nullable=False, server_default="0"),
     Column("absent_requests", BigInteger, nullable=False, server_default="0"),

@@ -33,7 +33,7 @@ def want_offers(tx: Connection, collection: CollectionId) -> None:
 
 
 def want_offers_of_package(tx: Connection, package: PackageId) -> None:
-    """The `.ofr` of every collection with an advertisement of this package, or of one that depends on it, is to be published anew.
+    """The `.ofr` of every collection that advertises this package, or one that depends on it, is to be published anew.
 
     Which collections name a package through dependencies is decided when the offers are compiled, so all that advertise
     anything are taken: there are few, and an unchanged `.ofr` is not published again.
