@@ -62,6 +62,8 @@ class FakeContent:
     lack: Fetched | None = None
     fetches: list[str] = field(default_factory=list)
     seconds: float = 0
+    """How long each fetch takes."""
+    clock: Clock | None = None
 
     def fetch(
         self,
@@ -74,6 +76,8 @@ class FakeContent:
         keep: AbstractSet[str] = frozenset(),
     ) -> Fetched:
         self.fetches.append(manifest)
+        if self.clock is not None:
+            self.clock.advance(timedelta(seconds=self.seconds))
         if self.lack is not None:
             return self.lack
         if not points:
@@ -108,7 +112,7 @@ class World:
     def __init__(self, *, zone: tzinfo = UTC, platform: str = "linux/debian/12") -> None:
         self.clock = Clock()
         self.machine = SimulatedMachine("pc1", self.clock, zone=zone, platform=platform)
-        self.content = FakeContent(self.machine)
+        self.content = FakeContent(self.machine, clock=self.clock)
         self.advertisements: dict[AdvertisementId, Advertisement] = {}
         self.packages: dict[PackageId, PackageInfo] = {}
         self.points: dict[str, tuple[str, ...]] = {}

@@ -133,6 +133,22 @@ def test_a_job_whose_package_cannot_be_read_waits_as_it_is(world: World) -> None
     assert world.runs == ["other", "setup"]
 
 
+def test_with_each_version_a_package_that_cannot_be_read_satisfies_nothing(world: World) -> None:
+    world.package()
+    world.advertise(1, ASAP)
+    world.settle()
+    world.package(version=2)
+    world.advertise(2, at(START + DAY), each_version=True)
+    world.turn()
+    del world.packages[PACKAGE]
+    world.after(2 * HOUR)
+    assert world.state_of() is JobState.WAITING
+    world.package(version=2)
+    world.after(DAY)
+    world.settle()
+    assert world.runs == ["setup", "setup"]
+
+
 # --- platform ---
 
 
@@ -299,6 +315,23 @@ def test_polls_between_tries_ask_no_point(world: World) -> None:
     for _ in range(9):
         world.after(MINUTE)
     assert len(world.content.fetches) == 1
+
+
+def test_after_a_long_download_the_assignment_is_looked_at_again_before_anything_starts(world: World) -> None:
+    world.package(manifest="m1")
+    world.supply("m1", setup=b"1")
+    world.advertise(1, ASAP)
+    world.content.seconds = 600
+    before = world.machine.now()
+    assert world.turn() == before + timedelta(seconds=1)
+    assert world.runs == []
+    assert world.state_of() is JobState.READY
+    world.withdraw()
+    world.settle()
+    assert world.runs == []
+    world.advertise(1, ASAP)
+    world.settle()
+    assert world.runs == ["setup"]
 
 
 def test_a_lack_of_space_is_told_once_with_what_is_needed(world: World) -> None:

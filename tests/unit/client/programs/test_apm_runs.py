@@ -86,6 +86,14 @@ def test_nothing_of_a_run_is_left_on_the_disk(world: World) -> None:
     assert world.machine.disk.names("runs") == []
 
 
+def test_what_a_crash_left_of_a_run_that_never_began_is_swept_away(world: World) -> None:
+    world.machine.disk.append("runs/orphan/content/big", b"x" * 1000)
+    world.package()
+    world.advertise(1, ASAP)
+    world.turn()
+    assert world.machine.disk.names("runs") == [world.job().run]
+
+
 def test_variables_in_words_are_expanded_and_an_undefined_one_is_named(world: World) -> None:  # Q235136, Q260395
     world.package(world.program(1, "setup --from=${PURVEYOR_PACKAGE} $$5"))
     world.advertise(1, ASAP)
