@@ -120,7 +120,7 @@ def _walk(
             lookup = _read_shard(state, identity, point, settings)
         entry = published.held_entry(state)
         if lookup is not None:
-            entry = _accept_entry(walk, identity, _shard_in(walk, identity, settings, lookup))
+            entry = _accept_entry(walk, identity, settings, _shard_in(walk, identity, settings, lookup))
         deleted = _read_what_concerns(walk, entry)
     except (UnavailableError, RejectedError):
         walk.save()
@@ -182,13 +182,15 @@ def _shard_in(walk: Walk, identity: Identity, settings: AgentSettings, lookup: A
     return shard
 
 
-def _accept_entry(walk: Walk, identity: Identity, shard: Shard) -> HeldEntry:
+def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard: Shard) -> HeldEntry:
     """The entry of an acceptable shard. A shard without one says nothing: what was said before still stands.
 
+    What was seen is remembered for each key that settings name: once a key is out of use, its numbers bind nobody.
     Errors: RejectedError when this shard is older than one seen, or expired.
     """
     state = walk.state
-    newest = state.mark("shard_publication")
+    marks = [f"shard_publication {key}" for key in settings.shards.keys]
+    newest = max(map(state.mark, marks), default=0)
     if not conclude.is_shard_acceptable(shard, newest_publication=newest, now=signed_now(state, walk.now)):
         raise RejectedError(f"the shard of publication {shard.publication} is expired, or older than one seen before")
     said = shard.entries.get(identity.client)
@@ -201,7 +203,8 @@ def _accept_entry(walk: Walk, identity: Identity, shard: Shard) -> HeldEntry:
         expires_at=shard.expires_at,
     )
     with state.transaction():
-        state.raise_mark("shard_publication", shard.publication)
+        for mark in marks:
+            state.raise_mark(mark, shard.publication)
         published.store_entry(state, held)
     return held
 
@@ -269,7 +272,8 @@ def _refuse_lagging(state: State, point: Point) -> None:
 def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
     """A problem record when this CAP keeps newer timestamps back."""
     issued_at = state.time("newest_signed")
-    if not conclude.is_withheld(issued_at, state.mark("rhythm_seconds"), now):
+    rhythm_seconds = int(state.fact("rhythm_seconds") or trust.USUAL_RHYTHM_SECONDS)
+    if not conclude.is_withheld(issued_at, rhythm_seconds, now):
         return ()
     reason = f"its newest timestamp is of {issued_at}: newer ones are kept back"
     return (Problem(about=point.url, reason=reason, status=StatusId.POINT_WITHHOLDS),)

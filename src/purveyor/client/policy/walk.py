@@ -54,6 +54,7 @@ class Walk:
             self.trusted.take_root(self.read(f"clidata.box/{version}.root.json", trust.ROOT_LIMIT_BYTES))
         if before != (self.trusted.root.roles["timestamp"].keyids, self.trusted.root.roles["snapshot"].keyids):
             self.trusted.drop_online()
+            self.state.remember("newest_signed", "")  # a time that a stolen key signed binds nobody either
 
     def update_top(self, timestamp: bytes | None) -> None:
         """Takes a timestamp and what it names, down to the delegators. Errors: RejectedError, UnavailableError."""
@@ -82,7 +83,7 @@ class Walk:
             if self.trusted.timestamp is not None:
                 self.state.raise_mark("timestamp", self.trusted.timestamp.version)
                 issued_at, rhythm_seconds = self.trusted.rhythm()
-                self.state.raise_mark("rhythm_seconds", rhythm_seconds)
+                self.state.remember("rhythm_seconds", str(rhythm_seconds))
                 newest = self.state.time("newest_signed")
                 if issued_at is not None and (newest is None or issued_at > newest):
                     self.state.remember_time("newest_signed", issued_at)
@@ -100,9 +101,12 @@ class Walk:
         """The offers of these collections, as far as they can be read."""
         found = []
         for collection in collections:
-            content = self._guarded_target("offers", offers.path_of(collection))
+            path = offers.path_of(collection)
+            content = self._guarded_target("offers", path)
             if content is not None:
                 found.append(offers.decode(content))
+            elif self.is_complete:
+                self._record(path, RejectedError("this collection speaks to this client, but says nothing yet"))
         return found
 
     def packages_of(self, wanted: Iterable[PackageId]) -> dict[PackageId, PackageInfo]:

@@ -110,13 +110,18 @@ def lifetimes_of(settings: SiteSettings) -> repository.Lifetimes:
 
 
 def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetime) -> int:
-    """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed."""
-    wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
+    """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed.
+
+    What the key of packages must sign waits while that key is elsewhere; everything else goes on.
+    """
+    waiting = {Kind.NAMING} if "packages" in keys.signing else {Kind.NAMING, Kind.PACKAGE}
+    wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind not in waiting]
+    highest = publication.highest_numbers(tx) if wants else {}
     targets = _compiled(tx, wants, keys, settings)
     lifetimes = lifetimes_of(settings)
     changes = repository.Changes(
         targets=targets,
-        highest=publication.highest_numbers(tx) if wants else {},
+        highest={role: number for role, number in highest.items() if role in keys.signing},
         renew=frozenset(_to_renew(tx, keys, lifetimes, now)),
     )
     if not wants and not changes.renew:
@@ -220,12 +225,21 @@ def _turn_generations(database: Database, cap: Shelf, settings: SiteSettings, no
         if newest.announced_at is None and not publication.has_unfinished_shards(tx, newest.generation):
             publication.announce_generation(tx, newest.generation, now)
             want_settings(tx)
-        over = now - unnamed_grace(settings)
-        ended = [one.generation for one in standing if one.superseded_at is not None and one.superseded_at < over]
-        removed = {generation: publication.delete_generation(tx, generation) for generation in ended}
-    for generation, numbers in removed.items():
-        for number in numbers:
-            cap.remove(shards.path_of(generation, number))
+    over = now - unnamed_grace(settings)
+    for one in standing:
+        if one.superseded_at is not None and one.superseded_at < over:
+            _remove_generation(database, cap, one.generation)
+
+
+def _remove_generation(database: Database, cap: Shelf, generation: int) -> None:
+    """Takes away a generation's shards: first from the box, then from the database, so that none is forgotten there."""
+    with database.read() as tx:
+        numbers = publication.shard_numbers(tx, generation)
+    for number in numbers:
+        cap.remove(shards.path_of(generation, number))
+    cap.sync()
+    with database.write() as tx:
+        publication.delete_generation(tx, generation)
 
 
 def unnamed_grace(settings: SiteSettings) -> timedelta:

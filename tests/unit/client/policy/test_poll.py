@@ -4,6 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from tuf.api.metadata import Timestamp
 
 from purveyor.client.state import published
 from purveyor.lab.transport import MemoryBoxes
@@ -173,6 +174,15 @@ def test_an_entry_missing_from_the_shard_says_nothing(site: SmallSite, client: S
     assert not policy.is_complete
     assert policy.may_run_accepted
     assert [offer.advertisement.package for offer in policy.offers] == [PACKAGE]
+
+
+def test_a_collection_that_says_nothing_yet_is_not_one_that_offers_nothing(site: SmallSite, client: SmallClient) -> None:
+    site.say({client.identity.client: member(COLLECTION, OTHER)})
+    policy = client.policy()
+    assert not policy.is_complete
+    assert [problem.about for problem in policy.problems] == [f"offerinf.box/{OTHER}.ofr"]
+    site.offer(collection=OTHER)
+    assert offered(client) == [PACKAGE]
 
 
 def test_a_client_that_never_was_spoken_to_is_offered_nothing_and_concludes_nothing(site: SmallSite) -> None:
@@ -417,6 +427,25 @@ def test_every_request_for_an_absent_file_is_counted_once(site: SmallSite, clien
     assert published.absent_requests(client.state) == len(site.boxes.absent) > 0
 
 
+def test_a_site_that_signs_more_often_is_held_to_that(site: SmallSite, client: SmallClient) -> None:
+    def state_rhythm(seconds: int) -> None:
+        role = site.repository.roles["timestamp"]
+
+        def change(signed: Timestamp) -> None:
+            signed.version = role.version + 1
+            signed.unrecognized_fields |= {"issued_at": site.clock.now().isoformat(), "rhythm_seconds": seconds}
+
+        site.repository.keep([site.repository.signed_by_hand("timestamp", change)])
+        site.write_role(site.repository.roles["timestamp"])
+
+    state_rhythm(30 * 86_400)
+    client.poll()
+    assert client.policy(after=3 * DAY).problems == ()
+    state_rhythm(3600)
+    client.poll()
+    assert len(client.policy(after=3 * HOUR).problems) == 1
+
+
 # --- several CAPs ---
 
 SECOND = "http://second.test/cap"
@@ -521,3 +550,39 @@ def test_a_new_root_that_is_seen_before_its_timestamp_stops_nothing_for_long(sit
     site.publish(renew="snapshot timestamp")
     site.say({client.identity.client: member(COLLECTION)})
     assert offered(client, after=HOUR) == [PACKAGE]
+
+
+# --- after a theft of the online keys ---
+
+
+def test_a_time_that_a_thief_signed_is_forgotten_with_the_stolen_key(site: SmallSite, client: SmallClient) -> None:
+    def far_ahead(signed: Timestamp) -> None:
+        signed.version += 1
+        signed.unrecognized_fields["issued_at"] = "2990-01-01T00:00:00+00:00"
+        signed.expires += 365_000 * DAY
+
+    site.write_role(site.repository.signed_by_hand("timestamp", far_ahead))
+    assert not client.policy().is_fresh
+    new = replaced_keys("timestamp snapshot")
+    site.write_role(site.repository.rotate_root(new, "timestamp", "snapshot"))
+    site.repository.keys = new
+    site.publish(renew="snapshot timestamp")
+    site.publish(renew="timestamp")
+    site.say({client.identity.client: member(COLLECTION)})
+    assert offered(client, after=HOUR) == [PACKAGE]
+
+
+def test_numbers_that_a_thief_used_up_bind_nobody_once_the_key_is_out_of_use(site: SmallSite, client: SmallClient) -> None:
+    site.say({client.identity.client: member()}, publication=shards.NUMBER_LIMIT)
+    assert offered(client) == []
+    new = replaced_keys("lookup")
+    site.repository.keys = new
+    site.set_settings()
+    site.say({client.identity.client: member(COLLECTION)})
+    assert offered(client, after=HOUR) == [PACKAGE]
+    old = site.boxes.files[SHARD]
+    site.say({client.identity.client: member()})
+    assert offered(client, after=HOUR) == []
+    site.shelf.replace(SHARD, old.content)
+    polled = client.poll(after=HOUR)
+    assert any("older than one seen" in problem.reason for problem in polled.policy.problems)

@@ -12,6 +12,7 @@ from purveyor.lab.power import PowerCut
 from purveyor.site_server.database import publication, schema
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.wanted import want_offers, want_package, want_settings
+from purveyor.site_server.keys import Keys
 from purveyor.site_server.publish.audit import strangers
 from purveyor.site_server.publish.repository import OFFLINE
 from purveyor.site_server.publish.turn import unnamed_grace, write_rank
@@ -267,6 +268,24 @@ def test_without_the_keys_of_offline_roles_online_ones_go_on() -> None:
     assert expired == []
 
 
+def test_without_the_key_of_packages_everything_else_is_published() -> None:
+    site = PublishingSite()
+    site.turn()
+    package, collection = site.add_package(), site.add_collection()
+    site.turn()
+    whole = site.keys
+    site.keys = Keys(signing={name: key for name, key in whole.signing.items() if name not in OFFLINE}, sealing=whole.sealing)
+    waiting = site.add_package("waits for its signature")
+    site.advertise(package, collection)
+    site.turn()
+    assert any(path.endswith(f".{collection}.ofr") for path in site.files())
+    assert not any(path.endswith(f".{waiting}.pkg") for path in site.files())
+    site.keys = whole
+    site.turn()
+    assert any(path.endswith(f".{waiting}.pkg") for path in site.files())
+    assert_whole(site)
+
+
 # --- what nothing names any more ---
 
 
@@ -363,6 +382,29 @@ def test_the_generation_before_stays_for_its_grace_and_is_kept_up(site: Publishi
     site.turn()
     assert {path.split("/")[2] for path in site.files() if path.endswith(".lkp")} == {"2"}
     assert site.audit() == []
+
+
+def test_no_generation_waits_while_reports_keep_coming_in(site: PublishingSite) -> None:
+    [client] = site.add_clients("first")
+    site.add_clients(*(f"c{number}" for number in range(40)))
+    for received in range(1, 7):
+        site.make_received(client, received)
+        site.turn()
+    assert announced_generation(site) == 2
+    newest = shards.decode(site.files()[shards.path_of(2, shards.shard_number(client, 2))], lookup_keys(site))
+    assert newest.entries[client].received == 6
+
+
+def test_shards_of_an_old_generation_are_removed_although_the_first_try_fails(site: PublishingSite) -> None:
+    site.add_clients(*(f"c{number}" for number in range(40)))
+    for _ in range(3):
+        site.turn()
+    whole, site.cap = site.cap, NothingRemoved(site.cap)
+    with pytest.raises(UnavailableError):
+        site.turn(after=20 * DAY)
+    site.cap = whole
+    site.turn()
+    assert {path.split("/")[2] for path in site.files() if path.endswith(".lkp")} == {"2"}
 
 
 # --- audit ---
