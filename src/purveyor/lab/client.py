@@ -4,20 +4,23 @@ The sentinel wakes the agent when a poll or a job is due, when a program has end
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from purveyor.client import join
 from purveyor.client.agent import Agent, Pass
+from purveyor.client.programs import records
 from purveyor.client.state import published
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import PowerCut
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import PurveyorError
 from purveyor.wire.ids import ClientId
+from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.shards import ClientState
 
 SHORTEST_WAIT = timedelta(seconds=1)
 BOOT = timedelta(seconds=30)
+NEVER = datetime.max.replace(tzinfo=UTC)
 RETRY = timedelta(minutes=1)
 """How long the sentinel waits after a pass that ended with an error."""
 
@@ -29,6 +32,10 @@ class LabClient:
         self.machine = machine
         self.point_for = point_for
         self.agent = self._new_agent()
+        self.power_cut_seed: int | None = None
+        """What a power cut takes of what was not synced: all (None), or what the seed says."""
+        self.stays_off = False
+        """After a power cut the machine stays off until `switch_on`."""
         self.passes = 0
         self.crashes = 0
         self.wake_at = machine.clock.true_time()
@@ -55,11 +62,8 @@ class LabClient:
         """Asks what the site says of this client."""
         return join.standing(self.machine.state, self.machine, point_for=self.point_for).state
 
-    def turn(self, *, seed: int | None = None) -> bool:
-        """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it.
-
-        A machine whose power fails loses what was not synced (with a seed: some of it) and starts again.
-        """
+    def turn(self) -> bool:
+        """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it."""
         self.machine.turn()
         self._notice_boot()
         self.passes += 1
@@ -68,10 +72,10 @@ class LabClient:
             self.last_error = None
         except PowerCut:
             self.crashes += 1
-            self.machine.power_cut(seed)
-            self.machine.start()
-            self._notice_boot()
-            self.wake_at = self._now() + BOOT
+            self.machine.power_cut(self.power_cut_seed)
+            self.wake_at = NEVER
+            if not self.stays_off:
+                self.switch_on()
             return False
         except PurveyorError as error:
             self.last_error = error
@@ -79,6 +83,12 @@ class LabClient:
             return True
         self.wake_at = self._next_wake(self.last_pass)
         return True
+
+    def switch_on(self) -> None:
+        """Starts the machine after a power cut; the sentinel wakes the agent soon after."""
+        self.machine.start()
+        self._notice_boot()
+        self.wake_at = self._now() + BOOT
 
     def holds_anything_of(self, package: str) -> list[str]:
         """Everything that leads to a package here: its jobs, history, words of the site, content; the receipt is none of them."""
@@ -89,6 +99,10 @@ class LabClient:
         found += [path for path in published.target_contents(self.machine.state, "pkginfo.box/") if package in path]
         found += [path for path in self.machine.disk.files() if package in path and not path.startswith("receipts/")]
         return found
+
+    def receipts(self) -> list[ProgramKey]:
+        """The programs of which this machine has a receipt, by package and number."""
+        return sorted(receipt.key for receipt in records.receipts(self.machine.state))
 
     def _count(self, statement: str, *values: str) -> int:
         return int(self.machine.state.connection.execute(statement, values).fetchone()[0])

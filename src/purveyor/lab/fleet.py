@@ -23,7 +23,7 @@ from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import AbsentRequest, MemoryBoxes
-from purveyor.site_server.admin import join_codes
+from purveyor.site_server.admin import join_codes, settings
 from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.keys import make_keys
@@ -36,6 +36,8 @@ from purveyor.wire.shards import ClientState
 
 CAP_URL = "http://site.lab/cap"
 DP_URL = "http://site.lab/dp"
+POLL_INTERVAL = timedelta(hours=1)
+"""How often clients poll when nobody says otherwise: the site's own default."""
 BIN_BITS = 2
 SITE_PAUSE = timedelta(seconds=2)
 """How soon the site takes a turn after an administrator changed something."""
@@ -43,6 +45,8 @@ ITEM_PAUSE = timedelta(minutes=5)
 """How soon it takes one after a client put an item: what comes in meanwhile is taken in together."""
 SITE_REST = timedelta(hours=1)
 """How often it takes one when nothing did."""
+SITE_BOOT = timedelta(minutes=10)
+"""How long the site is away after a power cut; its points go on serving what they have."""
 TURNS_AT_ONCE = 50
 JOINING_TRIES = 10
 _EXPECTED = frozenset(kind.__name__ for kind in (RejectedError, UnavailableError, RefusedError))
@@ -54,7 +58,9 @@ class Fleet(AbstractContextManager["Fleet"]):
     Shape: `clients` are called `pc1`, `pc2` …; the same seed gives the same fleet, clock and order of events.
     """
 
-    def __init__(self, client_count: int = 3, *, seed: int = 0, start: datetime = START) -> None:
+    def __init__(
+        self, client_count: int = 3, *, seed: int = 0, start: datetime = START, poll_interval: timedelta = POLL_INTERVAL
+    ) -> None:
         self.clock = Clock(start)
         self.random = Random(seed)
         self.power = Power()
@@ -83,6 +89,8 @@ class Fleet(AbstractContextManager["Fleet"]):
         self._site_turn_at = self.clock.now()
         self.admin = Administrator(self.site, changed=self._site_changed)
         self.clients: list[LabClient] = []
+        if poll_interval != POLL_INTERVAL:
+            self.admin.change(settings.change, "poll_interval_seconds", int(poll_interval.total_seconds()))
         self.site_turn()
         self.add_clients(client_count)
 
@@ -152,16 +160,21 @@ class Fleet(AbstractContextManager["Fleet"]):
         self._site_until(end)
         self._move_to(end)
         for client in self.clients:
-            client.machine.turn()
+            if client.machine.power.is_on:
+                client.machine.turn()
+
+    def advance_polls(self, count: float) -> None:
+        """Moves the time on by so many poll intervals, and a minute."""
+        self.advance(seconds=count * self.poll_interval.total_seconds() + 60)
 
     def settle(self) -> None:
-        """Lets two polls of every client go by, and the site take in what they tell: what was changed has had its effect."""
-        self.advance(seconds=2 * self.poll_interval.total_seconds() + 60)
+        """Lets two polls of every client go by: what was changed has had its effect."""
+        self.advance_polls(2)
 
     def site_turn(self) -> None:
         """Turns of the site until it has nothing more to do at once.
 
-        A power cut restarts it, with what was committed and synced.
+        A power cut takes what was not committed and not synced; the site starts again a few minutes later.
         Errors: RuntimeError for what a component raised and nobody expected: the executive would log it and go on.
         """
         for _ in range(TURNS_AT_ONCE):
@@ -176,6 +189,8 @@ class Fleet(AbstractContextManager["Fleet"]):
                 self.rejected.power_cut()
                 self.power.restore()
                 self.executive = Executive(self.site)
+                self._site_turn_at = self.clock.now() + SITE_BOOT
+                return
         self._site_turn_at = self.clock.now() + SITE_REST
 
     # --- what an administrator or an onlooker asks ---

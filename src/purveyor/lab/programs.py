@@ -85,6 +85,8 @@ class SimulatedPrograms:
         self._scripts: dict[str, Sequence[Script]] = {}
         self._default = Script()
         self.launches: list[Launch] = []
+        self.completed: list[str] = []
+        """The commands that ran to their end, in order: neither stopped, nor out of time, nor cut off by the machine."""
 
     def script(self, command: str, *scripts: Script) -> None:
         """How a command behaves: the n-th script at its n-th start, the last one ever after."""
@@ -159,6 +161,7 @@ class SimulatedPrograms:
             if script.result is not None and result_path is not None:
                 self._disk.write_as_program(result_path, script.result)
             self._changed(script.installs, script.removes)
+            self.completed.append(words_of(order.command))
             if script.restarts_machine:
                 known.report = RunReport(state=RunState.UNKNOWN)
                 self._restarted()

@@ -11,7 +11,7 @@ def take_in(store: ContentStore, change: Callable[..., object], files: Mapping[s
     """Stores files, given by path, and gives the hash of their manifest. `change` runs a command of the administrator."""
     for file in files.values():
         store.add_file(hash_of(file), [file], len(file))
-    tree = Manifest(files=tuple(File(path=path, sha256=hash_of(file), size_bytes=len(file)) for path, file in sorted(files.items())))
-    manifest = encode(tree)
+    listed = (File(path=path, sha256=hash_of(file), size_bytes=len(file)) for path, file in sorted(files.items()))
+    manifest = encode(Manifest(files=tuple(listed)))
     change(content.take_in, store, hash_of(manifest), manifest)
     return hash_of(manifest)

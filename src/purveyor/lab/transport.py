@@ -82,6 +82,7 @@ class MemoryBoxes:
         self._moments: dict[str, Files] = {}
         self._stale: dict[str | None, tuple[str, Chosen]] = {}
         self._damage: dict[str, Callable[[bytes], bytes]] = {}
+        self._corrupted: Chosen | None = None
         self._is_empty_for: set[str | None] = set()
 
     def shelf(self) -> "MemoryShelf":
@@ -105,6 +106,7 @@ class MemoryBoxes:
         self._cut_clients.clear()
         self._stale.clear()
         self._damage.clear()
+        self._corrupted = None
         self._is_empty_for.clear()
         self.is_discarding = False
         self.release()
@@ -140,6 +142,10 @@ class MemoryBoxes:
         """Serves a file with one byte changed in its middle."""
         self._damage[path] = _with_one_byte_changed
 
+    def corrupt_all(self, only: Chosen) -> None:
+        """Serves every file of these, those that come later too, with one byte changed in its middle."""
+        self._corrupted = only
+
     def lose(self, path: str) -> None:
         """The file is gone from the folder, as if somebody had deleted it behind the site's back."""
         self.files.pop(path, None)
@@ -172,9 +178,9 @@ class MemoryBoxes:
             stored = self._moments[moment].get(path)
         else:
             stored = self.current(path) if self._held is None else self._held.get(path)
-        if stored is not None and path in self._damage:
-            return Stored(self._damage[path](stored.content), stored.modified)
-        return stored
+        if stored is None or not (path in self._damage or (self._corrupted is not None and self._corrupted(path))):
+            return stored
+        return Stored(self._damage.get(path, _with_one_byte_changed)(stored.content), stored.modified)
 
     def absent_requests(self) -> list[AbsentRequest]:
         """Requests for files that were not there, save those that an empty folder excuses."""
