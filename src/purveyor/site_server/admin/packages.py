@@ -10,6 +10,7 @@ from purveyor.site_server.admin import package_preview, standing
 from purveyor.site_server.database import (
     advertisements,
     audit,
+    collections,
     counters,
     offered,
     packages,
@@ -229,6 +230,8 @@ def delete(
     state = PackageState.REMOVING if with_uninstall else PackageState.RETIRING
     packages.mark_deleted(tx, package, state=state, running_choice=running, replaced_by=replaced_by, by=by, now=now)
     wanted.want_package(tx, package)
+    if with_uninstall:
+        wanted.want_offers(tx, collections.all_systems(tx))
     for collection in advertisements.collections_ever_advertised_to(tx, package):
         wanted.want_offers(tx, collection)
     detail = {"name": row.name, "running": running, "with_uninstall": with_uninstall, "replaced_by": replaced_by}

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, literal, or_, select, update
 
-from purveyor.site_server.database import counters, schema
+from purveyor.site_server.database import counters, schema, wanted
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.membership import Graph, Links, RuleKind
 from purveyor.wire.ids import CollectionId, SiteCode, collection_id_of
@@ -17,8 +17,10 @@ CHUNK = 5000
 
 
 def insert_all_systems(tx: Connection, site_code: SiteCode, now: datetime) -> CollectionId:
-    """The new collection of all members of the site; made once, with the site."""
-    return insert_collection(tx, site_code, ALL_SYSTEMS, now, is_all_systems=True)
+    """The new collection of all members of the site; made once, with the site. It speaks from the start."""
+    collection = insert_collection(tx, site_code, ALL_SYSTEMS, now, is_all_systems=True)
+    wanted.want_offers(tx, collection)
+    return collection
 
 
 def insert_collection(
@@ -28,7 +30,7 @@ def insert_collection(
     collection = collection_id_of(site_code, counters.next_number(tx, counters.COLLECTION))
     tx.execute(
         insert(schema.collection).values(
-            id=collection, name=name, is_all_systems=is_all_systems, is_named=False, created_at=now, deleted_at=None
+            id=collection, name=name, is_all_systems=is_all_systems, is_named=is_all_systems, created_at=now, deleted_at=None
         )
     )
     return collection

@@ -5,7 +5,7 @@ Read by `publish` alone.
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, and_, exists, or_, select
 
 from purveyor.site_server.database import schema
 from purveyor.wire.ids import CollectionId, PackageId
@@ -62,11 +62,16 @@ def disabled_programs(tx: Connection, packages: Collection[str]) -> list[tuple[s
 
 
 def leaving_packages(tx: Connection, collection: CollectionId) -> list[tuple[str, str, str | None]]:
-    """Packages on their way out that this collection ever advertised. Shape: (id, state, running choice), in order."""
+    """Packages on their way out that this collection ever advertised. Shape: (id, state, running choice), in order.
+
+    All Systems also names those that are to be removed from machines which have left the collection by which they came.
+    """
     package, advertisement = schema.package, schema.advertisement
+    is_everybody = exists().where(schema.collection.c.id == collection, schema.collection.c.is_all_systems)
     was_advertised = exists().where(advertisement.c.package == package.c.id, advertisement.c.collection == collection)
     statement = select(package.c.id, package.c.state, package.c.running_choice).where(
-        package.c.state.in_(("removing", "retiring", "withdrawn")), was_advertised
+        package.c.state.in_(("removing", "retiring", "withdrawn")),
+        or_(was_advertised, and_(package.c.state == "removing", is_everybody)),
     )
     return [(row[0], row[1], row[2]) for row in tx.execute(statement.order_by(package.c.id))]
 
