@@ -154,6 +154,8 @@ class Executive:
         site = self.site
         published = publish.turn(database=site.database, cap=site.cap, keys=site.keys, now=site.clock())
         self._count(files_published=published.files, shards_published=published.shards, signatures=published.signatures)
+        missing = published.keys_missing
+        self._note("publish", (f"the key {role!r} is not on this site server: what it is to sign waits" for role in missing))
         return published.is_more
 
     def _audit(self) -> bool:

@@ -240,12 +240,15 @@ def announce_generation(tx: Connection, generation: int, now: datetime) -> None:
     tx.execute(update(table).where(table.c.generation < generation, table.c.superseded_at.is_(None)).values(superseded_at=now))
 
 
-def delete_generation(tx: Connection, generation: int) -> list[int]:
-    """Forgets a superseded generation. Shape: the numbers of its shards, to be removed from the box."""
-    numbers = list(tx.execute(select(schema.shard.c.number).where(schema.shard.c.generation == generation)).scalars())
+def shard_numbers(tx: Connection, generation: int) -> list[int]:
+    """The numbers of the shards of a generation."""
+    return list(tx.execute(select(schema.shard.c.number).where(schema.shard.c.generation == generation)).scalars())
+
+
+def delete_generation(tx: Connection, generation: int) -> None:
+    """Forgets a superseded generation whose shards were removed from the box."""
     tx.execute(delete(schema.shard).where(schema.shard.c.generation == generation))
     tx.execute(delete(schema.shard_generation).where(schema.shard_generation.c.generation == generation))
-    return numbers
 
 
 def highest_client_number(tx: Connection) -> int:
@@ -260,12 +263,11 @@ def has_unfinished_shards(tx: Connection, generation: int) -> bool:
     return bool(tx.execute(select(unfinished)).scalar())
 
 
-def wanted_shards(tx: Connection, limit: int) -> list[tuple[int, int]]:
-    """Shards to publish anew, as (generation, number), in that order."""
+def wanted_shards(tx: Connection, generation: int, limit: int) -> list[int]:
+    """The numbers of the shards of a generation to publish anew, in order."""
     table = schema.shard
-    statement = select(table.c.generation, table.c.number).where(table.c.is_wanted)
-    rows = tx.execute(statement.order_by(table.c.generation, table.c.number).limit(limit))
-    return [(row.generation, row.number) for row in rows]
+    statement = select(table.c.number).where(table.c.generation == generation, table.c.is_wanted)
+    return list(tx.execute(statement.order_by(table.c.number).limit(limit)).scalars())
 
 
 def want_expiring_shards(tx: Connection, *, before: datetime, limit: int) -> int:

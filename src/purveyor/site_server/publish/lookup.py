@@ -21,18 +21,25 @@ _TELLABLE = frozenset(state.value for state in shards.ClientState)
 
 
 def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: datetime) -> int:
-    """Signs one slice of the wanted shards and stores them. Shape: how many; 0 when none is wanted."""
+    """Signs one slice of the wanted shards of every generation, and stores them. Shape: how many; 0 when none is wanted.
+
+    The newest comes first, and each has a slice of its own: reports that keep coming in would else hold up all but one.
+    """
+    with database.read() as tx:
+        standing = publication.generations(tx)
+    return sum(_sign_slice(database, one, keys, settings, now) for one in reversed(standing))
+
+
+def _sign_slice(database: Database, generation: Generation, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+    """Signs and stores one slice of the wanted shards of one generation. Shape: how many."""
     with database.write() as tx:
-        places = publication.wanted_shards(tx, SLICE)
-        if not places:
+        numbers = publication.wanted_shards(tx, generation.generation, SLICE)
+        if not numbers:
             return 0
-        bits = {generation.generation: generation.bits for generation in publication.generations(tx)}
-        first_generation = places[0][0]
-        numbers = [number for generation, number in places if generation == first_generation]
         entries = _entries(
             numbers,
-            bits[first_generation],
-            clients=publication.clients_between(tx, spans := ranges_of(numbers, bits[first_generation])),
+            generation.bits,
+            clients=publication.clients_between(tx, spans := ranges_of(numbers, generation.bits)),
             named=publication.named_collections_between(tx, spans),
             refusals=publication.refusals_between(tx, spans),
         )
@@ -42,7 +49,7 @@ def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: 
         for number in numbers:
             expires_at = now + timedelta(seconds=settings.shard_lifetime_seconds)
             shard = shards.Shard(
-                generation=first_generation,
+                generation=generation.generation,
                 number=number,
                 publication=number_of_publication,
                 snapshot=snapshot,
@@ -51,7 +58,7 @@ def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: 
                 entries=entries.get(number, {}),
             )
             content = shards.encode(shard, keys.private("lookup"))
-            signed.append(StoredShard(first_generation, number, content, number_of_publication, expires_at))
+            signed.append(StoredShard(generation.generation, number, content, number_of_publication, expires_at))
         publication.store_shards(tx, signed)
         return len(signed)
 

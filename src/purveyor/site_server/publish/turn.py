@@ -37,15 +37,20 @@ _TIMESTAMP = "clidata.box/timestamp.json"
 _MUTABLE = (_TIMESTAMP, "clidata.box/root.json")
 _RANKS = {"targets": 3, "root": 3, "snapshot": 4}
 _DIGEST_LENGTH = 64
+_KEY_OF = {Kind.PACKAGE: "packages", Kind.OFFERS: "offers", Kind.SETTINGS: "settings"}
 
 
 class Published(NamedTuple):
-    """What a turn did: files and shards written, signatures made (roles and shards); whether shards are left for the next."""
+    """What a turn did: files and shards written, signatures made (roles and shards); whether shards are left for the next.
+
+    `keys_missing`: roles whose key is not here although something waits for its signature.
+    """
 
     files: int
     shards: int
     signatures: int
     is_more: bool
+    keys_missing: tuple[str, ...] = ()
 
 
 def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Published:
@@ -55,7 +60,9 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
     """
     with database.write() as tx:
         settings = read_settings(tx)
-        role_count = _sign_roles(tx, keys, settings, now)
+        wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
+        keys_missing = tuple(sorted({_KEY_OF[want.kind] for want in wants} - keys.signing.keys()))
+        role_count = _sign_roles(tx, [want for want in wants if _KEY_OF[want.kind] in keys.signing], keys, settings, now)
     files = write_files(database, cap, now)
     _name_in_shards(database)
     signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
@@ -63,7 +70,7 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
     _turn_generations(database, cap, settings, now)
     lookup.renew_shards(database, settings=settings, now=now)
     _remove_unnamed(database, cap, settings, now)
-    return Published(files, shard_count, role_count + signed, is_more=signed > 0)
+    return Published(files, shard_count, role_count + signed, is_more=signed > 0, keys_missing=keys_missing)
 
 
 def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
@@ -109,13 +116,11 @@ def lifetimes_of(settings: SiteSettings) -> repository.Lifetimes:
     )
 
 
-def _sign_roles(tx: Connection, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+def _sign_roles(tx: Connection, wants: Sequence[publication.Want], keys: Keys, settings: SiteSettings, now: datetime) -> int:
     """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed.
 
-    What the key of packages must sign waits while that key is elsewhere; everything else goes on.
+    `wants` are those whose keys are here; what waits for a key that is elsewhere holds up nothing.
     """
-    waiting = {Kind.NAMING} if "packages" in keys.signing else {Kind.NAMING, Kind.PACKAGE}
-    wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind not in waiting]
     highest = publication.highest_numbers(tx) if wants else {}
     targets = _compiled(tx, wants, keys, settings)
     lifetimes = lifetimes_of(settings)

@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from publishing_site import PublishingSite, Saved
 from purveyor.lab.power import PowerCut
+from purveyor.site_server.admin import advertisements
 from purveyor.site_server.database import publication, schema
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.wanted import want_offers, want_package, want_settings
@@ -19,7 +20,7 @@ from purveyor.site_server.publish.turn import unnamed_grace, write_rank
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
 from purveyor.wire.errors import UnavailableError
-from purveyor.wire.ids import collection_id
+from purveyor.wire.ids import AdvertisementId, collection_id
 from small_client import SmallClient
 from small_site import fixed_keys
 
@@ -345,6 +346,27 @@ def test_an_old_site_holds_no_more_files_than_a_new_one() -> None:
     assert site.audit() == []
 
 
+# --- keys that are elsewhere ---
+
+
+def test_without_the_packages_key_offers_are_published_and_packages_wait_for_it(site: PublishingSite) -> None:
+    package, collection = site.add_package(), site.add_collection()
+    advertisement = site.advertise(package, collection)
+    site.turn()
+    whole = site.keys
+    site.keys = Keys({role: key for role, key in whole.signing.items() if role != "packages"}, whole.sealing)
+    site.do(lambda tx: advertisements.pause(tx, AdvertisementId(advertisement), by="somebody", now=site.clock.now()))
+    site.do(lambda tx: want_package(tx, package))
+    waiting = site.add_package("waiting")
+    published = site.turn()
+    assert published.keys_missing == ("packages",)
+    assert any(b'"is_paused":true' in content for path, content in site.files().items() if path.endswith(".ofr"))
+    assert not any(path.endswith(f".{waiting}.pkg") for path in site.files())
+    site.keys = whole
+    assert site.turn().keys_missing == ()
+    assert any(path.endswith(f".{waiting}.pkg") for path in site.files())
+
+
 # --- generations of shards ---
 
 
@@ -395,14 +417,20 @@ def test_no_generation_waits_while_reports_keep_coming_in(site: PublishingSite) 
     assert newest.entries[client].received == 6
 
 
-def test_shards_of_an_old_generation_are_removed_although_the_first_try_fails(site: PublishingSite) -> None:
+def test_shards_of_an_old_generation_are_removed_although_the_first_try_fails(
+    site: PublishingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.add_clients(*(f"c{number}" for number in range(40)))
     for _ in range(3):
         site.turn()
-    whole, site.cap = site.cap, NothingRemoved(site.cap)
-    with pytest.raises(UnavailableError):
-        site.turn(after=20 * DAY)
-    site.cap = whole
+
+    def refuse(path: str) -> None:
+        raise UnavailableError(f"cannot remove {path}")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(site.cap, "remove", refuse)
+        with pytest.raises(UnavailableError, match="cannot remove"):
+            site.turn(after=20 * DAY)
     site.turn()
     assert {path.split("/")[2] for path in site.files() if path.endswith(".lkp")} == {"2"}
 
