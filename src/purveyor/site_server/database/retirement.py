@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
-from purveyor.site_server.database import collections, schema, wanted
+from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.model.retirement import STANDING, PackageState, Retiring
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
 
@@ -146,13 +146,11 @@ def set_state(tx: Connection, package: PackageId, state: PackageState, now: date
 def want_offers_that_named(tx: Connection, package: PackageId) -> None:
     """The offers of every collection that ever advertised this package, and of All Systems, are to be published anew."""
     advertisement, collection = schema.advertisement, schema.collection
-    statement = (
-        select(advertisement.c.collection)
-        .distinct()
-        .join(collection, collection.c.id == advertisement.c.collection)
-        .where(advertisement.c.package == package, collection.c.deleted_at.is_(None))
+    was_advertised = exists().where(advertisement.c.package == package, advertisement.c.collection == collection.c.id)
+    concerned = select(collection.c.id).where(
+        collection.c.deleted_at.is_(None), or_(was_advertised, collection.c.is_all_systems)
     )
-    for name in sorted({collections.all_systems(tx), *tx.execute(statement).scalars()}):
+    for name in sorted(tx.execute(concerned).scalars()):
         wanted.want_offers(tx, CollectionId(name))
 
 
