@@ -14,13 +14,13 @@ from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
-from purveyor.client.state.published import HeldEntry
+from purveyor.client.state.published import HeldEntry, PointMemory
 from purveyor.client.state.store import State
 from purveyor.client.trust import Trusted
 from purveyor.transport.interface import Answer, Point
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
-from purveyor.wire.ids import PackageId
+from purveyor.wire.ids import PackageId, SiteCode, site_of
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import Shard
 from purveyor.wire.status_messages import StatusId
@@ -52,23 +52,31 @@ def poll(
     Errors: RejectedError when this client has never read settings and cannot now.
     """
     problems: list[Problem] = []
+    newly_deleted: list[PackageId] = []
+    served_by: str | None = None
     for url in access_points(state, identity):
         memory = published.point_memory(state, url)
-        if not is_forced and memory.next_try_at is not None and now < memory.next_try_at:
+        if not is_forced and is_left_alone(memory, now):
+            problems.append(Problem(about=url, reason=state.fact(f"trouble {url}")))
             continue
         try:
             served = _poll_at(state, identity, point_for(url), now)
         except (UnavailableError, RejectedError) as error:
-            _remember_failure(state, url, memory.failures + 1, now)
+            _remember_failure(state, url, memory.failures + 1, str(error), now)
             problems.append(Problem(about=url, reason=str(error)))
             continue
         published.remember_point(state, url, failures=0, next_try_at=None)
         problems += served.problems
-        state.remember("access_point", url)
-        policy = view.policy_of(state, access_point=url, now=signed_now(state, now), problems=problems)
-        return Polled(policy, url, served.newly_deleted)
+        newly_deleted += served.newly_deleted
+        keeps_back = any(problem.status is StatusId.POINT_WITHHOLDS for problem in served.problems)
+        served_by = url if served_by is None or not keeps_back else served_by
+        if not keeps_back:
+            break
+    if served_by is not None:
+        state.remember("access_point", served_by)
     last = state.fact("access_point") or identity.access_point
-    return Polled(view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems), None, ())
+    policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems)
+    return Polled(policy, served_by, tuple(newly_deleted))
 
 
 def access_points(state: State, identity: Identity) -> tuple[str, ...]:
@@ -79,6 +87,11 @@ def access_points(state: State, identity: Identity) -> tuple[str, ...]:
     return tuple(dict.fromkeys([last, *named, identity.access_point]))
 
 
+def is_left_alone(memory: PointMemory, now: datetime) -> bool:
+    """Whether a CAP that failed lately is not asked yet. A time further away than any pause is what a wrong clock left."""
+    return memory.next_try_at is not None and now < memory.next_try_at <= now + timedelta(seconds=LONGEST_BACK_OFF_SECONDS)
+
+
 def signed_now(state: State, now: datetime) -> datetime:
     """The time by which expiry is judged: the later of the local clock and the newest signed time seen (protocol, section 7)."""
     newest = state.time("newest_signed")
@@ -86,16 +99,19 @@ def signed_now(state: State, now: datetime) -> datetime:
 
 
 def _poll_at(state: State, identity: Identity, point: Point, now: datetime) -> _Served:
-    """One poll at one CAP. Errors: UnavailableError, RejectedError; what was verified before stays."""
+    """One poll at one CAP. A new timestamp is followed first: it may lead to settings by which the shard lies elsewhere.
+
+    Errors: UnavailableError, RejectedError; what was verified before stays.
+    """
     settings = view.held_settings(state)
     timestamp = _read_changed(state, point, TIMESTAMP, trust.TIMESTAMP_LIMIT_BYTES)
     if timestamp is None:
         _refuse_lagging(state, point)
     elif version_in(timestamp.content) < state.mark("timestamp"):
         raise UnavailableError(f"{point.url} lags behind what was seen elsewhere")
-    lookup = _read_shard(state, identity, point, settings) if settings else None
+    lookup = _read_shard(state, identity, point, settings) if settings and timestamp is None else None
     root_read_at = state.time("root_read")
-    is_root_due = root_read_at is None or now - root_read_at >= ROOT_INTERVAL
+    is_root_due = root_read_at is None or not root_read_at <= now < root_read_at + ROOT_INTERVAL
     if timestamp is None and lookup is None and not is_root_due and _is_everything_read(state):
         return _Served(_withheld(state, point, now), ())
     return _walk(state, identity, point, now, timestamp=timestamp, lookup=lookup, is_root_due=is_root_due)
@@ -113,7 +129,7 @@ def _walk(
 ) -> _Served:
     walk = Walk(state, load_trusted(state), point, now)
     before = view.held_settings(state)
-    asked_shard = shard_path(identity, before) if before else ""
+    asked_shard = shard_path(identity, before) if before and timestamp is None else ""
     try:
         settings = _update_metadata(walk, timestamp, is_root_due=is_root_due)
         if lookup is None and asked_shard != shard_path(identity, settings):
@@ -121,7 +137,7 @@ def _walk(
         entry = published.held_entry(state)
         if lookup is not None:
             entry = _accept_entry(walk, identity, settings, _shard_in(walk, identity, settings, lookup))
-        deleted = _read_what_concerns(walk, entry)
+        deleted = _read_what_concerns(walk, entry, identity.site)
     except (UnavailableError, RejectedError):
         walk.save()
         raise
@@ -209,18 +225,23 @@ def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard
     return held
 
 
-def _read_what_concerns(walk: Walk, entry: HeldEntry | None) -> list[PackageId]:
-    """Reads offers and packages of this client, and judges what was deleted. Shape: packages newly proven deleted."""
+def _read_what_concerns(walk: Walk, entry: HeldEntry | None, site: SiteCode) -> list[PackageId]:
+    """Reads offers and packages of this client, and judges what was deleted. Shape: packages newly proven deleted.
+
+    Packages of another site, to which this machine belonged before, are not this one's to judge.
+    """
     state = walk.state
     known_deleted = {PackageId(package) for package in state.deleted_packages()}
     spoken = walk.offers_of(view.collections_of(entry))
     advertised = {one.package for offers in spoken for one in offers.advertisements}
     noted = {note.package for offers in spoken for note in offers.retirements}
-    concerned = (advertised | published.held_package_ids(state)) - known_deleted
+    held = {package for package in published.held_package_ids(state) if site_of(package) == site}
+    concerned = (advertised | held) - known_deleted
     packages = walk.packages_of(sorted(concerned))
     proven = walk.judge_deletions(sorted((concerned | noted) - known_deleted - packages.keys()))
     if walk.trusted.expires_at() <= signed_now(state, walk.now):
-        return []  # expired metadata proves nothing
+        walk.is_complete = False
+        return []  # expired metadata proves nothing, and a clock that was ahead may be set right
     assert walk.trusted.snapshot is not None
     with state.transaction():
         for package in proven:
@@ -291,9 +312,11 @@ def _clock_differs(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
     return (Problem(about="the clock", reason=reason, status=StatusId.CLOCK_DIFFERS),)
 
 
-def _remember_failure(state: State, url: str, failures: int, now: datetime) -> None:
+def _remember_failure(state: State, url: str, failures: int, reason: str, now: datetime) -> None:
     """Leaves a CAP alone for a while: first for no longer than a poll interval, then ever longer."""
     settings = view.held_settings(state)
     first = min(FIRST_BACK_OFF_SECONDS, settings.poll_interval_seconds if settings else FIRST_BACK_OFF_SECONDS)
     seconds = min(LONGEST_BACK_OFF_SECONDS, first * 2 ** min(failures - 1, 10))
-    published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))
+    with state.transaction():
+        published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))
+        state.remember(f"trouble {url}", reason)

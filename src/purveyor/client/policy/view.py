@@ -1,6 +1,7 @@
 """The `Policy` that follows from what is held. Reads the state, asks nobody."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
@@ -36,11 +37,14 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
     freshness = conclude.freshness(
         expires_at=state.time("metadata_expires"), stale_grace_seconds=settings.stale_grace_seconds, now=now
     )
-    is_everything_read = state.mark("read_snapshot") == snapshot and state.fact("read_publication") == str(
-        entry.publication if entry else ""
-    )
     spoken = list(_offers_held(state, collections_of(entry)))
+    is_everything_read = (
+        state.mark("read_snapshot") == snapshot
+        and state.fact("read_publication") == str(entry.publication if entry else "")
+        and len(spoken) == len(collections_of(entry))
+    )
     packages = _packages_held(state)
+    deleted = frozenset(PackageId(package) for package in state.deleted_packages())
     return Policy(
         settings=settings,
         is_complete=conclude.is_offering_complete(
@@ -56,10 +60,10 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         disabled=frozenset(key for one in spoken for key in one.disabled),
         packages=packages,
         points=_points(spoken, settings, access_point),
-        deleted_packages=frozenset(PackageId(package) for package in state.deleted_packages()),
+        deleted_packages=deleted,
         deleted_programs=frozenset(key for info in packages.values() for key in conclude.programs_deleted(info)),
         running_choices={note.package: note.running for one in spoken for note in one.retirements},
-        removals=frozenset(package for one in spoken for package in one.removals),
+        removals=frozenset(package for one in spoken for package in one.removals) - deleted,
         problems=tuple(problems),
     )
 
@@ -90,14 +94,18 @@ def resolved(url: str, access_point: str, site: SiteCode) -> str:
 def _offers_held(state: State, collections: Iterable[CollectionId]) -> Iterable[CollectionOffers]:
     for collection in collections:
         content = published.target_content(state, offers.path_of(collection))
-        if content is not None:
-            yield offers.decode(content)
+        with suppress(RejectedError):  # in words that this agent does not know; the walk has told it
+            if content is not None:
+                yield offers.decode(content)
 
 
 def _packages_held(state: State) -> dict[PackageId, PackageInfo]:
-    held = published.target_contents(state, "pkginfo.box/")
-    infos = (package_info.decode(content) for content in held.values())
-    return {info.id: info for info in infos}
+    packages = {}
+    for content in published.target_contents(state, "pkginfo.box/").values():
+        with suppress(RejectedError):
+            info = package_info.decode(content)
+            packages[info.id] = info
+    return packages
 
 
 def _points(spoken: Sequence[CollectionOffers], settings: AgentSettings, access_point: str) -> dict[str, tuple[str, ...]]:

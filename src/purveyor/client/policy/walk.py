@@ -5,9 +5,10 @@ not find. One file that is missing or damaged is a problem record, and never del
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
@@ -25,6 +26,8 @@ from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.ids import CollectionId, PackageId
 from purveyor.wire.offers import CollectionOffers
 from purveyor.wire.package_info import PackageInfo
+
+T = TypeVar("T")
 
 ROOTS_A_WALK = 256
 ABSENT_BUDGET = 3
@@ -84,8 +87,7 @@ class Walk:
                 self.state.raise_mark("timestamp", self.trusted.timestamp.version)
                 issued_at, rhythm_seconds = self.trusted.rhythm()
                 self.state.remember("rhythm_seconds", str(rhythm_seconds))
-                newest = self.state.time("newest_signed")
-                if issued_at is not None and (newest is None or issued_at > newest):
+                if issued_at is not None:  # of the newest version: so a site whose clock was ahead for a while is understood again
                     self.state.remember_time("newest_signed", issued_at)
             if self.trusted.snapshot is not None:
                 self.state.raise_mark("snapshot", self.trusted.snapshot.version)
@@ -104,7 +106,8 @@ class Walk:
             path = offers.path_of(collection)
             content = self._guarded_target("offers", path)
             if content is not None:
-                found.append(offers.decode(content))
+                said = self._understood(path, content, offers.decode)
+                found += [] if said is None else [said]
             elif self.is_complete:
                 self._record(path, RejectedError("this collection speaks to this client, but says nothing yet"))
         return found
@@ -115,10 +118,11 @@ class Walk:
         open_ids = list(dict.fromkeys(wanted))
         seen = set(open_ids)
         while open_ids:
-            content = self._guarded_target("packages", package_info.path_of(open_ids.pop()))
-            if content is None:
+            path = package_info.path_of(open_ids.pop())
+            content = self._guarded_target("packages", path)
+            info = None if content is None else self._understood(path, content, package_info.decode)
+            if info is None:
                 continue
-            info = package_info.decode(content)
             found[info.id] = info
             needed = {program.depends_on.package for program in info.programs if program.depends_on} - seen
             seen |= needed
@@ -175,6 +179,14 @@ class Walk:
         try:
             return self.target(self.trusted.bin_of(hashed, path), path)
         except (RejectedError, AbsentError) as error:
+            self._record(path, error)
+            return None
+
+    def _understood(self, path: str, content: bytes, decode: Callable[[bytes], T]) -> T | None:
+        """What a signed file says; one in words that this agent does not know is recorded and stops no other."""
+        try:
+            return decode(content)
+        except RejectedError as error:
             self._record(path, error)
             return None
 
