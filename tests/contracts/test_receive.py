@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import refusals, schema
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.receive import storing
+from purveyor.site_server.receive.opening import UNACKNOWLEDGED_LIMIT
 from purveyor.site_server.receive.rejected import KEPT_A_TURN, RING_ITEMS, rejected_count
 from purveyor.site_server.receive.storing import NOT_KNOWN
 from purveyor.wire import envelope
@@ -158,7 +160,29 @@ def test_old_refusals_are_forgotten(site: Receiving) -> None:
     assert [row.client_id for row in site.rows(schema.refusal)] == [Machine("pc-9").id]
 
 
+def test_a_flood_of_machines_without_a_code_never_outgrows_what_is_kept(
+    site: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "REFUSALS_KEPT", 5)
+    monkeypatch.setattr(storing, "UNKNOWN_A_TURN", 10)
+    for flood in range(3):
+        for number in range(30):
+            machine = Machine(f"flood-{flood}-{number}")
+            site.send(machine, machine.joining("AAAAAAAAAAAAAAAA"))
+        site.later(seconds=1)
+        site.turn()
+    assert len(site.rows(schema.refusal)) == 5
+
+
 # --- numbering --------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_with_gaps_are_believed_only_as_far_as_a_client_can_hold_them(site: Receiving) -> None:
+    machine = site.joined("pc-1")
+    site.send(machine, heartbeat(machine), sequence=UNACKNOWLEDGED_LIMIT + 1, oldest_kept=1)
+    site.send(machine, heartbeat(machine), sequence=UNACKNOWLEDGED_LIMIT + 2, oldest_kept=1)
+    received = site.turn()
+    assert (received.stored, received.rejected) == (1, 1)
 
 
 def test_item_that_comes_twice_changes_nothing_the_second_time(site: Receiving) -> None:

@@ -22,6 +22,9 @@ from purveyor.wire.reports import BOX_OF, MESSAGES_PER_ITEM, Item, ReadItem, Sta
 HIGHEST_NUMBER = 2**53
 """Above this no sequence or version is believed: both databases can hold it, and so can any reader of JSON."""
 
+UNACKNOWLEDGED_LIMIT = 20_000
+"""Numbers that a client may hold unacknowledged at once. Its own spool ends far below; nobody fills the database with gaps."""
+
 
 class Letter(NamedTuple):
     """An item whose seal and signature hold. `path` is where it lies."""
@@ -122,6 +125,8 @@ def unsealed(box: str, parts: envelope.Envelope, keys: Mapping[str, X25519Privat
         raise RejectedError(f"an item of this kind belongs into {belongs}, not into {box}")
     if item.sequence > HIGHEST_NUMBER or not 0 <= item.applied <= HIGHEST_NUMBER:
         raise RejectedError(f"the sequence {item.sequence} or the version {item.applied} of this item is impossible")
+    if item.sequence - item.oldest_kept > UNACKNOWLEDGED_LIMIT:
+        raise RejectedError(f"an item says that more than {UNACKNOWLEDGED_LIMIT} numbers of its client are unacknowledged")
     if isinstance(item.body, StatusMessages) and len(item.body.messages) > MESSAGES_PER_ITEM:
         raise RejectedError(f"{len(item.body.messages)} status messages are more than the {MESSAGES_PER_ITEM} of one item")
     return read, content

@@ -28,6 +28,8 @@ NOT_KNOWN = "this site does not know this client: it has to join again"
 LEFT = "has left the site"
 UNKNOWN_A_TURN = 200
 """Strangers that are answered in one turn; the others are passed over, and answered when they come again."""
+FORGOTTEN_A_TURN = 1000
+"""Refusals forgotten at once: more than one batch can add, so that a flood does not outgrow what is kept."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
 def drop_old_refusals(tx: Connection, now: datetime) -> int:
     """Forgets what machines were told longer ago than the settings say; in bulk, now and then. Shape: how many."""
     lifetime = timedelta(seconds=read_settings(tx).refusal_lifetime_seconds)
-    return refusals.drop_old(tx, before=now - lifetime, limit=UNKNOWN_A_TURN)
+    return refusals.drop_old(tx, before=now - lifetime, limit=FORGOTTEN_A_TURN)
 
 
 def _context(tx: Connection, by_client: Mapping[ClientId, Sequence[Letter]]) -> Context:
