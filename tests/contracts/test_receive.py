@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from purveyor.site_server.database import refusals, schema
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.receive import storing
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.receive import ageing, storing
 from purveyor.site_server.receive.opening import UNACKNOWLEDGED_LIMIT
 from purveyor.site_server.receive.rejected import KEPT_A_TURN, RING_ITEMS, rejected_count
 from purveyor.site_server.receive.storing import NOT_KNOWN
@@ -172,6 +173,27 @@ def test_a_flood_of_machines_without_a_code_never_outgrows_what_is_kept(
         site.later(seconds=1)
         site.turn()
     assert len(site.rows(schema.refusal)) == 5
+
+
+# --- ageing -----------------------------------------------------------------------------------------------------------
+
+
+def test_old_messages_and_refusals_are_forgotten_a_batch_at_a_time_and_states_of_jobs_stay(site: Receiving) -> None:
+    machine = site.joined("pc-1")
+    for _ in range(3):
+        site.send(machine, status(JobState.RUNNING))
+    site.send(Machine("pc-9"), status(JobState.RUNNING))
+    site.turn()
+    site.later(days=29)
+    site.send(machine, status(JobState.SUCCEEDED))
+    site.turn()
+    site.later(days=2)
+    first = ageing.turn(database=site.database, settings=SiteSettings(), now=site.now, limit=2)
+    assert (first.messages, first.is_more) == (2, True)
+    assert not ageing.turn(database=site.database, settings=SiteSettings(), now=site.now, limit=2).is_more
+    assert [row.state for row in site.rows(schema.status_message)] == ["succeeded"]
+    assert [row.state for row in site.rows(schema.job_state)] == ["succeeded"]
+    assert site.rows(schema.refusal) == []
 
 
 # --- numbering --------------------------------------------------------------------------------------------------------

@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 from purveyor.site_server.publish import audit, content, retirement
 from purveyor.site_server.publish import turn as publish
+from purveyor.site_server.receive import ageing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import PurveyorError
 
 ITEMS_A_TURN = 2000
 AUDIT_INTERVAL = timedelta(hours=1)
+AGEING_INTERVAL = timedelta(minutes=10)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
 
 logger = logging.getLogger("purveyor.site")
@@ -46,6 +48,7 @@ class Executive:
     totals: dict[str, int] = field(default_factory=dict)
     _place: audit.Place | None = field(default_factory=audit.Place)
     _next_audit_at: datetime | None = None
+    _next_ageing_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
 
@@ -56,6 +59,7 @@ class Executive:
             "retirement": self._retire,
             "content": self._keep_content,
             "publish": self._publish,
+            "ageing": self._age,
             "audit": self._audit,
         }
 
@@ -157,6 +161,16 @@ class Executive:
         missing = published.keys_missing
         self._note("publish", (f"the key {role!r} is not on this site server: what it is to sign waits" for role in missing))
         return published.is_more
+
+    def _age(self) -> bool:
+        """A batch at a time while something is too old, and then not again for the interval."""
+        now = self.site.clock()
+        if self._next_ageing_at is not None and now < self._next_ageing_at:
+            return False
+        aged = ageing.turn(database=self.site.database, settings=self.site.settings(), now=now)
+        self._count(messages_aged=aged.messages, refusals_aged=aged.refusals)
+        self._next_ageing_at = None if aged.is_more else now + AGEING_INTERVAL
+        return aged.is_more
 
     def _audit(self) -> bool:
         """One slice. A running audit goes on at the next turn; a finished one rests for the interval."""

@@ -311,6 +311,13 @@ def insert_messages(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
         tx.execute(insert(schema.status_message), rows)
 
 
+def drop_old_messages(tx: Connection, *, before: datetime, limit: int) -> int:
+    """Forgets the oldest status messages that arrived before a time, at most `limit`. Shape: how many."""
+    table = schema.status_message
+    oldest = select(table.c.id).where(table.c.arrived_at < before).order_by(table.c.arrived_at).limit(limit)
+    return int(tx.execute(delete(table).where(table.c.id.in_(oldest))).rowcount)
+
+
 def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Stores the states of jobs, each program of a client once, where they are newer than what is known.
 

@@ -28,7 +28,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     history_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
     log_limit_bytes: Annotated[int, msgspec.Meta(ge=10_000, le=2**30)] = 2_000_000
 
-    publish_interval_seconds: SecondsOrNone = 2
+    publish_interval_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 2
     timestamp_lifetime_seconds: Seconds = 7 * DAY
     timestamp_rhythm_seconds: Seconds = DAY
     shard_lifetime_seconds: Seconds = 14 * DAY
@@ -40,6 +40,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     holder_age_limit_seconds: Seconds = 90 * DAY
     archive_after_seconds: SecondsOrNone = 30 * DAY
     refusal_lifetime_seconds: Seconds = DAY
+    status_history_seconds: Seconds = 30 * DAY
     confirm_above: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 100
 
 
