@@ -1,6 +1,6 @@
 """Content comes to the points and leaves them, and a deleted package ends with a proof, over every kind of database."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import content as content_turn
+from purveyor.site_server.publish import leftovers
 from purveyor.site_server.publish import retirement as retirement_turn
 from purveyor.site_server.publish.content import ContentOutcome
 from purveyor.site_server.publish.retirement import RetirementOutcome, Step
@@ -495,7 +496,9 @@ def test_offers_of_a_deleted_collection_are_not_asked_for(site: Ending) -> None:
     with site.database.write() as tx:
         tx.execute(schema.advertisement.update().values(deleted_at=NOW))
     site.retire()
-    assert site.wanted() == {ONE}
+    wanted = site.wanted()
+    assert ONE in wanted
+    assert gone not in wanted
 
 
 def _full(*_: object) -> None:
@@ -514,3 +517,24 @@ def _job(client: int, state: str, now: datetime) -> dict[str, object]:
         "at": now,
         "order": 1,
     }
+
+
+# --- leftovers --------------------------------------------------------------------------------------------------------
+
+
+def test_content_that_no_manifest_names_is_removed_after_a_week_and_all_else_stays(site: Ending) -> None:
+    site.add_package(ONE, site.upload(b"needed"))
+    site.content()
+    given_up = hash_of(b"an upload that was given up")
+    for place in (site.store, site.points["dp1"]):
+        place.add_file(given_up, [b"an upload that was given up"], 100)
+    site.store.add_manifest(encode(Manifest(folders=("only",))))
+    before = {name: len(list(place.walk())) for name, place in (("store", site.store), *site.points.items())}
+    swept_at = datetime.now(UTC)
+    assert leftovers.sweep(database=site.database, store=site.store, points=site.points, now=swept_at) == 0
+    freed = leftovers.sweep(database=site.database, store=site.store, points=site.points, now=swept_at + 8 * DAY)
+    assert freed > 0
+    assert before == {"store": 4, "dp1": 3, "dp2": 2}
+    assert {name: len(list(place.walk())) for name, place in (("store", site.store), *site.points.items())} == dict.fromkeys(
+        before, 2
+    )
