@@ -9,7 +9,7 @@ from purveyor.client.programs import records
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
-from purveyor.site_server.admin import advertisements
+from purveyor.site_server.admin import advertisements, settings
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.manifest import hash_of
 from purveyor.wire.package_info import Command, OsPackageRule, ProgramKey, Uninstall
@@ -17,6 +17,7 @@ from purveyor.wire.package_info import Command, OsPackageRule, ProgramKey, Unins
 SUBJECT, OTHER, NEIGHBOUR, PARENT, REMOVE = "subject.exe /q", "other.exe", "neighbour.exe", "parent.exe", "remove-subject.exe"
 FILES = {"subject.exe": b"the subject's program", "readme/first.txt": b"of the subject alone"}
 POLL_INTERVAL = timedelta(minutes=15)
+HEARTBEAT_POLLS = 8
 EVERYTHING_RUN_POLLS = 1.4
 """One poll interval, and time for four programs of a minute each."""
 
@@ -59,6 +60,7 @@ def scene(*, client_count: int = 2, is_dependency: bool = False, has_run: bool =
     """
     with Fleet(client_count, poll_interval=POLL_INTERVAL) as fleet:
         admin = fleet.admin
+        admin.change(settings.change, "heartbeat_interval_seconds", int(HEARTBEAT_POLLS * POLL_INTERVAL.total_seconds()))
         collection = admin.add_collection("Pilot", [client.name for client in fleet.clients])
         fleet.script(SUBJECT, Script(installs=("subject=1.0",)))
         fleet.script(REMOVE, Script(removes=("subject",)))

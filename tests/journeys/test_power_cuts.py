@@ -6,7 +6,7 @@ from journeys.power_cuts import story_of_an_acknowledgement_cut_off, story_of_cl
 from purveyor.wire.package_info import IfInterrupted
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("seed", [None, 1])
 def test_a_client_that_loses_power_at_any_moment_runs_a_repeatable_program_to_its_end_once(seed: int | None) -> None:
     assert story_of_client_power_cuts(IfInterrupted.RUN_AGAIN, is_detectable=True, seed=seed) > 20
 
