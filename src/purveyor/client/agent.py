@@ -10,8 +10,9 @@ from typing import NamedTuple
 from purveyor.client import reports
 from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
+from purveyor.client.policy import pauses, view
 from purveyor.client.policy import poll as policy_poll
-from purveyor.client.policy import view
+from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.programs import apm
 from purveyor.client.programs.bench import silent
@@ -23,10 +24,12 @@ from purveyor.wire.errors import UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.reports import Discovery, StatusMessage
 from purveyor.wire.settings import AgentSettings
-from purveyor.wire.shards import ClientState
 from purveyor.wire.status_messages import StatusId
 
 SHORTEST_GAP_SECONDS = 60
+"""No pass polls so soon after another one, unless the interval itself is shorter."""
+SHORTEST_SHARE = 0.1
+"""Of an interval: the first poll after joining is followed by another one no sooner."""
 _NAME_BYTES = 16
 
 
@@ -59,7 +62,6 @@ class Agent:
         state, now = self.state, self.machine.now()
         identity = read_identity(state)
         policy, access_point = self._policy(identity, now, is_forced=is_forced)
-        _tell_problems(state, policy.problems, now)
         content = Content(self.machine.disk, state)
         next_due_at = apm.turn(
             policy,
@@ -73,20 +75,21 @@ class Agent:
         if policy.is_fresh:
             state.raise_mark("applied", state.mark("read_snapshot"))
         sent = self._report(identity, policy, access_point, now)
-        return Pass(self._next_poll_at(policy.settings, now), next_due_at, access_point, policy.problems, sent)
+        next_poll_at = state.time("next_poll_at") or now
+        return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent)
 
     def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
-        """The policy, polled for when the last poll is long enough ago. Shape: with it the CAP that served."""
+        """The policy, polled for when a poll is due. Shape: with it the CAP that served."""
         state = self.state
-        settings = view.held_settings(state)
-        polled_at = state.time("polled_at")
-        gap = timedelta(seconds=min(SHORTEST_GAP_SECONDS, settings.poll_interval_seconds if settings else 0))
-        if not is_forced and polled_at is not None and polled_at <= now < polled_at + gap:
+        if not is_forced and not self._is_poll_due(now):
             access_point = state.fact("access_point") or identity.access_point
             return view.policy_of(state, access_point=access_point, now=policy_poll.signed_now(state, now)), access_point
         polled = policy_poll.poll(state, identity, point_for=self.point_for, now=now, is_forced=is_forced)
         with state.transaction():
             state.remember_time("polled_at", now)
+            state.remember_time("next_poll_at", self._next_poll_at(identity, polled, now))
+            state.remember(apm.LOOK_AGAIN, "")
+            _tell_problems(state, polled.policy.problems, now)
             _tell_unheld(state, polled.newly_deleted, now)
             entry = published.held_entry(state)
             if entry is not None and entry.entry is not None and entry.is_stated:
@@ -98,10 +101,11 @@ class Agent:
         state, settings = self.state, policy.settings
         holding, applied = apm.holding(state, policy), state.mark("applied")
         entry = published.held_entry(state)
-        if entry is None or entry.entry is None or entry.entry.state is not ClientState.MEMBER:
+        if not view.is_member(entry):
+            reports.bound(state, settings, now)
             return self._send(identity, settings, access_point, now)
         with state.transaction():
-            if self._is_heartbeat_due(settings, now):
+            if self._is_heartbeat_due(settings, now) and reports.has_room(state, settings):
                 discovery = Discovery(
                     facts=self.machine.facts(),
                     packages=tuple(sorted(published.held_package_ids(state))),
@@ -129,9 +133,30 @@ class Agent:
         last = self.state.time("heartbeat_at")
         return last is None or not last <= now < last + timedelta(seconds=settings.heartbeat_interval_seconds)
 
-    def _next_poll_at(self, settings: AgentSettings, now: datetime) -> datetime:
-        """One interval on, with the first one after joining spread over it, so that clients that joined together part."""
-        return now + timedelta(seconds=settings.poll_interval_seconds)
+    def _is_poll_due(self, now: datetime) -> bool:
+        """Whether an interval has passed; or whether something is about to begin, whose assignment is looked at again first."""
+        state, settings = self.state, view.held_settings(self.state)
+        polled_at, next_poll_at = state.time("polled_at"), state.time("next_poll_at")
+        if settings is None or polled_at is None or next_poll_at is None or now < polled_at or now >= next_poll_at:
+            return True
+        gap = timedelta(seconds=min(SHORTEST_GAP_SECONDS, settings.poll_interval_seconds))
+        return now >= polled_at + gap and apm.is_to_look_again(state, since=polled_at, now=now)
+
+    def _next_poll_at(self, identity: Identity, polled: Polled, now: datetime) -> datetime:
+        """One interval on, in step with the polls before; sooner where no CAP served.
+
+        The first one is spread, and a poll out of turn moves none after it: clients that joined together part and stay apart.
+        """
+        state, interval = self.state, timedelta(seconds=max(1, polled.policy.settings.poll_interval_seconds))
+        if polled.access_point is None:
+            retry_at = pauses.first_end(state, policy_poll.access_points(state, identity), now)
+            return min(now + interval, retry_at or now + interval)
+        if state.fact("has parted"):
+            ahead = ((state.time("next_poll_at") or now) - now) % interval
+            return now + (ahead if ahead >= interval / 2 else ahead + interval)
+        state.remember("has parted", "yes")
+        share = int.from_bytes(self.machine.random_bytes(2), "big") / 0xFFFF
+        return now + interval * max(share, SHORTEST_SHARE)
 
 
 def _tell_unheld(state: State, packages: tuple[PackageId, ...], now: datetime) -> None:

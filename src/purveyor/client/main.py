@@ -16,6 +16,7 @@ from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy import poll, view
+from purveyor.client.sentinel import FULL_PASS_SECONDS
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State, open_state
@@ -115,7 +116,7 @@ def leave(state_folder: Path) -> None:
 
 
 def check(state_folder: Path) -> list[Finding]:
-    """What is well and what is not: membership, CAP, last poll, trust, disk, pending reports. Asks nobody but the CAP's timestamp."""
+    """What is well and what is not: membership, CAP, last poll, trust, disk, reports. Asks nobody but for the CAP's timestamp."""
     if not (state_folder / STATE_FILE).exists():
         raise RefusedError(f"{state_folder} holds no agent's state; `purveyor client join` makes one")
     parts = parts_of(state_folder)
@@ -161,7 +162,7 @@ def _last_poll(state: State, now: datetime) -> Finding:
     settings = view.held_settings(state)
     if polled_at is None or settings is None:
         return Finding(subject="last poll", is_well=False, words="this client has not polled yet")
-    is_late = now - polled_at > timedelta(seconds=2 * settings.poll_interval_seconds)
+    is_late = now - polled_at > timedelta(seconds=FULL_PASS_SECONDS + 2 * settings.poll_interval_seconds)
     return Finding(subject="last poll", is_well=not is_late, words=f"polled at {polled_at:%Y-%m-%d %H:%M:%S} UTC")
 
 

@@ -84,13 +84,22 @@ def gather(
             add_item(state, identity, body, applied=applied, holding=holding, incarnation=settings.incarnation, now=now)
             tx.execute("delete from message where id <= ?", (rows[-1][0],))
         room -= 1
-    _bound_messages(state, settings.spool_limit * 2, now)
+    bound(state, settings, now)
+
+
+def has_room(state: State, settings: AgentSettings) -> bool:
+    """Whether another item may be spooled."""
+    return int(state.connection.execute("select count(*) from item").fetchone()[0]) < settings.spool_limit
 
 
 def acknowledge(state: State, received: int) -> None:
-    """Lets go of the items that the site says it has."""
+    """Lets go of the items that the site says it has.
+
+    Numbers that it has are never given again: a state folder that was restored from an old copy would else pass for a clone.
+    """
     with state.transaction() as tx:
         tx.execute("delete from item where sequence <= ?", (received,))
+        tx.execute("update identity set next_sequence = ? where next_sequence <= ?", (received + 1, received))
 
 
 def send(
@@ -144,8 +153,9 @@ def _fitting(sizes: Sequence[int]) -> int:
     return max(1, sum(total <= MESSAGES_BYTES for total in totals))
 
 
-def _bound_messages(state: State, limit: int, now: datetime) -> None:
-    """Drops what no longer fits, what is not a result first; and tells that something was lost."""
+def bound(state: State, settings: AgentSettings, now: datetime) -> None:
+    """Drops messages that no longer fit, what is not a result first; and tells that something was lost."""
+    limit = settings.spool_limit * 2
     count = int(state.connection.execute("select count(*) from message").fetchone()[0])
     if count <= limit:
         return

@@ -101,10 +101,13 @@ def log_lines(folder: Path, count: int) -> list[str]:
     return last_lines(folder / LOG_FILE, count)
 
 
-def main(folder: Path) -> int:
-    """Makes one pass for the sentinel. Shape: 0 when it was made, 1 when it could not be; the reason is in the log."""
+def main(folder: Path, *, is_asked: bool = False) -> int:
+    """Makes one pass for the sentinel; where a person asked for it, one that polls.
+
+    Shape: 0 when it was made, 1 when it could not be; the reason is in the log.
+    """
     try:
-        run_pass(folder, is_forced=False, waits=False)
+        run_pass(folder, is_forced=is_asked, waits=False)
     except PurveyorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -143,10 +146,11 @@ def _plan(parts: Parts, made: Pass) -> sentinel.Plan:
         for path in (poll.TIMESTAMP, poll.shard_path(read_identity(state), settings)):
             url = f"{made.access_point.rstrip('/')}/{path}"
             polls.append(sentinel.Poll(url, published.tag_of(state, parts.point_for(made.access_point).url, path)))
+    soonest = parts.machine.now() + apm.SHORTEST_PAUSE  # whatever is overdue: nothing spins
     return sentinel.Plan(
         polls=tuple(polls),
         next_poll_at=made.next_poll_at.timestamp(),
-        next_due_at=min(due).timestamp() if due else None,
+        next_due_at=max(min(due), soonest).timestamp() if due else None,
         interval_seconds=float(interval),
     )
 
@@ -156,7 +160,7 @@ def _next_report_at(parts: Parts, settings: AgentSettings | None) -> datetime | 
     if settings is None:
         return None
     state, now = parts.state, parts.machine.now()
-    last = state.time("heartbeat_at")
+    last = state.time("heartbeat_at") if view.is_member(published.held_entry(state)) else None
     times = [] if last is None else [last + timedelta(seconds=settings.heartbeat_interval_seconds)]
     unsent = now + timedelta(seconds=min(settings.retry_seconds, settings.poll_interval_seconds))
     for sent_at, send_count in state.connection.execute("select sent_at, send_count from item"):
@@ -166,4 +170,4 @@ def _next_report_at(parts: Parts, settings: AgentSettings | None) -> datetime | 
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), is_asked=sentinel.ASKED in sys.argv[2:]))

@@ -26,11 +26,15 @@ from typing import NamedTuple, Protocol
 PLAN = "next.json"
 LOCK = "sentinel.lock"
 RUNS = "runs"
+ASKED = "asked"
+"""The word that a worker is given when a person asked for the pass."""
 LONGEST_SLEEP_SECONDS = 60.0
 WATCH_SECONDS = 1.0
 FULL_PASS_SECONDS = 86_400.0
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 3600.0
+LONGEST_WAIT = 1.5
+"""How many intervals a look is away at most, whatever the clock says."""
 JITTER = 0.1
 """The share of an interval by which the first look after a start is put off at most: a fleet that starts together parts."""
 
@@ -179,7 +183,7 @@ class Sentinel:
     def _take_plan(self) -> None:
         self.plan = read_plan(self.folder)
         if self.plan is not None:
-            wait = min(max(0.0, self.plan.next_poll_at - time.time()), self.plan.interval_seconds)
+            wait = min(max(0.0, self.plan.next_poll_at - time.time()), LONGEST_WAIT * self.plan.interval_seconds)
             self.next_look_at = time.monotonic() + wait
 
     def _runs(self) -> set[str]:
@@ -251,7 +255,7 @@ def wait(sentinel: Sentinel) -> None:
     is_asked = False
     while True:
         if is_asked or sentinel.reason():
-            ended = started(sentinel.worker)
+            ended = started([*sentinel.worker, ASKED] if is_asked else sentinel.worker)
             if ended.is_ending:
                 return
             sentinel.passed(ended.exit_code)

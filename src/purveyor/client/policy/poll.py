@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.client import trust
-from purveyor.client.policy import conclude, view
+from purveyor.client.policy import conclude, pauses, view
 from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
-from purveyor.client.state.published import HeldEntry, PointMemory
+from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
 from purveyor.client.trust import Trusted
 from purveyor.transport.interface import Answer, Point
@@ -27,8 +27,6 @@ from purveyor.wire.status_messages import StatusId
 
 TIMESTAMP = "clidata.box/timestamp.json"
 ROOT_INTERVAL = timedelta(days=1)
-FIRST_BACK_OFF_SECONDS = 60
-LONGEST_BACK_OFF_SECONDS = 1800
 
 
 class Polled(NamedTuple):
@@ -55,15 +53,15 @@ def poll(
     newly_deleted: list[PackageId] = []
     served_by: str | None = None
     for url in access_points(state, identity):
-        memory = published.point_memory(state, url)
-        if not is_forced and is_left_alone(memory, now):
-            problems.append(Problem(about=url, reason=state.fact(f"trouble {url}")))
+        if not is_forced and pauses.ends_at(state, url, now) is not None:
+            problems.append(pauses.trouble_of(state, url))
             continue
         try:
             served = _poll_at(state, identity, point_for(url), now)
         except (UnavailableError, RejectedError) as error:
-            _remember_failure(state, url, memory.failures + 1, str(error), now)
-            problems.append(Problem(about=url, reason=str(error)))
+            settings = view.held_settings(state)
+            interval_seconds = settings.poll_interval_seconds if settings else pauses.FIRST_BACK_OFF_SECONDS
+            problems.append(pauses.begin(state, url, error, interval_seconds=interval_seconds, now=now))
             continue
         published.remember_point(state, url, failures=0, next_try_at=None)
         problems += served.problems
@@ -85,11 +83,6 @@ def access_points(state: State, identity: Identity) -> tuple[str, ...]:
     last = state.fact("access_point") or identity.access_point
     named = [view.resolved(point.url, last, settings.site) for point in settings.access_points] if settings else []
     return tuple(dict.fromkeys([last, *named, identity.access_point]))
-
-
-def is_left_alone(memory: PointMemory, now: datetime) -> bool:
-    """Whether a CAP that failed lately is not asked yet. A time further away than any pause is what a wrong clock left."""
-    return memory.next_try_at is not None and now < memory.next_try_at <= now + timedelta(seconds=LONGEST_BACK_OFF_SECONDS)
 
 
 def signed_now(state: State, now: datetime) -> datetime:
@@ -310,13 +303,3 @@ def _clock_differs(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
         return ()
     reason = f"a new timestamp expired at {timestamp.expires:%Y-%m-%d %H:%MZ}, and the clock here is at {now:%Y-%m-%d}"
     return (Problem(about="the clock", reason=reason, status=StatusId.CLOCK_DIFFERS),)
-
-
-def _remember_failure(state: State, url: str, failures: int, reason: str, now: datetime) -> None:
-    """Leaves a CAP alone for a while: first for no longer than a poll interval, then ever longer."""
-    settings = view.held_settings(state)
-    first = min(FIRST_BACK_OFF_SECONDS, settings.poll_interval_seconds if settings else FIRST_BACK_OFF_SECONDS)
-    seconds = min(LONGEST_BACK_OFF_SECONDS, first * 2 ** min(failures - 1, 10))
-    with state.transaction():
-        published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))
-        state.remember(f"trouble {url}", reason)

@@ -87,7 +87,7 @@ class Walk:
                 self.state.raise_mark("timestamp", self.trusted.timestamp.version)
                 issued_at, rhythm_seconds = self.trusted.rhythm()
                 self.state.remember("rhythm_seconds", str(rhythm_seconds))
-                if issued_at is not None:  # of the newest version: so a site whose clock was ahead for a while is understood again
+                if issued_at is not None:  # of the newest version, not the highest: a site's clock that was ahead can be mended
                     self.state.remember_time("newest_signed", issued_at)
             if self.trusted.snapshot is not None:
                 self.state.raise_mark("snapshot", self.trusted.snapshot.version)

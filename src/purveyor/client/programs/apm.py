@@ -27,6 +27,8 @@ from purveyor.wire.settings import AgentSettings
 
 SHORTEST_PAUSE = timedelta(seconds=1)
 """No turn asks for the next one sooner: nothing spins (Q240921, Q302535)."""
+LOOK_AGAIN = "look again"
+"""The fact that a pass went on for so long that the assignments are to be read again."""
 LOOK_SECONDS = 60
 """A run is looked at after this long, then after ever longer times; its end is noticed by the sentinel before."""
 
@@ -56,6 +58,8 @@ def turn(
     runs = Runs(bench=bench, policy=policy, content=content, point_for=point_for, standings=standings)
     runs.drop_orphans()
     has_ended = _run_due(runs, site)
+    if has_ended:
+        forget_deleted(bench, policy, content)
     if has_ended or runs.has_fetched:
         _evict(runs)
     return _next_due(runs)
@@ -69,6 +73,17 @@ def jobs(state: State) -> list[Job]:
 def is_running(state: State) -> bool:
     """Whether a program was started and is not yet settled."""
     return any(job.state is JobState.RUNNING for job in records.open_jobs(state))
+
+
+def is_to_look_again(state: State, *, since: datetime, now: datetime) -> bool:
+    """Whether the site is to be asked before what is next: a job has come to its time since the last poll, or a pass was long."""
+    jobs = records.open_jobs(state)
+    is_begun = any(job.is_root and job.kind is Kind.RUN and job.state in RUNNABLE and _is_within(job, since, now) for job in jobs)
+    return is_begun or bool(state.fact(LOOK_AGAIN))
+
+
+def _is_within(job: Job, since: datetime, now: datetime) -> bool:
+    return job.due_at is not None and since < job.due_at <= now
 
 
 def has_ended_run(state: State, machine: Machine) -> bool:
@@ -173,6 +188,7 @@ def _next_due(runs: Runs) -> datetime | None:
     running = [job for job in open_jobs if job.state is JobState.RUNNING]
     times: list[datetime] = [_next_look(job, bench.now) for job in running]
     if runs.is_late:
+        bench.state.remember(LOOK_AGAIN, "yes")
         times.append(bench.now)
     if not runs.is_busy():
         uninstall_due = removal.next_due(bench, policy)

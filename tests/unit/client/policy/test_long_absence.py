@@ -1,4 +1,4 @@
-"""Polls after a clock that jumped, a long time away, at a site that speaks in newer words, and on a machine of another site before."""
+"""Polls after a clock that jumped, after a long time away, in newer words than the agent's, and after another site."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def set_back(site: SmallSite) -> None:
 # --- clocks ---
 
 
-def test_a_cap_that_failed_while_the_clock_was_ahead_is_asked_again_once_it_is_right(site: SmallSite, client: SmallClient) -> None:
+def test_a_cap_that_failed_while_the_clock_was_ahead_is_asked_again(site: SmallSite, client: SmallClient) -> None:
     site.boxes.cut()
     client.poll(after=YEAR)
     site.boxes.mend()
@@ -174,9 +174,7 @@ def test_where_all_caps_keep_newer_timestamps_back_the_first_serves(mirror: Memo
     assert mirror.requests
 
 
-def test_the_trouble_of_caps_lasts_until_they_are_asked_again(
-    site: SmallSite, mirror: MemoryBoxes, roaming: SmallClient
-) -> None:
+def test_the_trouble_of_caps_lasts_until_they_are_asked_again(site: SmallSite, mirror: MemoryBoxes, roaming: SmallClient) -> None:
     site.boxes.cut()
     mirror.cut()
     first = roaming.poll(after=HOUR)
