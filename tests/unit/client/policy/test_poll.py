@@ -1,13 +1,15 @@
 """A poll at a CAP in memory: what it asks, what it accepts, and what it concludes from less than everything."""
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from tuf.api.metadata import Timestamp
 
 from purveyor.client.state import published
-from purveyor.lab.transport import MemoryBoxes
+from purveyor.lab.transport import MemoryBoxes, MemoryPoint
+from purveyor.transport.interface import Answer
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import collection_id, package_id
@@ -167,6 +169,36 @@ def test_a_shard_of_an_older_publication_than_the_metadata_says_nothing_of_what_
     site.publish(renew="snapshot")
     client.site.say({client.identity.client: member(COLLECTION)})
     assert offered(client) == [PACKAGE]
+
+
+def test_a_publication_between_the_two_reads_of_a_poll_is_taken_whole(site: SmallSite, client: SmallClient) -> None:
+    """The shard is newer than the timestamp that was read before it: the timestamp is read once more."""
+
+    def publish() -> None:
+        site.add_packages(package("S0100002", 1))
+        site.offer(key_of("S0100002"), collection=COLLECTION)
+        site.say({client.identity.client: member(COLLECTION)})
+
+    site.publish(renew="timestamp")
+    client.point_for = lambda url: Racing(site.point(client.name), publish)  # type: ignore[method-assign]
+    assert offered(client, after=HOUR) == ["S0100002"]
+
+
+class Racing:
+    """A CAP at which something is published right after the timestamp was read for the first time."""
+
+    def __init__(self, point: MemoryPoint, publish: Callable[[], None]) -> None:
+        self.point = point
+        self.url = point.url
+        self.publish: Callable[[], None] | None = publish
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        """As the CAP itself."""
+        answer = self.point.read(path, limit_bytes=limit_bytes, tag=tag)
+        if path == BOTH_READS[0] and self.publish is not None:
+            self.publish()
+            self.publish = None
+        return answer
 
 
 def test_an_entry_missing_from_the_shard_says_nothing(site: SmallSite, client: SmallClient) -> None:
