@@ -19,6 +19,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 TEST_PACKAGES := nginx=nginx-light /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg
+BENCHES ?= agent polls publish receive lab sizes
 BENCH_PACKAGES := $(TEST_PACKAGES) wrk=wrk
 
 help:
@@ -48,7 +49,7 @@ check: setup
 
 bench: setup
 	tools/install-debian-packages.sh $(BENCH_PACKAGES)
-	for bench in bench/[a-z]*.py; do echo "== $$bench"; $(VENV)/bin/python "$$bench" $(ARGS); done
+	for bench in $(BENCHES); do echo "== $$bench"; $(VENV)/bin/python -m "bench.$$bench" $(ARGS); done
 
 docs: setup
 	$(VENV)/bin/python tools/write_status_messages.py > docs/status-messages.md.new
