@@ -155,7 +155,7 @@ def story_of_a_receipt() -> None:
         stage.fleet.settle()
         package_is_forgotten(stage)
         for client in stage.fleet.clients:
-            assert client.receipts() == [stage.subject], client.name
+            assert client.receipts() == [stage.subject], f"{client.name} has lost the receipt"
             assert list(client.machine.disk.files("receipts").values()) == [b"the subject's program"]
             assert stage.fleet.ran(client, REMOVE) == 0
 

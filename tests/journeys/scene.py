@@ -132,7 +132,8 @@ def nobody_has_asked_for(stage: Scene, package: PackageId, *, since: datetime) -
 def package_is_forgotten(stage: Scene) -> None:
     """No client holds anything of the subject's package, and all remember the neighbour."""
     for client in stage.fleet.clients:
-        assert stage.fleet.holds_anything_of(client, stage.package) == [], client.name
+        held = stage.fleet.holds_anything_of(client, stage.package)
+        assert held == [], f"{client.name} still holds {held}"
         left = {path: content for path, content in client.machine.disk.files().items() if content in FILES.values()}
         assert all(path.startswith("receipts/") for path in left), left
         assert remembers(client, stage.neighbour), f"{client.name} has forgotten the neighbour"

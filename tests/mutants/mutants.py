@@ -31,10 +31,11 @@ Patch = pytest.MonkeyPatch
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """How the rule is broken, and the story that tells."""
+    """How the rule is broken, the story that tells, and in what words."""
 
     apply: Callable[[Patch], None]
     story: Callable[[], object]
+    noticed_as: str
 
 
 def _forget_when_not_offered(patch: Patch) -> None:
@@ -190,30 +191,42 @@ def _forget_what_runs(patch: Patch) -> None:
 
 
 MUTANTS = {
-    "forget_when_not_offered": Mutant(_forget_when_not_offered, lambda: story_of("paused", "advertisement", When.AFTER)),
-    "forget_when_not_offered, dependency": Mutant(
-        _forget_when_not_offered, lambda: story_of("a dependency only", "advertisement", When.AFTER)
+    "forget_when_not_offered": Mutant(
+        _forget_when_not_offered, lambda: story_of("paused", "advertisement", When.AFTER), "has forgotten"
+    ),
+    "forget_when_not_offered, a dependency": Mutant(
+        _forget_when_not_offered, lambda: story_of("a dependency only", "advertisement", When.AFTER), "subject.exe /q'\\): [2-9]"
     ),
     "forget_when_not_offered, left": Mutant(
-        _forget_when_not_offered, lambda: story_of("left the collection", "collection", When.DURING)
+        _forget_when_not_offered, lambda: story_of("left the collection", "collection", When.DURING), "has forgotten"
     ),
-    "forget_when_pkg_missing": Mutant(_forget_when_pkg_missing, faults.story_of_a_damaged_package_file),
+    "forget_when_pkg_missing": Mutant(_forget_when_pkg_missing, faults.story_of_a_damaged_package_file, "has forgotten"),
     "believe_empty_folder": Mutant(
-        _believe_empty_folder, lambda: story_of("empty folder", "package, running finishes", When.DURING)
+        _believe_empty_folder, lambda: story_of("empty folder", "package, running finishes", When.DURING), "has forgotten"
     ),
-    "delete_by_absence_in_stale_bin": Mutant(_delete_by_absence_in_stale_bin, faults.story_of_damaged_bins),
-    "rerun_after_disable": Mutant(_rerun_after_disable, lambda: story_of("disabled", "program", When.AFTER)),
+    "delete_by_absence_in_stale_bin": Mutant(_delete_by_absence_in_stale_bin, faults.story_of_damaged_bins, "never ran"),
+    "rerun_after_disable": Mutant(_rerun_after_disable, lambda: story_of("disabled", "program", When.AFTER), "has forgotten"),
     "rerun_on_new_advertisement": Mutant(
-        _rerun_on_new_advertisement, lambda: story_of("a dependency only", "advertisement", When.AFTER)
+        _rerun_on_new_advertisement, lambda: story_of("a dependency only", "advertisement", When.AFTER), "subject.exe /q'\\): 2"
     ),
     "start_before_store": Mutant(
-        _start_before_store, lambda: power_cuts.story_of_client_power_cuts(IfInterrupted.LEAVE, is_detectable=False)
+        _start_before_store,
+        lambda: power_cuts.story_of_client_power_cuts(IfInterrupted.LEAVE, is_detectable=False),
+        "it was started twice",
     ),
-    "acknowledge_before_commit": Mutant(_acknowledge_before_commit, power_cuts.story_of_an_acknowledgement_cut_off),
-    "ignore_highest_package": Mutant(_ignore_highest_package, faults.story_of_offers_before_packages),
-    "accept_older_shard": Mutant(_accept_older_shard, faults.story_of_an_older_shard_on_the_day),
-    "never_conclude_deletion": Mutant(_never_conclude_deletion, story_of_a_deletion),
-    "forget_the_neighbours": Mutant(_forget_the_neighbours, story_of_a_deletion),
-    "forget_the_receipt": Mutant(_forget_the_receipt, faults.story_of_a_receipt),
-    "forget_what_runs": Mutant(_forget_what_runs, lambda: faults.story_of_a_run_under_way(faults.RunningChoice.FINISH)),
+    "acknowledge_before_commit": Mutant(
+        _acknowledge_before_commit, power_cuts.story_of_an_acknowledgement_cut_off, "it acknowledged before it had forgotten"
+    ),
+    "ignore_highest_package": Mutant(_ignore_highest_package, faults.story_of_offers_before_packages, "never ran"),
+    "accept_older_shard": Mutant(_accept_older_shard, faults.story_of_an_older_shard_on_the_day, "did not run on its day"),
+    "never_conclude_deletion": Mutant(_never_conclude_deletion, story_of_a_deletion, "still holds"),
+    "forget_the_neighbours": Mutant(
+        _forget_the_neighbours, story_of_a_deletion, "the history of another package was touched|has forgotten the neighbour"
+    ),
+    "forget_the_receipt": Mutant(_forget_the_receipt, faults.story_of_a_receipt, "has lost the receipt"),
+    "forget_what_runs": Mutant(
+        _forget_what_runs,
+        lambda: faults.story_of_a_run_under_way(faults.RunningChoice.FINISH),
+        "what still runs is counted as forgotten",
+    ),
 }

@@ -9,5 +9,5 @@ from mutants.mutants import MUTANTS
 def test_a_broken_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS[name]
     mutant.apply(monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=mutant.noticed_as):
         mutant.story()

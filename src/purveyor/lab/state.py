@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 Values = list[object] | tuple[object, ...] | dict[str, object]
 
@@ -18,10 +19,8 @@ class LabConnection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Values = (), /) -> sqlite3.Cursor:  # type: ignore[override]  # we bind fewer kinds
         """Runs one statement, the power allowing."""
-        if self.before_effect is not None:
-            word = sql.lstrip()[:8].lower()
-            if word.startswith("commit") or (not self.in_transaction and word.startswith(_WRITES)):
-                self.before_effect("commit")
+        if self.before_effect is not None and (_is_commit(sql) or (not self.in_transaction and _is_write(sql))):
+            self.before_effect("commit")
         return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Values], /) -> sqlite3.Cursor:  # type: ignore[override]  # the same
@@ -40,3 +39,13 @@ class LabConnection(sqlite3.Connection):
 def memory_connection() -> LabConnection:
     """A fresh database in memory; nothing in it counts as an effect until `before_effect` is set."""
     return sqlite3.connect(":memory:", factory=LabConnection)
+
+
+@lru_cache(maxsize=1000)
+def _is_commit(sql: str) -> bool:
+    return sql.lstrip().lower().startswith("commit")
+
+
+@lru_cache(maxsize=1000)
+def _is_write(sql: str) -> bool:
+    return sql.lstrip().lower().startswith(_WRITES)
