@@ -135,7 +135,7 @@ def _resumed(state: State) -> Identity:
             f"this client is already a member of site {identity.site}; `purveyor client leave` comes before joining another"
         )
     if held is not None and held.entry is not None and held.entry.state is ClientState.REJOIN:
-        raise RefusedError(f"site {identity.site} asks for a new identity: `purveyor client leave --forget`, then join again")
+        raise RefusedError(f"site {identity.site} asks for a new identity: `purveyor client leave`, then join again")
     return identity
 
 

@@ -5,14 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from purveyor.client import reports, running
+from purveyor.client import join, reports, running
 from purveyor.client.main import Parts
+from purveyor.client.programs import records
 from purveyor.client.state import published
 from purveyor.client.state.identity import next_sequence, read_identity
 from purveyor.lab.client import LabClient
-from purveyor.lab.fleet import POLL_INTERVAL, Fleet
+from purveyor.lab.fleet import CAP_URL, POLL_INTERVAL, Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import resources
+from purveyor.wire.jobs import JobState
+from purveyor.wire.package_info import Command, Uninstall
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.status_messages import StatusId
 
@@ -49,7 +52,7 @@ def plan_of(client: LabClient) -> tuple[float, float | None]:
 def test_a_program_that_runs_for_hours_makes_no_poll_more(fleet: Fleet) -> None:
     [client] = fleet.clients
     fleet.script(LONG, Script(seconds=5 * 3600))
-    program = fleet.admin.add_program(fleet.admin.add_package("Long"), "install", LONG)
+    program = fleet.admin.add_program(fleet.admin.add_package("Long"), "install", LONG, max_run_seconds=6 * 3600)
     fleet.admin.advertise(program)
     before = len(polls_of(fleet, client))
     fleet.advance_polls(8)
@@ -143,3 +146,37 @@ def test_a_client_restored_from_an_old_copy_gives_no_number_twice(fleet: Fleet) 
     assert next_sequence(state) == used + 1
     assert read_identity(state).client == client.id
     assert published.held_entry(state) is not None
+
+
+# --- leaving ---
+
+
+def test_a_program_that_runs_while_its_machine_leaves_is_watched_to_its_end(fleet: Fleet) -> None:
+    [client] = fleet.clients
+    fleet.script(LONG, Script(seconds=5 * 3600))
+    program = fleet.admin.add_program(fleet.admin.add_package("Long"), "install", LONG, max_run_seconds=6 * 3600)
+    fleet.admin.advertise(program)
+    fleet.advance_polls(2)
+    join.leave(client.machine.state, client.machine, point_for=client.point_for)
+    assert [job.state for job in records.jobs(client.machine.state)] == [JobState.RUNNING]
+    client.join(CAP_URL, fleet.new_join_code())
+    fleet.advance_polls(8)
+    assert fleet.ran(client, LONG) == 1
+    assert records.history_of(client.machine.state, program).has_succeeded
+
+
+# --- what is removed and deleted ---
+
+
+def test_nothing_of_a_package_is_left_when_it_was_removed_and_deleted(fleet: Fleet) -> None:
+    [client] = fleet.clients
+    uninstall = Uninstall(command=Command(argv=("remove.exe",)))
+    program = fleet.admin.add_program(fleet.admin.add_package("Short-lived"), "install", "install.exe", uninstall=uninstall)
+    fleet.admin.advertise(program)
+    fleet.advance_polls(2)
+    assert client.receipts() == [program]
+    fleet.admin.delete_package(program.package, with_uninstall=True)
+    fleet.advance_polls(6)
+    assert fleet.ran(client, "remove.exe") == 1
+    assert client.receipts() == []
+    assert fleet.holds_anything_of(client, program.package) == []

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import ClientId, SiteCode, client_id_of
+from purveyor.wire.jobs import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,12 @@ def next_sequence(state: State) -> int:
 
 
 def forget_identity(state: State) -> None:
-    """Forgets who this client was, and all that its site ever said."""
-    tables = ("identity", "mark", "fact", "trusted", "target", "tag", "point", "item", "message", "job", "deleted")
+    """Forgets who this client was, and all that its site ever said. A program that runs is still watched to its end."""
+    tables = ("identity", "mark", "fact", "trusted", "target", "tag", "point", "item", "message", "deleted")
     with state.transaction() as tx:
         for table in tables:
             tx.execute(f"delete from {table}")  # noqa: S608 - names from the tuple above
+        tx.execute(
+            "delete from job where coalesce(json_extract(cast(content as text), '$.state'), '') not in (?, ?)",
+            (JobState.RUNNING.value, JobState.RESTART_PENDING.value),
+        )
