@@ -173,6 +173,25 @@ def test_whoever_looks_during_a_power_cut_sees_only_what_is_whole() -> None:
     assert effect > 10
 
 
+def test_a_timestamp_that_outlasts_a_power_cut_leads_to_what_outlasted_it_too() -> None:
+    """A disk may keep the newest of its unsynced writes and lose those before it: so all is synced before the timestamp."""
+    path = "clidata.box/timestamp.json"
+    kept = 0
+    for effect in range(1, 60):
+        site = busy_site()
+        before = site.boxes.files[path]
+        site.power.fail_at(effect)
+        try:
+            site.turn()
+        except PowerCut:
+            newest = site.boxes.files[path]
+            site.boxes.power_cut()
+            site.boxes.files[path] = newest
+            kept += newest != before
+            assert_whole(site)
+    assert kept
+
+
 def assert_whole(site: PublishingSite) -> None:
     """Everything that the timestamp leads to lies in the boxes."""
     from small_site import SmallSite  # noqa: PLC0415
