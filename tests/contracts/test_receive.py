@@ -161,9 +161,7 @@ def test_old_refusals_are_forgotten(site: Receiving) -> None:
     assert [row.client_id for row in site.rows(schema.refusal)] == [Machine("pc-9").id]
 
 
-def test_a_flood_of_machines_without_a_code_never_outgrows_what_is_kept(
-    site: Receiving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flood_of_machines_without_a_code_never_outgrows_what_is_kept(site: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusals, "REFUSALS_KEPT", 5)
     monkeypatch.setattr(storing, "UNKNOWN_A_TURN", 10)
     for flood in range(3):

@@ -7,7 +7,10 @@ from purveyor.cli.output import Output, Progress, counted, size
 from purveyor.cli.rest import Rest
 from purveyor.content import take_in
 from purveyor.content.take_in import TakenIn
+from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import File
+
+ATTEMPTS = 3
 
 
 def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
@@ -16,6 +19,18 @@ def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
     Errors: RefusedError when the source cannot be read or is being changed; as `Rest`.
     """
     taken_in = _read(output, source)
+    for attempt in range(1, ATTEMPTS + 1):
+        _send_missing(rest, output, taken_in)
+        try:
+            rest.put_bytes(f"/content/manifests/{taken_in.sha256}", taken_in.content)
+            break
+        except RefusedError:  # what the site had when it was asked has gone since, with a package that was purged
+            if attempt == ATTEMPTS:
+                raise
+    return taken_in.sha256
+
+
+def _send_missing(rest: Rest, output: Output, taken_in: TakenIn) -> None:
     plan = rest.post_bytes("/content/plan", taken_in.content)
     missing = {entry["sha256"] for entry in plan["missing"]}
     total_bytes = sum(entry["size_bytes"] for entry in plan["missing"])
@@ -29,8 +44,6 @@ def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
         if file.sha256 in missing:
             missing.discard(file.sha256)
             rest.upload(f"/content/files/{file.sha256}", _counted(taken_in, file, progress), file.size_bytes)
-    rest.put_bytes(f"/content/manifests/{taken_in.sha256}", taken_in.content)
-    return taken_in.sha256
 
 
 def _read(output: Output, source: Path) -> TakenIn:

@@ -146,14 +146,24 @@ class ContentStore:
         """Removes one file that nothing needs; gives the bytes freed. Errors: UnavailableError."""
         return self._remove(file_path(checked_digest(sha256)))
 
-    def walk(self) -> Iterator[Stored]:
-        """Every complete file and manifest that lies here, by what is on disk, in no order. Errors: UnavailableError."""
+    def walk(self, *, until: float | None = None) -> Iterator[Stored]:
+        """Every complete file and manifest that lies here, by what is on disk, in no order; only those written before `until`.
+
+        Units: seconds since 1970, as the file system counts them.
+        Errors: UnavailableError.
+        """
         try:
             for folder in ("manifests", *(f"files/{name}" for name in os.listdir(self.folder / "files"))):
                 for entry in os.scandir(self.folder / folder):
-                    yield Stored(f"{folder}/{entry.name}", entry.name, entry.stat(follow_symlinks=False).st_size)
+                    seen = entry.stat(follow_symlinks=False)
+                    if until is None or seen.st_mtime < until:
+                        yield Stored(f"{folder}/{entry.name}", entry.name, seen.st_size)
         except OSError as error:
             raise UnavailableError(f"the content store {str(self.folder)!r} cannot be read: {error.strerror}") from error
+
+    def remove(self, stored: Stored) -> int:
+        """Removes one thing that `walk` found; gives the bytes freed. Errors: UnavailableError."""
+        return self._remove(stored.path)
 
     def _write(self, path: str, pieces: Iterable[bytes]) -> int:
         final = self.folder / path

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from purveyor.site_server.publish import audit, content, retirement
+from purveyor.site_server.publish import audit, content, leftovers, retirement
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.receive import ageing
 from purveyor.site_server.receive import turn as receive
@@ -23,6 +23,7 @@ from purveyor.wire.errors import PurveyorError
 ITEMS_A_TURN = 2000
 AUDIT_INTERVAL = timedelta(hours=1)
 AGEING_INTERVAL = timedelta(minutes=10)
+SWEEP_INTERVAL = timedelta(days=1)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
 
 logger = logging.getLogger("purveyor.site")
@@ -49,6 +50,7 @@ class Executive:
     _place: audit.Place | None = field(default_factory=audit.Place)
     _next_audit_at: datetime | None = None
     _next_ageing_at: datetime | None = None
+    _next_sweep_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
 
@@ -145,7 +147,18 @@ class Executive:
             database=site.database, store=site.store, points=site.points, settings=site.settings(), now=site.clock()
         )
         self._note("content", kept.problems)
+        self._sweep()
         return kept.is_more
+
+    def _sweep(self) -> None:
+        """Once a day, the first time an hour after the start, content that nothing knows of is removed."""
+        now = self.site.clock()
+        if self._next_sweep_at is None:
+            self._next_sweep_at = now + AUDIT_INTERVAL
+        if now >= self._next_sweep_at:
+            self._next_sweep_at = now + SWEEP_INTERVAL
+            site = self.site
+            self._count(leftover_bytes=leftovers.sweep(database=site.database, store=site.store, points=site.points, now=now))
 
     def _note(self, component: str, problems: Iterable[str]) -> None:
         """Logs problems that stop nothing; one that lasts is not repeated at every turn."""

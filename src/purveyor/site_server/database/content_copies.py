@@ -198,6 +198,18 @@ def files_kept(tx: Connection, manifests: Sequence[str], *, point: str | None) -
     return frozenset(tx.execute(shared.where(file.c.manifest.in_(manifests))).scalars())
 
 
+def known_content(tx: Connection, digests: Sequence[str], *, point: str | None) -> frozenset[str]:
+    """Those of these digests that are manifests, or files of them, on a point, or in the store where none is given."""
+    manifest, file, copy = schema.manifest, schema.manifest_file, schema.content_copy
+    if point is None:
+        here = select(manifest.c.sha256).where(manifest.c.removed_at.is_(None))
+    else:
+        here = select(copy.c.manifest).where(copy.c.point == point)
+    manifests = here.where((manifest.c.sha256 if point is None else copy.c.manifest).in_(digests))
+    files = select(file.c.sha256).where(file.c.sha256.in_(digests), file.c.manifest.in_(here))
+    return frozenset((*tx.execute(manifests).scalars(), *tx.execute(files).scalars()))
+
+
 def add_freed(tx: Connection, manifest: str, freed_bytes: int) -> None:
     """Counts bytes as freed for the deleted packages that consisted of this manifest."""
     package, version = schema.package, schema.source_version
