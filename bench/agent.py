@@ -16,8 +16,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from socketserver import BaseRequestHandler, ThreadingTCPServer
 from socket import create_connection, socket
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 INTERVAL_SECONDS = 3
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -98,10 +98,13 @@ def _measure_agent(folder: Path, polls: int) -> None:
             after = (relay.requests, relay.up_bytes, relay.down_bytes, relay.connections, _cpu_seconds(agent.pid))
             requests, up, down, connections, cpu = (later - earlier for earlier, later in zip(before, after, strict=True))
             made = requests / 2
-            print(f"{made:.0f} polls that found nothing new: {requests / made:.1f} requests a poll over {connections / made:.1f} connections,")
-            print(f"  {up / made:.0f} bytes up and {down / made:.0f} bytes down a poll, {1000 * cpu / made:.0f} ms of CPU a poll on the client")
+            print(f"{made:.0f} polls that found nothing new; each, on average:")
+            print(f"  {requests / made:.1f} requests over {connections / made:.1f} connections,")
+            print(f"  {up / made:.0f} bytes up, {down / made:.0f} bytes down, {1000 * cpu / made:.0f} ms of CPU on the client")
             resident, proportional, count = _memory(agent.pid)
-            print(f"idle agent: {count} process(es), {resident / 1000:.1f} MB resident, {proportional / 1000:.1f} MB proportional")
+            print(
+                f"idle agent: {count} process(es), {resident / 1000:.1f} MB resident, {proportional / 1000:.1f} MB proportional"
+            )
             agent.terminate()
         server.terminate()
 

@@ -2,13 +2,13 @@
 
     python -m bench.publish [--clients 100000] [--folder DIR] [--database URL]
 
-Prints the rows and files there are, and for the first advertisement of a collection (its members' shards must name it from then on)
-and for a second one: seconds from sending the command until the new timestamp lies in the box, until the last shard lies there, and
-how many files were written and signatures made for it. Aim: under 1 s to the timestamp at 100,000 and at 1,000,000 clients.
+Prints the rows and files there are, and for the first advertisement of a collection (its members' shards must name it from
+then on) and for a second one: seconds from sending the command until the new timestamp lies in the box, until the last shard
+lies there, and how many files were written and signatures made for it. Aim: under 1 s to the timestamp, at 100,000 and at
+1,000,000 clients.
 """
 
 import argparse
-
 import subprocess
 import sys
 import tempfile
@@ -44,9 +44,8 @@ def measure(folder: Path, client_count: int, database_url: str) -> None:
     site = make_site(folder, client_count, database_url=database_url)
     collection = make_collection(site, "Bench", client_count)
     site.database.dispose()
-    print(
-        f"site of {client_count} registered clients, {len(shard_files(folder))} shards on disk, made in {time.perf_counter() - began:.1f} s"
-    )
+    made = time.perf_counter() - began
+    print(f"site of {client_count} registered clients, {len(shard_files(folder))} shards on disk, made in {made:.1f} s")
     with subprocess.Popen(
         [sys.executable, "-m", "purveyor.cli", "site", "run", str(folder), "--listen", "127.0.0.1:0"],
         stdout=subprocess.DEVNULL,
@@ -63,7 +62,13 @@ def measure(folder: Path, client_count: int, database_url: str) -> None:
                 _publish(
                     folder,
                     rest,
-                    {"package": package, "program": name, "collection": collection, "assignments": ["asap"], "is_confirmed": True},
+                    {
+                        "package": package,
+                        "program": name,
+                        "collection": collection,
+                        "assignments": ["asap"],
+                        "is_confirmed": True,
+                    },
                 )
         finally:
             process.terminate()

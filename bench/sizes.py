@@ -2,7 +2,8 @@
 
     python -m bench.sizes
 
-Prints the table of `docs/trust.md`. Signatures and files are real ones, made by the code that publishes; only the database is left out.
+Prints the table of `docs/trust.md`. Signatures and files are real ones, made by the code that publishes; only the database is
+left out.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ def main() -> None:
     head = " | ".join(f"{clients:,} clients, {packages:,} packages" for clients, packages, _ in SITES)
     print(f"| file | {head} | client's limit |\n| --- | {'--- | ' * (len(SITES) + 1)}".rstrip())
     for name, limit in _LIMITS.items():
-            print(f"| {name} | {' | '.join(f'{column[name]:,}' for column in columns)} | {f'{limit:,}' if limit else '–'} |")
+        print(f"| {name} | {' | '.join(f'{column[name]:,}' for column in columns)} | {f'{limit:,}' if limit else '-'} |")
 
 
 _LIMITS = {
@@ -112,7 +113,13 @@ def _shard(client_count: int, keys: Keys) -> bytes:
     entry = shards.Entry(state=shards.ClientState.MEMBER, received=1000, collections=collections)
     entries = {ClientId(hashlib.sha256(str(number).encode()).hexdigest()[:32]): entry for number in range(clients)}
     shard = shards.Shard(
-        generation=1, number=1, publication=10**6, snapshot=10**5, issued_at=_NOW, expires_at=_NOW + timedelta(days=14), entries=entries
+        generation=1,
+        number=1,
+        publication=10**6,
+        snapshot=10**5,
+        issued_at=_NOW,
+        expires_at=_NOW + timedelta(days=14),
+        entries=entries,
     )
     return shards.encode(shard, keys.private("lookup"))
 

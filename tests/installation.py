@@ -129,9 +129,7 @@ class Installation:
 
     def _started(self, log: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / log).open("ab") as file:
-            return subprocess.Popen(
-                _command(*words), env=self._environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL
-            )
+            return subprocess.Popen(_command(*words), env=self._environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PURVEYOR_")}

@@ -1,10 +1,9 @@
-"""Clients whose CAP and DP are plain nginx: what they asked for is read from nginx's own access log, not from any counter of ours."""
+"""Clients whose CAP and DP are plain nginx: what they asked for is read from its own access log, not from a counter of ours."""
 
 from pathlib import Path
 
 from http_servers import nginx_running, prepare_for_nginx
 from installation import Installation
-
 from purveyor.client_access_point.nginx import Plan
 
 CLIENTS = ("anna", "boris")

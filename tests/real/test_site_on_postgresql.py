@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from installation import Installation
 
 
@@ -27,10 +28,13 @@ def test_a_package_goes_out_and_is_forgotten_and_a_kill_loses_nothing(on_postgre
     site.purveyor("advertise", package, "count", "--to", "All Systems", "--assign", "asap", "--yes")
     site.kill()
     site.start()
-    site.until("it ran", lambda: site.pass_of("anna").code == 0 and [job["state"] for job in site.jobs_of(package)] == ["succeeded"])
+    site.until(
+        "it ran", lambda: site.pass_of("anna").code == 0 and [job["state"] for job in site.jobs_of(package)] == ["succeeded"]
+    )
     site.purveyor("package", "delete", package, "--yes")
     site.until(
-        "anna forgot it", lambda: site.pass_of("anna").code == 0 and site.asked("package", "retirement", package)["acknowledged"] == 1
+        "anna forgot it",
+        lambda: site.pass_of("anna").code == 0 and site.asked("package", "retirement", package)["acknowledged"] == 1,
     )
 
     assert Path(f"{site.state('anna')}-runs").read_text() == "once\n"

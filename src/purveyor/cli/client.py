@@ -21,7 +21,9 @@ def join(call: Call) -> int:
     """Joins a site, and says what it answered."""
     options, output = call.arguments, call.output
     code = output.stdin.readline().strip() if options.code == "-" else options.code
-    joined = agent.join(_folder(call), cap=options.cap, code=code, wait_seconds=float(options.wait), tell=output.say, name=options.name)
+    joined = agent.join(
+        _folder(call), cap=options.cap, code=code, wait_seconds=float(options.wait), tell=output.say, name=options.name
+    )
     state = joined.standing.state
     answer = {"site": joined.site, "client": joined.client, "state": state, "reason": joined.standing.reason}
     output.done(answer, joined.words)
