@@ -17,14 +17,14 @@ from pathlib import Path
 
 import urllib3
 
-from bench.registered import make_collection, make_site, shard_files
+from bench.registered import is_quiet, make_collection, make_site, shard_files
 from purveyor.cli.call import Access
 from purveyor.cli.rest import Rest
-from purveyor.site_server.database import publication
 from purveyor.site_server.site import open_site
 
 _LOOK_SECONDS = 0.002
 _COUNTED_SECONDS = 3
+_QUIET_SECONDS = 0.05
 
 
 def main() -> None:
@@ -98,15 +98,8 @@ def _wait_for_quiet(folder: Path) -> None:
     """Until nothing is wanted and nothing is unwritten."""
     site = open_site(folder)
     try:
-        while True:
-            with site.database.read() as tx:
-                if (
-                    not publication.unmet(tx, 1)
-                    and not publication.wanted_shards(tx, 1)
-                    and not publication.unwritten_shards(tx, 1)
-                ):
-                    return
-            time.sleep(0.05)
+        while not is_quiet(site):
+            time.sleep(_QUIET_SECONDS)
     finally:
         site.database.dispose()
 

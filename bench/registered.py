@@ -51,10 +51,17 @@ def publish_all(site: Site) -> None:
     """Publishes until nothing is wanted and the generation of shards is the right one."""
     while True:
         publish.turn(database=site.database, cap=site.cap, keys=site.keys, now=site.clock())
-        with site.database.read() as tx:
-            newest = publication.generations(tx)[-1]
-            if newest.announced_at is not None and not publication.wanted_shards(tx, 1) and not publication.unmet(tx, 1):
-                return
+        if is_quiet(site):
+            return
+
+
+def is_quiet(site: Site) -> bool:
+    """Whether nothing waits to be published, and the announced generation of shards is the newest."""
+    with site.database.read() as tx:
+        standing = publication.generations(tx)
+        if standing[-1].announced_at is None or publication.unmet(tx, 1):
+            return False
+        return not any(publication.has_unfinished_shards(tx, one.generation) for one in standing)
 
 
 def shard_files(folder: Path) -> list[Path]:

@@ -147,9 +147,7 @@ def want_offers_that_named(tx: Connection, package: PackageId) -> None:
     """The offers of every collection that ever advertised this package, and of All Systems, are to be published anew."""
     advertisement, collection = schema.advertisement, schema.collection
     was_advertised = exists().where(advertisement.c.package == package, advertisement.c.collection == collection.c.id)
-    concerned = select(collection.c.id).where(
-        collection.c.deleted_at.is_(None), or_(was_advertised, collection.c.is_all_systems)
-    )
+    concerned = select(collection.c.id).where(collection.c.deleted_at.is_(None), or_(was_advertised, collection.c.is_all_systems))
     for name in sorted(tx.execute(concerned).scalars()):
         wanted.want_offers(tx, CollectionId(name))
 
