@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from purveyor.site_server.site import create_site, open_site
 
 PURVEYOR = (sys.executable, "-m", "purveyor.cli")
 START_SECONDS = 60
@@ -110,3 +113,35 @@ def test_the_configuration_for_nginx_names_the_folders_of_the_site(folder: Path)
     for text in ("listen 127.0.0.1:8080;", "server_name cap.example;", f"{folder}/CAP_S01", f"{folder}/DP_S01"):
         assert text in said.stdout
     assert purveyor(folder, "cap", "nginx-config", str(folder.parent)).returncode == 1
+
+
+OPENING = """
+import os, signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from purveyor.cli.site import stay_with_the_site
+if __name__ == "__main__":
+    openers = ProcessPoolExecutor(1, get_context("spawn"), initializer=stay_with_the_site)
+    print(openers.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_site_leaves_no_process_behind_that_knows_its_keys(tmp_path: Path) -> None:
+    script = tmp_path / "opening.py"
+    script.write_text(OPENING)
+    with (tmp_path / "said").open("w") as said:
+        subprocess.run([sys.executable, str(script)], stdout=said, stderr=subprocess.DEVNULL, timeout=START_SECONDS)
+    status = Path(f"/proc/{(tmp_path / 'said').read_text().strip()}/stat")
+    deadline = time.monotonic() + START_SECONDS
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "the opener outlived the site"
+        time.sleep(0.05)
+
+
+def test_the_url_of_a_database_is_found_again_as_it_was_given(tmp_path: Path) -> None:
+    url = f'sqlite:///{tmp_path}/a "quoted" one.db'
+    create_site(tmp_path / "site", code="S01", database_url=url, now=datetime.now(UTC))
+    site = open_site(tmp_path / "site")
+    assert site.code == "S01"
+    site.database.dispose()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -56,7 +57,8 @@ def run(call: Call) -> int:
 
 
 def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
-    with ProcessPoolExecutor(OPENERS, mp_context=get_context("spawn")) as openers:  # begun when there is much to open
+    begin = get_context("spawn")
+    with ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers:  # begun when there is much to open
         return _serve_with(call, site, folder, stop, Executive(site, openers=openers))
 
 
@@ -90,6 +92,19 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
         turning.join()
     call.output.say(f"site {site.code} has stopped")
     return 0 if is_asked else 3
+
+
+def stay_with_the_site() -> None:
+    """Ends an opener's process with the site's, even a killed one: it knows the sealing keys. Ctrl-C is for the site alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    site = parent_process()
+    if site is not None:
+        threading.Thread(target=_end_after, args=(site,), name="site-watch", daemon=True).start()
+
+
+def _end_after(site: BaseProcess) -> None:
+    site.join()
+    os._exit(0)
 
 
 @contextmanager

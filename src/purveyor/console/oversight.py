@@ -5,6 +5,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 import anyio.to_thread
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from purveyor import __version__
+from purveyor.site_server.admin import resources
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import UnavailableError
@@ -62,6 +64,7 @@ class SiteMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics, as they are now."""
         yield from self._components()
+        yield from self._clients()
         for name, amount in sorted(self._executive.totals.copy().items()):
             yield CounterMetricFamily(f"purveyor_{name}", f"{name.replace('_', ' ').capitalize()} since the start.", value=amount)
         requests = CounterMetricFamily(
@@ -70,6 +73,14 @@ class SiteMetrics(Collector):
         for part, amount in sorted(self._requests.items()):
             requests.add_metric([part], amount)
         yield requests
+
+    def _clients(self) -> Iterator[Metric]:
+        """Nothing when the database cannot be asked: the rest is shown all the same."""
+        found = GaugeMetricFamily("purveyor_clients", "Clients by state.", labels=["state"])
+        with suppress(UnavailableError), self._site.database.read() as tx:
+            for state, amount in sorted(resources.counts(tx).items()):
+                found.add_metric([state], amount)
+        yield found
 
     def _components(self) -> Iterator[Metric]:
         failures = GaugeMetricFamily(

@@ -5,6 +5,7 @@ Nothing decides here. `create_site` makes one, `open_site` opens one that was ma
 
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 import threading
@@ -108,7 +109,9 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
     _write_secret(token_file, token)
     FolderShelf(folder / cap_folder(site)).make_boxes()
     (folder / dp_folder(site)).mkdir()
-    _write_secret(folder / _SETTINGS_FILE, f'code = "{site}"\ndatabase = "{database_url}"\n')
+    written = {"code": str(site), "database": database_url}  # a string of JSON is one of TOML
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in written.items())
+    _write_secret(folder / _SETTINGS_FILE, "".join(lines))
     return token_file
 
 
@@ -163,7 +166,7 @@ def _refuse_used(database: Database, url: str) -> None:
     database.migrate()
     with database.read() as tx:
         if publication.has_site(tx):
-            shown = url.partition("@")[2] or url
+            shown = url.rpartition("@")[2].partition("?")[0]
             raise RefusedError(f"the database {shown} already belongs to the site {publication.site_code_of(tx)}")
 
 

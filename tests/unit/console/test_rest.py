@@ -210,6 +210,8 @@ def test_health_names_what_fails(running_site: RunningSite, monkeypatch: pytest.
 
 def test_metrics_are_what_prometheus_reads(running_site: RunningSite) -> None:
     running_site.executive.turn()
+    with running_site.site.database.write() as tx:
+        add_clients(tx, 3, state="waiting")
     running_site.ask("GET", "/packages")
     response = running_site.http.request("GET", f"{running_site.url}/metrics")
     text = response.data.decode()
@@ -217,6 +219,7 @@ def test_metrics_are_what_prometheus_reads(running_site: RunningSite) -> None:
     assert 'purveyor_component_failures{component="publish"} 0.0' in text
     assert 'purveyor_http_requests_total{part="rest"} 1.0' in text
     assert "purveyor_files_published_total" in text
+    assert 'purveyor_clients{state="waiting"} 3.0' in text
 
 
 def test_cap_and_dp_are_served_beside_it(running_site: RunningSite) -> None:
