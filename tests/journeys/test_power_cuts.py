@@ -15,8 +15,9 @@ def test_a_client_that_loses_power_at_any_moment_never_starts_a_program_twice() 
     assert story_of_client_power_cuts(IfInterrupted.LEAVE, is_detectable=False) > 20
 
 
-def test_what_a_client_acknowledges_it_has_done_whenever_its_power_fails() -> None:
-    assert story_of_an_acknowledgement_cut_off() > 5
+@pytest.mark.parametrize("seed", [None, 1])
+def test_what_a_client_acknowledges_it_has_done_whenever_its_power_fails(seed: int | None) -> None:
+    assert story_of_an_acknowledgement_cut_off(seed=seed) > 5
 
 
 def test_a_site_that_loses_power_at_any_commit_or_box_write_ends_where_it_would_have() -> None:
