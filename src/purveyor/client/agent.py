@@ -105,7 +105,8 @@ class Agent:
             reports.bound(state, settings, now)
             return self._send(identity, settings, access_point, now)
         with state.transaction():
-            if self._is_heartbeat_due(settings, now) and reports.has_room(state, settings):
+            is_due = self._is_heartbeat_due(settings, now) or self._is_waited_for(policy, applied)
+            if is_due and reports.has_room(state, settings):
                 discovery = Discovery(
                     facts=self.machine.facts(),
                     packages=tuple(sorted(published.held_package_ids(state))),
@@ -115,6 +116,7 @@ class Agent:
                     state, identity, discovery, applied=applied, holding=holding, incarnation=settings.incarnation, now=now
                 )
                 state.remember_time("heartbeat_at", now)
+                state.raise_mark("told_applied", applied)
             reports.gather(state, identity, settings, applied=applied, holding=holding, now=now)
         return self._send(identity, settings, access_point, now)
 
@@ -132,6 +134,11 @@ class Agent:
     def _is_heartbeat_due(self, settings: AgentSettings, now: datetime) -> bool:
         last = self.state.time("heartbeat_at")
         return last is None or not last <= now < last + timedelta(seconds=settings.heartbeat_interval_seconds)
+
+    def _is_waited_for(self, policy: Policy, applied: int) -> bool:
+        """Whether the site waits for this client's word on a removal, and what it last heard is older than what is done."""
+        is_concerned = bool(policy.removals & published.held_package_ids(self.state))
+        return is_concerned and applied > self.state.mark("told_applied")
 
     def _is_poll_due(self, now: datetime) -> bool:
         """Whether an interval has passed; or whether something is about to begin, whose assignment is looked at again first."""

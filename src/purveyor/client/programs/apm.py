@@ -29,6 +29,7 @@ SHORTEST_PAUSE = timedelta(seconds=1)
 """No turn asks for the next one sooner: nothing spins (Q240921, Q302535)."""
 LOOK_AGAIN = "look again"
 """The fact that a pass went on for so long that the assignments are to be read again."""
+_SWEPT = "swept since start"
 LOOK_SECONDS = 60
 """A run is looked at after this long, then after ever longer times; its end is noticed by the sentinel before."""
 
@@ -60,8 +61,9 @@ def turn(
     has_ended = _run_due(runs, site)
     if has_ended:
         forget_deleted(bench, policy, content)
-    if has_ended or runs.has_fetched:
+    if has_ended or runs.has_fetched or _is_first_turn_since_start(state, machine):
         _evict(runs)
+        state.remember(_SWEPT, machine.boot_id())
     return _next_due(runs)
 
 
@@ -132,6 +134,11 @@ def uninstall(
             return current
         if is_running(state) or not removal.launch_next_uninstall(bench):
             wait()
+
+
+def _is_first_turn_since_start(state: State, machine: Machine) -> bool:
+    """Whether the machine was started since the cache was last swept: a power cut may have brought back what was removed."""
+    return state.fact(_SWEPT) != machine.boot_id()
 
 
 def _limits(settings: AgentSettings) -> Limits:
