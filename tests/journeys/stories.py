@@ -6,7 +6,6 @@ Every claim is an assertion in an administrator's words; the way from one to the
 from enum import StrEnum
 
 from journeys.scene import (
-    HEARTBEAT_POLLS,
     REMOVE,
     SUBJECT,
     Scene,
@@ -51,8 +50,6 @@ def story_of(way_name: str, deletion_name: str, when: When) -> None:
             deletion.delete(stage)
         else:
             delete_meanwhile(stage, way, deletion)
-            if way.is_partial and deletion is DELETIONS["package with uninstall"]:
-                stage.fleet.advance_polls(HEARTBEAT_POLLS)
         what_was_deleted_is_forgotten_and_nothing_else(stage, deletion)
 
 

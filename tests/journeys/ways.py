@@ -23,8 +23,6 @@ class Way:
     end: Deed
     is_dependency: bool = False
     is_blind: bool = False
-    is_partial: bool = False
-    """Clients cannot read everything: what they did meanwhile they can account for only at their next heartbeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +135,9 @@ WAYS = {
     "none of a publication": Way(begin=_half(0), end=_mend),
     "a little of a publication": Way(begin=_half(2), end=_mend),
     "half a publication": Way(begin=_half(5), end=_mend),
-    "damaged package files": Way(begin=_damage(".pkg"), end=_mend, is_partial=True),
-    "damaged offers": Way(begin=_damage(".ofr"), end=_mend, is_partial=True),
-    "damaged bins of packages": Way(begin=_damage(".packages-"), end=_mend, is_partial=True),
+    "damaged package files": Way(begin=_damage(".pkg"), end=_mend),
+    "damaged offers": Way(begin=_damage(".ofr"), end=_mend),
+    "damaged bins of packages": Way(begin=_damage(".packages-"), end=_mend),
     "empty folder": Way(begin=_empty, end=_mend, is_blind=True),
     "stale shard": Way(begin=_serve_yesterdays_shard, end=_mend),
     "stale mirror": Way(begin=_serve_yesterdays_mirror, end=_mend, is_blind=True),
