@@ -23,6 +23,7 @@ from sqlalchemy import func, insert, select
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.engine import Database, open_database
+from purveyor.site_server.executive import ITEMS_A_TURN
 from purveyor.site_server.receive.opening import contents_of
 from purveyor.site_server.receive.turn import turn
 from purveyor.transport.folder import FolderShelf
@@ -35,7 +36,6 @@ from purveyor.wire.status_messages import StatusId
 
 SITE = SiteCode("S01")
 BOX = "statmsgs.box"
-TURN = 2000
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -92,7 +92,7 @@ def _receive_all(
             site_code=SITE,
             sealing_keys=keys,
             now=NOW,
-            limit=TURN,
+            limit=ITEMS_A_TURN,
             openers=openers,
         )
         if received.read == 0:

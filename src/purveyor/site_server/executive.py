@@ -20,7 +20,7 @@ from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import PurveyorError
 
-ITEMS_A_TURN = 2000
+ITEMS_A_TURN = 5000
 AUDIT_INTERVAL = timedelta(hours=1)
 AGEING_INTERVAL = timedelta(minutes=10)
 SWEEP_INTERVAL = timedelta(days=1)
