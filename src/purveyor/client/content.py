@@ -15,6 +15,7 @@ from purveyor.client import content_plan as plan
 from purveyor.client.content_cache import READY, ContentCache, Fetched, FetchState, Lack
 from purveyor.client.content_fetch import DiskError, Sources, fetch_file, fetch_manifest, keep_manifest, on_disk
 from purveyor.client.machine.interface import Disk
+from purveyor.client.state import published
 from purveyor.client.state.store import State, text_of
 from purveyor.content.tree import check_tree
 from purveyor.content.verify import digest_of
@@ -61,7 +62,7 @@ class Content(ContentCache):
         tree = self._tree(manifest)
         if not points and (tree is None or plan.missing_files(tree, self._sizes(manifest, tree))):
             return _waiting(Lack.NO_POINT, "no distribution point holds the content")
-        sources = Sources(points)
+        sources = Sources(points, count_absent=lambda url: published.count_absent(self._state, url, 1))
         try:
             if tree is None:
                 content = fetch_manifest(manifest, sources)

@@ -6,7 +6,7 @@ final name was synced before it got that name, so a power cut never leaves a wro
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
@@ -34,10 +34,11 @@ def on_disk() -> Iterator[None]:
 
 
 class Sources:
-    """The points of one fetch, and what each did wrong in it."""
+    """The points of one fetch, and what each did wrong in it. `count_absent` is told the URL of one that lacks a file."""
 
-    def __init__(self, points: Sequence[Point]) -> None:
+    def __init__(self, points: Sequence[Point], *, count_absent: Callable[[str], None]) -> None:
         self._left = list(points)
+        self._count_absent = count_absent
         self._failures: Counter[str] = Counter()
         self.trouble = ""
 
@@ -54,6 +55,8 @@ class Sources:
 
     def leave(self, point: Point, error: PurveyorError) -> None:
         """This point is asked no more in this fetch."""
+        if isinstance(error, AbsentError):
+            self._count_absent(point.url)
         self.trouble = f"{point.url}: {error}"
         self._left = [other for other in self._left if other is not point]
 

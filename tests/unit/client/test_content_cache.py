@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purveyor.client.content import Content, Fetched, Lack
+from purveyor.client.state.published import absent_requests
 from purveyor.client.state.store import State
 from purveyor.content.verify import digest_of
 from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
@@ -257,6 +258,13 @@ def test_point_that_is_wrong_is_asked_no_more_in_this_fetch(client: Client, faul
     assert client.fetch(SMALL, bad, FaultyPoint("dp", [SMALL])).is_ready
     assert len(bad.asked) == 2
     assert client.laid_out(SMALL) == SMALL.files
+
+
+def test_each_request_that_a_distribution_point_answers_with_no_such_file_is_counted(client: Client) -> None:
+    lacks_all = FaultyPoint("lacks all", [SMALL], for_ever=absent)
+    lacks_a_file = FaultyPoint("lacks a file", [SMALL], [good], for_ever=absent)
+    assert client.fetch(SMALL, lacks_all, lacks_a_file, FaultyPoint("dp", [SMALL])).is_ready
+    assert absent_requests(State(client.connection)) == 2
 
 
 @pytest.mark.parametrize("fault", FAULTS)
