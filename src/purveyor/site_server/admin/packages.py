@@ -144,7 +144,7 @@ def update(
         version = line_of(version, "the version", _TEXT_LIMIT)
         packages.set_names(tx, package, name=row.name, version=version, publisher=row.publisher)
     wanted.want_package(tx, package)
-    wanted.want_offers_of_package(tx, package)
+    wanted.want_offers_of_all_that_advertise(tx)
     detail = {"source_version": number, "manifest": manifest, "version": version}
     audit.record(tx, by=by, now=now, action="package.update", about=package, detail=detail)
     reach = advertisements.count_reached(tx, package_preview.offering_collections(tx, package))
@@ -225,7 +225,7 @@ def delete(
     own = [AdvertisementId(one.id) for one in advertisements.standing(tx, package=package)]
     for one in own:
         offered.remember_advertisement(tx, one, without=package)
-    wanted.want_offers_of_package(tx, package)
+    wanted.want_offers_of_all_that_advertise(tx)
     advertisements.mark_deleted(tx, own, now)
     state = PackageState.REMOVING if with_uninstall else PackageState.RETIRING
     packages.mark_deleted(tx, package, state=state, running_choice=running, replaced_by=replaced_by, by=by, now=now)

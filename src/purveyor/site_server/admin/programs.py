@@ -270,7 +270,7 @@ def _set_enabled(tx: Connection, key: ProgramKey, *, is_enabled: bool, by: str, 
 
 def _want(tx: Connection, package: PackageId) -> None:
     wanted.want_package(tx, package)
-    wanted.want_offers_of_package(tx, package)
+    wanted.want_offers_of_all_that_advertise(tx)
 
 
 def _record(tx: Connection, action: str, key: ProgramKey, detail: dict[str, object], by: str, now: datetime) -> None:

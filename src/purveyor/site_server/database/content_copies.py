@@ -239,10 +239,12 @@ def _uses(tx: Connection, on_points: set[str]) -> dict[str, list[tuple[PackageId
 
 def _want_all(tx: Connection, packages: Iterable[PackageId]) -> None:
     """What names this content is to be published anew: the packages, and the offers that name its places."""
-    for package in packages:
+    concerned = list(packages)
+    for package in concerned:
         wanted.want_package(tx, package)
-        wanted.want_offers_of_package(tx, package)
         retirement.want_offers_that_named(tx, package)
+    if concerned:
+        wanted.want_offers_of_all_that_advertise(tx)
 
 
 def _state(tx: Connection, point: str, manifest: str) -> CopyState | None:

@@ -32,13 +32,12 @@ def want_offers(tx: Connection, collection: CollectionId) -> None:
     _raise(tx, Kind.OFFERS, collection)
 
 
-def want_offers_of_package(tx: Connection, package: PackageId) -> None:
-    """The `.ofr` of every collection that advertises this package, or one that depends on it, is to be published anew.
+def want_offers_of_all_that_advertise(tx: Connection) -> None:
+    """The `.ofr` of every collection that advertises anything is to be published anew: a package that they may name has changed.
 
-    Which collections name a package through dependencies is decided when the offers are compiled, so all that advertise
-    anything are taken: there are few, and an unchanged `.ofr` is not published again.
+    Which of them name it, through dependencies too, is decided when the offers are compiled; an unchanged `.ofr` is not
+    published again.
     """
-    del package
     standing = schema.advertisement.c.deleted_at.is_(None)
     for (collection,) in tx.execute(select(schema.advertisement.c.collection).distinct().where(standing)).all():
         _raise(tx, Kind.OFFERS, collection)

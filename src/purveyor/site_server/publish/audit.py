@@ -1,4 +1,4 @@
-"""The audit: compares the down boxes with the database, and heals what was lost, damaged or put there by others.
+"""The audit: compares the down boxes with the database, and heals what was lost, damaged or replaced.
 
 It runs over everything at start, then hourly in slices. What it writes are the stored bytes, never new ones.
 """
