@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
-from purveyor.wire.offers import Advertisement, RunningChoice
+from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId
+from purveyor.wire.offers import Advertisement, Request, RunningChoice, Window
 from purveyor.wire.package_info import PackageInfo, ProgramKey
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.status_messages import StatusId
@@ -55,4 +55,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Proven deleted by a complete `.pkg` held now."""
     running_choices: Mapping[PackageId, RunningChoice] = {}
     removals: frozenset[PackageId] = frozenset()
+    client: ClientId = ClientId("")
+    """This client, for what is meant for some clients alone, and for its share where a fleet is spread."""
+    windows: tuple[Window, ...] = ()
+    """The maintenance windows of all its collections; none: mandatory programs run at any time."""
+    requests: tuple[Request, ...] = ()
+    """What administrators ask of runs on this client, by number."""
     problems: tuple[Problem, ...] = ()

@@ -7,12 +7,13 @@ import hashlib
 from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
 
-from purveyor.client.machine.interface import RunState
+from purveyor.client.machine.interface import Account, RunState, Surroundings
 from purveyor.client.state.store import State
 from purveyor.lab.clock import Clock, LocalClock
 from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
 from purveyor.lab.power import Power
 from purveyor.lab.programs import SimulatedPrograms
+from purveyor.lab.sessions import SimulatedNotices, SimulatedSessions
 from purveyor.lab.state import memory_connection
 from purveyor.wire.package_info import CommandRule, DetectionRule, FileRule, OsPackageRule
 from purveyor.wire.reports import Facts
@@ -40,11 +41,17 @@ class SimulatedMachine:
         self.clock = LocalClock(clock.now, skew)
         self.disk = SimulatedDisk(self.power, root=f"/lab/{name}", capacity_bytes=capacity_bytes)
         self.programs = SimulatedPrograms(self.disk, self.clock, changed=self._install, restarted=self.restart)
+        self.people = SimulatedSessions(self.clock)
+        self.notices = SimulatedNotices()
+        self.is_on_mains: bool | None = None
+        self.is_metered: bool | None = None
+        self.is_going_down = False
         self.platform = platform
         self.local_zone = zone
         self.installed: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.boot_count = 1
+        self._started_at = clock.now()
         self.is_restart_wanted = False
         """The agent asked for a restart; it happens when its pass is over."""
         self._random = Random(f"{name} {seed}")
@@ -56,6 +63,23 @@ class SimulatedMachine:
     def now(self) -> datetime:
         """The local clock, aware UTC, off by the skew."""
         return self.clock.now()
+
+    def uptime_seconds(self) -> float:
+        """Seconds since the machine was started; never jumps."""
+        return (self.clock.true_time() - self._started_at).total_seconds()
+
+    def surroundings(self) -> Surroundings:
+        """Who is logged on, and how power and network stand. Errors: UnavailableError where a story says that nobody can tell."""
+        return Surroundings(
+            sessions=self.people.sessions(),
+            is_on_mains=self.is_on_mains,
+            is_metered=self.is_metered,
+            is_going_down=self.is_going_down,
+        )
+
+    def account(self, user: str) -> Account | None:
+        """The account of a user. Errors: UnavailableError while the directory is away."""
+        return self.people.account(user)
 
     def zone(self) -> tzinfo:
         """The machine's time zone."""
@@ -124,6 +148,8 @@ class SimulatedMachine:
         """Switches the machine on again, with a new boot id and a new reading of the agent's state."""
         self.power.restore()
         self.boot_count += 1
+        self._started_at = self.clock.true_time()
+        self.is_going_down = False
         self._connection.before_effect = None
         self.state = State(self._connection)
         self._connection.before_effect = self.power.effect
@@ -138,6 +164,8 @@ class SimulatedMachine:
 
     def _stop(self) -> None:
         self.is_restart_wanted = False
+        self.people.log_all_off()
+        self.notices.close_all()
         self.programs.machine_stopped()
         if self._connection.in_transaction:
             self._connection.rollback()

@@ -18,4 +18,4 @@ class JobState(StrEnum):
     NOT_OFFERED = "not-offered"  # the administrator; held, same identity
     POSTPONED = "postponed"  # the user, until the time named
     REFUSED = "refused"  # the administrator: platform, space
-    REVOKED = "revoked"  # nobody: the package or program was deleted
+    REVOKED = "revoked"  # nobody: its package or program was deleted, or it was cancelled

@@ -68,6 +68,68 @@ class Uninstall(Wire):
     command: Command
     files: tuple[str, ...] = ()
     max_run_seconds: int = DEFAULT_RUN_SECONDS
+    when_not_offered: bool = False
+    """Removed by itself once no advertisement of the program reaches the machine any more (protocol, section 6)."""
+
+
+class Logon(StrEnum):
+    """Who has to be logged on for a program to start."""
+
+    ANY = "any"
+    USER = "user"
+    NONE = "none"
+
+
+class RunAs(StrEnum):
+    """With whose rights a program runs."""
+
+    SYSTEM = "system"
+    USER = "user"
+
+
+class RunsFor(StrEnum):
+    """For whom a program that needs a user runs."""
+
+    FIRST_USER = "first-user"
+    EVERY_USER = "every-user"
+
+
+class AfterRun(StrEnum):
+    """What a success asks for, whatever the exit code."""
+
+    NOTHING = "nothing"
+    RESTART = "restart"
+    PROGRAM_RESTARTS = "program-restarts"
+    """The program restarts the machine by itself: that nobody saw it end is then no surprise."""
+
+
+class Conditions(Wire):
+    """What must hold right before a launch. What the machine cannot tell (mains, metered) does not stand in the way."""
+
+    logon: Logon = Logon.ANY
+    needs_mains: bool = False
+    needs_unmetered: bool = False
+    min_free_bytes: int = 0
+
+
+class Reporting(Wire):
+    """What a status MIF must say to count as this program's own; an empty field is not compared.
+
+    Source: Q268791, Q216744.
+    """
+
+    file_name: str = ""
+    manufacturer: str = ""
+    product: str = ""
+    version: str = ""
+
+
+class Superseded(Wire):
+    """A program that this one replaces: where this one is offered, that one is not run any more."""
+
+    key: ProgramKey
+    is_uninstalled: bool = False
+    """Whether it is uninstalled, from its receipt, before this one runs."""
 
 
 class Program(Wire):
@@ -85,6 +147,16 @@ class Program(Wire):
     uninstall: Uninstall | None = None
     detection: DetectionRule | None = None
     if_interrupted: IfInterrupted = IfInterrupted.LEAVE
+    description: str = ""
+    """For the people in front of the machine."""
+    conditions: Conditions = Conditions()
+    run_as: RunAs = RunAs.SYSTEM
+    runs_for: RunsFor = RunsFor.FIRST_USER
+    after_run: AfterRun = AfterRun.NOTHING
+    retry_codes: tuple[int, ...] = (1618,)
+    """Exit codes that mean: not now. The same occurrence is tried again later, a few times."""
+    reporting: Reporting | None = None
+    supersedes: tuple[Superseded, ...] = ()
 
 
 class PackageInfo(Wire):

@@ -65,6 +65,10 @@ class StatusMessage(Wire):
     """The state that the job of this program is now in, where the message changes it."""
     exit_code: int | None = None
     text: str = ""
+    user: str = ""
+    """The account in whose session it happened, where it matters."""
+    request: int = 0
+    """The number of the administrator's request that this answers."""
 
 
 class StatusMessages(Wire, tag="status", tag_field="kind"):

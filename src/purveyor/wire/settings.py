@@ -57,6 +57,20 @@ class AgentSettings(Wire):
     """Runs remembered per program in detail; whether it ever succeeded is remembered for good."""
     spool_limit: int = 5000
     log_limit_bytes: int = 2_000_000
+    condition_interval_seconds: int = 60
+    """How often a job that waits for a condition (a user, mains, a window) is looked at, at most."""
+    prefetch_seconds: int = 86_400
+    """How long before a job is due its content may be fetched."""
+    slow_link_bytes_per_second: int = 5000
+    """A distribution point that serves more slowly is behind a slow link."""
+    may_restart: bool = False
+    """Whether the agent restarts machines by itself where a program needs it; else it waits until somebody does."""
+    restart_countdown_seconds: int = 900
+    restart_postponements: int = 3
+    """How many times the users of a machine may put one restart off."""
+    restart_postpone_seconds: int = 4 * 3600
+    page_port: int = 0
+    """The port of the agent's page on the loopback address; 0: there is none."""
 
 
 def encode(settings: AgentSettings) -> bytes:

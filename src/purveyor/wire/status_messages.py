@@ -53,6 +53,20 @@ class StatusId(IntEnum):
     CLOCK_DIFFERS = 10116
     DETECTED = 10118
     NOT_DETECTED = 10119
+    CANCELLED = 10120
+    STOPPED = 10121
+    REQUEST_TOO_LATE = 10122
+    REQUEST_REFUSED = 10123
+    RUN_AGAIN_ACCEPTED = 10124
+    ALREADY_THERE = 10125
+    DRIFTED = 10126
+    POSTPONED = 10127
+    RETRY_LATER = 10128
+    SUPERSEDED = 10129
+    RESTART_POSTPONED = 10130
+    RESTARTING = 10131
+    ASKED_BY_USER = 10132
+    NOT_OFFERED_ANY_MORE = 10133
 
 
 _WARNINGS = {
@@ -63,6 +77,9 @@ _WARNINGS = {
     StatusId.POINT_WITHHOLDS,
     StatusId.CLOCK_DIFFERS,
     StatusId.NOT_DETECTED,
+    StatusId.STOPPED,
+    StatusId.REQUEST_REFUSED,
+    StatusId.DRIFTED,
 }
 _ERRORS = {
     StatusId.POLICY_PROBLEM,
@@ -122,5 +139,19 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.CLOCK_DIFFERS: "A new timestamp reads as expired: the clock here is ahead, or the site was away.",
     StatusId.DETECTED: "What the program installs was found on this machine by its detection rule.",
     StatusId.NOT_DETECTED: "The program reported success, but its detection rule does not find what it installs.",
+    StatusId.CANCELLED: "An administrator cancelled the run before it began.",
+    StatusId.STOPPED: "The run was ended because an administrator asked for that.",
+    StatusId.REQUEST_TOO_LATE: "What an administrator asked for came too late; the text says why.",
+    StatusId.REQUEST_REFUSED: "What an administrator asked for is not possible on this client; the text says why.",
+    StatusId.RUN_AGAIN_ACCEPTED: "The program will be run again, as an administrator asked.",
+    StatusId.ALREADY_THERE: "What the program installs was there already, so it was not run.",
+    StatusId.DRIFTED: "What the program installed earlier is not there any more.",
+    StatusId.POSTPONED: "A user put the run off; the text says who, and until when.",
+    StatusId.RETRY_LATER: "The program ended with an exit code that means: not now. It is started again later.",
+    StatusId.SUPERSEDED: "Another program replaces this one on this client, so it is not run.",
+    StatusId.RESTART_POSTPONED: "A user put a restart off; the text says who, and until when.",
+    StatusId.RESTARTING: "The machine is restarted now, as a program needs it.",
+    StatusId.ASKED_BY_USER: "A user asked for the run, now or at a chosen time.",
+    StatusId.NOT_OFFERED_ANY_MORE: "No advertisement of the program reaches this client any more, so it is uninstalled.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

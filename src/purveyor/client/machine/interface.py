@@ -72,8 +72,18 @@ class RunState(StrEnum):
     """Nobody watches it any more and no result was left: a power cut, or the watcher was killed."""
 
 
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of this machine or of its directory, as the system knows it now."""
+
+    name: str
+    user_id: int
+    group_id: int
+    group_ids: tuple[int, ...]
+    home: str
+
+
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start, and until when. Paths are absolute."""
+    """What to start, and until when. Paths are absolute. `account`: with whose rights; None: the agent's own."""
 
     run: str
     command: Command
@@ -81,6 +91,42 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     max_run_seconds: int
     result_file: str
+    account: Account | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One user at this machine. Greeters, lock screens, screen savers and services are no sessions (Q314342).
+
+    Shape: `user` and `groups` are accounts as `wire.accounts` writes them.
+    """
+
+    id: str
+    """Never given twice between two starts of the machine."""
+    user: str
+    groups: tuple[str, ...] = ()
+    since: datetime | None = None
+    """When the user logged on, by the local clock, aware UTC."""
+    is_active: bool = True
+    """Whether the user is in front of the machine; false while the session is locked or in the background."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a condition is tested against, as it is at this moment. None: this machine cannot tell."""
+
+    sessions: tuple[Session, ...] = ()
+    is_on_mains: bool | None = None
+    is_metered: bool | None = None
+    is_going_down: bool = False
+
+
+class Notices(Protocol):
+    """Says something to the user of a session. What cannot be shown is no error: the agent's page shows it too."""
+
+    def show(self, session: Session, name: str, title: str, text: str) -> None:
+        """Shows a notice; one of the same name in the same session is replaced."""
+
+    def close(self, session: Session, name: str) -> None:
+        """Takes a notice back; nothing happens where there is none."""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +171,24 @@ class Machine(Protocol):
     def programs(self) -> Programs:
         """Running programs."""
 
+    @property
+    def notices(self) -> Notices:
+        """What users are told."""
+
     def now(self) -> datetime:
         """The local clock, aware UTC. It may jump."""
+
+    def uptime_seconds(self) -> float:
+        """Seconds since the machine was started; never jumps."""
+
+    def surroundings(self) -> Surroundings:
+        """Who is logged on, and how power and network stand, looked at now. Errors: UnavailableError: it cannot be told."""
+
+    def account(self, user: str) -> Account | None:
+        """The account of a user, as `wire.accounts` writes it; None: there surely is none.
+
+        Errors: UnavailableError when the directory that knows it cannot be asked now (Q235205).
+        """
 
     def zone(self) -> tzinfo:
         """The machine's time zone."""

@@ -5,14 +5,16 @@ Reads no environment variable: who starts the agent says where its state lies.
 
 import os
 import subprocess
+import time
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import msgspec
 
-from purveyor.client.machine import detection, facts, supervisor
+from purveyor.client.machine import detection, facts, supervisor, surroundings
 from purveyor.client.machine.disk import RealDisk
-from purveyor.client.machine.interface import RUNS
+from purveyor.client.machine.interface import RUNS, Account, Surroundings
+from purveyor.client.machine.notices import RealNotices
 from purveyor.client.machine.programs import RealPrograms
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.package_info import DetectionRule
@@ -26,12 +28,25 @@ class RealMachine:
         folder = Path(os.path.abspath(state_folder))
         self.disk = RealDisk(folder)
         self.programs = RealPrograms(folder / RUNS)
+        self.notices = RealNotices()
         self._name = name
         self._may_restart = may_restart
 
     def now(self) -> datetime:
         """The local clock, aware UTC. It may jump."""
         return datetime.now(UTC)
+
+    def uptime_seconds(self) -> float:
+        """Seconds since the machine was started; never jumps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def surroundings(self) -> Surroundings:
+        """Who is logged on, and how power and network stand, looked at now. Errors: UnavailableError: it cannot be told."""
+        return surroundings.surroundings()
+
+    def account(self, user: str) -> Account | None:
+        """The account of a user; None: there surely is none. Errors: UnavailableError when that cannot be told now."""
+        return surroundings.account(user)
 
     def zone(self) -> tzinfo:
         """The machine's time zone."""

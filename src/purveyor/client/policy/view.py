@@ -8,14 +8,15 @@ from urllib.parse import urljoin, urlsplit
 from purveyor.client.policy import conclude
 from purveyor.client.policy_view import Offer, Policy, Problem
 from purveyor.client.state import published
+from purveyor.client.state.identity import read_identity
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
 from purveyor.wire import offers, package_info
 from purveyor.wire import settings as settings_file
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.ids import CollectionId, PackageId, SiteCode
-from purveyor.wire.offers import CollectionOffers
+from purveyor.wire.ids import ClientId, CollectionId, PackageId, SiteCode
+from purveyor.wire.offers import CollectionOffers, Request
 from purveyor.wire.package_info import PackageInfo
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import ClientState
@@ -32,6 +33,7 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
     settings = held_settings(state)
     if settings is None:
         raise RejectedError("this client has not read its site's settings yet")
+    identity = read_identity(state)
     entry = published.held_entry(state)
     snapshot = state.mark("snapshot")
     freshness = conclude.freshness(
@@ -64,6 +66,9 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         deleted_programs=frozenset(key for info in packages.values() for key in conclude.programs_deleted(info)),
         running_choices={note.package: note.running for one in spoken for note in one.retirements},
         removals=frozenset(package for one in spoken for package in one.removals) - deleted,
+        client=identity.client,
+        windows=tuple(window for one in spoken for window in one.windows),
+        requests=_requests(spoken, identity.client, now),
         problems=tuple(problems),
     )
 
@@ -97,6 +102,12 @@ def _offers_held(state: State, collections: Iterable[CollectionId]) -> Iterable[
         with suppress(RejectedError):  # in words that this agent does not know; the walk has told it
             if content is not None:
                 yield offers.decode(content)
+
+
+def _requests(spoken: Iterable[CollectionOffers], client: ClientId, now: datetime) -> tuple[Request, ...]:
+    """The requests that concern this client and have not expired, each once, by number."""
+    asked = {one.number: one for said in spoken for one in said.requests if not one.clients or client in one.clients}
+    return tuple(asked[number] for number in sorted(asked) if now < asked[number].expires_at)
 
 
 def _packages_held(state: State) -> dict[PackageId, PackageInfo]:

@@ -71,6 +71,17 @@ create table if not exists receipt (
     content blob not null,           -- JSON of client.programs.receipt.Receipt
     primary key (package, program)
 ) without rowid;
+create table if not exists ask (
+    number integer primary key autoincrement,
+    content blob not null            -- JSON of client.programs.asks.Ask
+);
+create table if not exists notice (
+    package text not null,
+    program integer not null,
+    user text not null,              -- account, as wire.accounts writes it
+    content blob not null,           -- JSON of client.programs.notices.Notice
+    primary key (package, program, user)
+) without rowid;
 create table if not exists held_content (
     manifest text not null,
     package text not null,
