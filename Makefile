@@ -19,6 +19,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 TEST_PACKAGES := nginx=nginx-light /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg
+BROWSER_PACKAGES := chromium=chromium /usr/share/fonts/truetype/dejavu=fonts-dejavu-core
 BENCHES ?= agent polls publish receive lab sizes
 BENCH_PACKAGES := $(TEST_PACKAGES) wrk=wrk
 
@@ -38,7 +39,7 @@ run: setup
 	$(VENV)/bin/purveyor demo $(if $(ONCE),--once)
 
 test: setup
-	tools/install-debian-packages.sh $(TEST_PACKAGES)
+	tools/install-debian-packages.sh $(TEST_PACKAGES) $(BROWSER_PACKAGES)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: setup
