@@ -4,8 +4,6 @@ Shape: times are aware UTC (microseconds since 1970 in the database); clients ar
 by its id; what crosses to clients is stored as the JSON of its wire struct.
 """
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,38 +17,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
 )
-from sqlalchemy.engine import Dialect
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(time: datetime) -> int:
-    """An aware time as the database holds it."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware UTC time, held as microseconds since 1970 so that both databases order and compare it alike."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """To the database."""
-        del dialect
-        return None if value is None else to_microseconds(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """From the database."""
-        del dialect
-        return None if value is None else _EPOCH + value * _MICROSECOND
-
-
-Number = BigInteger().with_variant(Integer, "sqlite")
-"""A number that counts up by itself as a primary key in both databases."""
+from purveyor.site_server.database.columns import Number, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -187,10 +156,11 @@ status_message = Table(
     Column("package", String(8)),
     Column("program", Integer),
     Column("advertisement", String(8)),
-    Column("occurrence", String(64), nullable=False),
+    Column("occurrence", String(320), nullable=False),
     Column("source_version", Integer, nullable=False),
     Column("state", String(16)),
     Column("exit_code", BigInteger),
+    Column("user", String(256), nullable=False, server_default="", comment="in whose session it happened; empty: in none"),
     Column("text", Text, nullable=False),
     Index("uq_status_message_place", "client", "sequence", "position", unique=True),
     Index("ix_status_message_package", "package", "id"),
@@ -204,9 +174,10 @@ job_state = Table(
     Column("program", Integer, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("advertisement", String(8)),
-    Column("occurrence", String(64), nullable=False),
+    Column("occurrence", String(320), nullable=False),
     Column("source_version", Integer, nullable=False),
     Column("exit_code", BigInteger),
+    Column("user", String(256), nullable=False, server_default="", comment="in whose session it happened; empty: in none"),
     Column("text", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("order", BigInteger, nullable=False, comment="sequence * 1000 + position of the message that said so"),
@@ -300,9 +271,38 @@ advertisement = Table(
     Column("each_version", Boolean, nullable=False),
     Column("highest_assignment", Integer, nullable=False),
     Column("assignments", Text, nullable=False, comment="JSON of wire.offers.Assignment, those that stand"),
+    Column("options", Text, nullable=False, server_default="{}", comment="JSON of model.advertising.Options"),
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", String(100), nullable=False),
     Column("deleted_at", UtcTime),
+)
+
+request = Table(
+    "request",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="of the counter; never given twice"),
+    Column("kind", String(12), nullable=False, comment="cancel, stop, run-again"),
+    Column("advertisement", String(8), ForeignKey("advertisement.id"), nullable=False, index=True),
+    Column("clients", Text, comment="JSON: ids of those that it is for; null: all members of the collection"),
+    Column("only_failed", Boolean, nullable=False),
+    Column("reason", String(1000), nullable=False),
+    Column("made_by", String(100), nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("closed_at", UtcTime, index=True, comment="since when clients are not told of it any more; null: they are"),
+)
+
+request_answer = Table(
+    "request_answer",
+    metadata,
+    Column("request", BigInteger, ForeignKey("request.number"), primary_key=True),
+    Column("client", BigInteger, ForeignKey("client.number"), primary_key=True),
+    Column("outcome", String(10), nullable=False, comment="done, too-late, refused"),
+    Column("text", Text, nullable=False),
+    Column("at", UtcTime, nullable=False, comment="by the client's clock"),
+    Column("arrived_at", UtcTime, nullable=False),
+    Column("order", BigInteger, nullable=False, comment="sequence * 1000 + position of the message that said so"),
+    sqlite_with_rowid=False,
 )
 
 offered_before = Table(

@@ -242,6 +242,7 @@ def upgrade() -> None:
         sa.Column("each_version", sa.Boolean(), nullable=False),
         sa.Column("highest_assignment", sa.Integer(), nullable=False),
         sa.Column("assignments", sa.Text(), nullable=False, comment="JSON of wire.offers.Assignment, those that stand"),
+        sa.Column("options", sa.Text(), server_default="{}", nullable=False, comment="JSON of model.advertising.Options"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(length=100), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
@@ -251,6 +252,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_advertisement_collection"), "advertisement", ["collection"], unique=False)
     op.create_index(op.f("ix_advertisement_package"), "advertisement", ["package"], unique=False)
+    op.create_table(
+        "request",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False, comment="of the counter; never given twice"),
+        sa.Column("kind", sa.String(length=12), nullable=False, comment="cancel, stop, run-again"),
+        sa.Column("advertisement", sa.String(length=8), nullable=False),
+        sa.Column(
+            "clients", sa.Text(), nullable=True, comment="JSON: ids of those that it is for; null: all members of the collection"
+        ),
+        sa.Column("only_failed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(length=1000), nullable=False),
+        sa.Column("made_by", sa.String(length=100), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "closed_at", sa.BigInteger(), nullable=True, comment="since when clients are not told of it any more; null: they are"
+        ),
+        sa.ForeignKeyConstraint(["advertisement"], ["advertisement.id"], name=op.f("fk_request_advertisement_advertisement")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_request")),
+    )
+    op.create_index(op.f("ix_request_advertisement"), "request", ["advertisement"], unique=False)
+    op.create_index(op.f("ix_request_closed_at"), "request", ["closed_at"], unique=False)
+    op.create_table(
+        "request_answer",
+        sa.Column("request", sa.BigInteger(), nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=False, comment="done, too-late, refused"),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="by the client's clock"),
+        sa.Column("arrived_at", sa.BigInteger(), nullable=False),
+        sa.Column("order", sa.BigInteger(), nullable=False, comment="sequence * 1000 + position of the message that said so"),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_request_answer_client_client")),
+        sa.ForeignKeyConstraint(["request"], ["request.number"], name=op.f("fk_request_answer_request_request")),
+        sa.PrimaryKeyConstraint("request", "client", name=op.f("pk_request_answer")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "collection_rule",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -301,9 +337,16 @@ def upgrade() -> None:
         sa.Column("program", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("advertisement", sa.String(length=8), nullable=True),
-        sa.Column("occurrence", sa.String(length=64), nullable=False),
+        sa.Column("occurrence", sa.String(length=320), nullable=False),
         sa.Column("source_version", sa.Integer(), nullable=False),
         sa.Column("exit_code", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "user",
+            sa.String(length=256),
+            server_default="",
+            nullable=False,
+            comment="in whose session it happened; empty: in none",
+        ),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("order", sa.BigInteger(), nullable=False, comment="sequence * 1000 + position of the message that said so"),
@@ -376,10 +419,17 @@ def upgrade() -> None:
         sa.Column("package", sa.String(length=8), nullable=True),
         sa.Column("program", sa.Integer(), nullable=True),
         sa.Column("advertisement", sa.String(length=8), nullable=True),
-        sa.Column("occurrence", sa.String(length=64), nullable=False),
+        sa.Column("occurrence", sa.String(length=320), nullable=False),
         sa.Column("source_version", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=True),
         sa.Column("exit_code", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "user",
+            sa.String(length=256),
+            server_default="",
+            nullable=False,
+            comment="in whose session it happened; empty: in none",
+        ),
         sa.Column("text", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_status_message_client_client")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_status_message")),
