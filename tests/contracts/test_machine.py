@@ -188,6 +188,25 @@ def test_syncing_what_is_there_or_not_is_no_error(subject: Subject) -> None:
     assert subject.disk.read("f/a") == b"1"
 
 
+def test_a_file_has_the_time_of_its_last_writing(subject: Subject) -> None:
+    before = subject.machine.now() - timedelta(seconds=1)
+    subject.disk.append("f/a", b"1")
+    first = subject.disk.modified_at("f/a")
+    assert first is not None
+    assert before <= first <= subject.machine.now()
+    subject.pass_time()
+    subject.disk.append("f/a", b"2")
+    subject.disk.place("f/a", "f/copy", is_executable=False)
+    assert (subject.disk.modified_at("f/a") or before) > first
+    assert (subject.disk.modified_at("f/copy") or before) > first
+
+
+def test_what_is_no_file_has_no_time(subject: Subject) -> None:
+    subject.disk.make_folder("f")
+    subject.disk.link("link", "f")
+    assert [subject.disk.modified_at(path) for path in ("f", "link", "none", "none/deeper")] == [None] * 4
+
+
 def test_a_disk_knows_its_free_bytes_and_the_paths_that_programs_see(subject: Subject) -> None:
     assert subject.disk.free_bytes() > 0
     root = subject.disk.absolute("")

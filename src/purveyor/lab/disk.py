@@ -4,8 +4,9 @@ It keeps what the contract of `Disk` promises and no more: bytes, names and rena
 cut, in the worst case all of them, or a subset that a seed chooses, as real filesystems do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
 from random import Random
@@ -34,17 +35,31 @@ class Node:
     synced_bytes: int = 0
     target: str = ""
     is_executable: bool = False
+    modified_at: datetime | None = None
 
 
 Change = dict[str, Node | None]
 """Names that change at one stroke: what each stands for afterwards, None for nothing."""
 
 
-class SimulatedDisk:
-    """Implements `client.machine.interface.Disk` in memory."""
+def no_clock() -> datetime:
+    """The time on a disk to which nobody gave a clock."""
+    return datetime(2000, 1, 1, tzinfo=UTC)
 
-    def __init__(self, power: Power, *, root: str = "/lab", capacity_bytes: int = UNLIMITED_BYTES) -> None:
+
+class SimulatedDisk:
+    """Implements `client.machine.interface.Disk` in memory. `now` is the clock by which files get their times."""
+
+    def __init__(
+        self,
+        power: Power,
+        *,
+        root: str = "/lab",
+        capacity_bytes: int = UNLIMITED_BYTES,
+        now: Callable[[], datetime] = no_clock,
+    ) -> None:
         self.power = power
+        self._now = now
         self.root = root
         self.capacity_bytes = capacity_bytes
         self.is_read_only = False
@@ -71,6 +86,11 @@ class SimulatedDisk:
         """A file's size in bytes, or None when there is none."""
         node = self._file(path)
         return None if node is None else len(node.content)
+
+    def modified_at(self, path: str) -> datetime | None:
+        """When a file was last written to; None when there is no such file."""
+        node = self._names.get(_checked(path))
+        return None if node is None or node.kind is not Kind.FILE else node.modified_at
 
     def names(self, folder: str) -> list[str]:
         """Names directly in a folder, sorted; empty when there is none."""
@@ -139,7 +159,7 @@ class SimulatedDisk:
             raise UnavailableError(f"{stored!r} is not there to be placed")
         if len(node.content) > self.free_bytes():
             raise UnavailableError(f"the disk is full: {self.free_bytes()} bytes are free, {len(node.content)} are needed")
-        self._put(path, Node(Kind.FILE, bytearray(node.content), is_executable=is_executable))
+        self._put(path, Node(Kind.FILE, bytearray(node.content), is_executable=is_executable, modified_at=self._now()))
 
     def link(self, path: str, target: str) -> None:
         """Makes a symbolic link."""
@@ -154,10 +174,10 @@ class SimulatedDisk:
 
     # --- what happens to the disk ---
 
-    def write_as_program(self, path: str, content: bytes) -> None:
-        """What a program that runs here writes: no effect of the agent's, and not synced."""
+    def write_as_program(self, path: str, content: bytes, *, at: datetime | None = None) -> None:
+        """What a program that runs here writes: no effect of the agent's, and not synced. `at`: by the local clock, when."""
         if not self.is_read_only:
-            self._put(path, Node(Kind.FILE, bytearray(content[: self.free_bytes()])))
+            self._put(path, Node(Kind.FILE, bytearray(content[: self.free_bytes()]), modified_at=at or self._now()))
 
     def sync_all(self) -> None:
         """What an orderly shutdown does, and a running system every now and then: everything outlasts what comes."""
@@ -208,6 +228,7 @@ class SimulatedDisk:
             self._put(path, node)
         fits = content[: self.free_bytes()]
         node.content += fits
+        node.modified_at = self._now()
         self._is_dirty = True
         self._used_bytes += len(fits)
         if len(fits) < len(content):

@@ -6,6 +6,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from purveyor.wire.errors import RejectedError, UnavailableError
@@ -42,6 +43,21 @@ class RealDisk:
                     return None
                 raise
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def modified_at(self, path: str) -> datetime | None:
+        """When a file was last written to; None when there is no such file, or its time is absurd."""
+        with _told(path, "look at"):
+            try:
+                with self._parent(path) as (folder, name):
+                    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    return None
+                raise
+        try:
+            return datetime.fromtimestamp(found.st_mtime, UTC) if stat.S_ISREG(found.st_mode) else None
+        except (ValueError, OverflowError, OSError):
+            return None
 
     def append(self, path: str, content: bytes) -> None:
         """Adds bytes at the end of a file. Errors: UnavailableError, also when the disk is full; what fits is then written."""

@@ -32,6 +32,9 @@ class Disk(Protocol):
     def size(self, path: str) -> int | None:
         """A file's size in bytes, or None when there is none."""
 
+    def modified_at(self, path: str) -> datetime | None:
+        """When a file was last written to, aware UTC by the local clock; None when there is no such file, or its time is absurd."""
+
     def append(self, path: str, content: bytes) -> None:
         """Adds bytes at the end of a file; the file and its folders are made where they are missing. Errors: UnavailableError."""
 

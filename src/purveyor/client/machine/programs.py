@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -98,7 +98,7 @@ class RealPrograms:
                 ended_at=_time(report.ended_at),
                 output_tail=report.output_tail,
             )
-        return RunReport(state=RunState.RUNNING if is_watched else RunState.UNKNOWN)
+        return RunReport(state=RunState.RUNNING if is_watched else RunState.UNKNOWN, started_at=_written_at(folder / "watch.json"))
 
     def stop(self, run: str, *, is_forced: bool) -> None:
         """Asks the whole process tree to end, or ends it (asked first, some seconds before). Errors: UnavailableError."""
@@ -129,6 +129,13 @@ def _is_alive(watch: _Watch) -> bool:
         and fields[19] == watch.start_time
         and watch.boot_id == supervisor.boot_id()
     )
+
+
+def _written_at(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def _read_json(path: Path, shape: type[_T]) -> _T | None:

@@ -35,6 +35,11 @@ def kept_of(run: str) -> str:
     return f"{folder_of(run)}/kept"
 
 
+def scratch_of(run: str) -> str:
+    """The folder of a run's temporary files, which is also its home unless it runs as a user."""
+    return f"{folder_of(run)}/scratch"
+
+
 def result_of(run: str) -> str:
     """Where a run may leave its result file."""
     return f"{folder_of(run)}/result.json"
@@ -44,7 +49,7 @@ def prepared(
     disk: Disk, job: Job, program: Program, *, run: str, site: str, lay_out: Callable[[str], None]
 ) -> RunOrder | Obstacle:
     """The order for a run, once all that it needs is there. `lay_out` puts the content into a folder."""
-    scratch = f"{folder_of(run)}/scratch"
+    scratch = scratch_of(run)
     try:
         lay_out(content_of(run))
         disk.make_folder(scratch)
