@@ -211,9 +211,11 @@ def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
     """When jobs that have not begun come to their time, or are tried again."""
     times = []
     for job in open_jobs:
+        if job.kind is Kind.RUN and job.state is JobState.POSTPONED and job.postponed_until is not None:
+            times.append(job.postponed_until)
         if job.kind is not Kind.RUN or job.state not in RUNNABLE or job.state not in NOT_STARTED:
             continue
-        standing = runs.standings.get(job.key)
+        standing = runs.standings.get(job.errand)
         if job.next_try_at is not None and not runs.bench.may_try(job):
             times.append(job.next_try_at)
         elif job.is_root and job.due_at is not None and job.due_at > runs.bench.now and standing is not None and standing.asking:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from purveyor.client.programs.history import History, Started
 from purveyor.wire.ids import AdvertisementId
-from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind
+from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, Priority, Rerun
 from purveyor.wire.schedule import Zone, instant_of
 
 
@@ -37,6 +37,14 @@ class Occurrence(NamedTuple):
     """Only a success that was started then or later satisfies it; None: any."""
     success_version: int
     """Only a success of this source version or newer satisfies it; 0: any."""
+    user: str = ""
+    """For whom it asks, as the machine names the user; empty: for the machine."""
+    is_free: bool = False
+    """It may run outside maintenance windows."""
+    priority: Priority = Priority.NORMAL
+    asked_by: str = ""
+    """The user who asked for it."""
+    rerun: Rerun = Rerun.AS_SCHEDULED
 
 
 def is_live(advertisement: Advertisement, now: datetime) -> bool:
@@ -114,6 +122,9 @@ def _occurrence(
         expires_at=advertisement.expires_at,
         success_since=instant if is_one_of_several else None,
         success_version=version,
+        is_free=advertisement.ignores_windows,
+        priority=advertisement.priority,
+        rerun=advertisement.rerun,
     )
 
 

@@ -15,7 +15,7 @@ from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.chain import Broken, chain_of, is_supported, program_of
 from purveyor.client.programs.due import Occurrence, due
 from purveyor.client.programs.intake import Standing
-from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Event, Job, Kind, advanced, changed
+from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import delayed, launch, remember_answered
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import PurveyorError, UnavailableError
@@ -36,7 +36,7 @@ class Runs:
     policy: Policy
     content: ContentCache
     point_for: Callable[[str], Point]
-    standings: Mapping[ProgramKey, Standing]
+    standings: Mapping[Errand, Standing]
     is_late: bool = False
     """The pass has gone on for too long to launch anything more."""
     has_fetched: bool = False
@@ -58,7 +58,7 @@ class Runs:
 
     def answers(self, job: Job) -> list[Occurrence]:
         """The occurrences that a run of this job would answer now; none: it may not run now."""
-        standing = self.standings.get(job.key)
+        standing = self.standings.get(job.errand)
         now = self.bench.now + self.elapsed()
         asking = [] if standing is None else [one for one in standing.asking if one.expires_at is None or now < one.expires_at]
         answered = due(asking, self.bench.now)

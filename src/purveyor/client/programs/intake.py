@@ -14,7 +14,7 @@ from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.chain import is_supported, program_of
 from purveyor.client.programs.due import Occurrence, is_live, is_satisfied, occurrences, outstanding
 from purveyor.client.programs.history import History, with_received
-from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Event, Job, Kind, advanced, changed
+from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
@@ -26,9 +26,9 @@ _REASONS_LIMIT = 3
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """How one program stands by the policy of this pass. `asking` are the occurrences that ask for a run, the earliest first."""
+    """How one errand stands by the policy of this pass. `asking` are the occurrences that ask for a run, the earliest first."""
 
-    key: ProgramKey
+    errand: Errand
     history: History
     program: Program | None = None
     package: PackageInfo | None = None
@@ -39,21 +39,31 @@ class Standing:
     """Why those of its advertisements that say nothing now do not."""
 
     @property
+    def key(self) -> ProgramKey:
+        """The program."""
+        return self.errand.key
+
+    @property
+    def user(self) -> str:
+        """The user whose run it is, where each has one of their own."""
+        return self.errand.user
+
+    @property
     def is_readable(self) -> bool:
         """Whether the program itself could be read: without it nothing can be concluded."""
         return self.program is not None and self.package is not None
 
 
-def take_in(bench: Bench, policy: Policy) -> dict[ProgramKey, Standing]:
-    """Brings the jobs in line with the policy, and says how each program that is offered or has a job stands."""
+def take_in(bench: Bench, policy: Policy) -> dict[Errand, Standing]:
+    """Brings the jobs in line with the policy, and says how each errand that is offered or has a job stands."""
     histories = records.histories(bench.state)
-    jobs = {job.key: job for job in records.open_jobs(bench.state) if job.kind is Kind.RUN and job.is_root}
+    jobs = {job.errand: job for job in records.open_jobs(bench.state) if job.kind is Kind.RUN and job.is_root}
     zone = bench.machine.zone()
     standings = _standings(policy, histories, jobs.values(), bench, zone)
     platform = _Platform(bench)
     with bench.state.transaction():
-        for key, standing in standings.items():
-            job = jobs.get(key)
+        for errand, standing in standings.items():
+            job = jobs.get(errand)
             excused = () if job is None else (job.occurrence, *job.covers)
             standing.asking = outstanding(standing.found, standing.history, now=bench.now, excused=excused)
             job = _lined_up(bench, policy, standing, job, platform)
@@ -69,26 +79,27 @@ def is_gone(policy: Policy, key: ProgramKey) -> bool:
 
 def _standings(
     policy: Policy, histories: dict[ProgramKey, History], jobs: Iterable[Job], bench: Bench, zone: tzinfo
-) -> dict[ProgramKey, Standing]:
-    standings: dict[ProgramKey, Standing] = {}
+) -> dict[Errand, Standing]:
+    standings: dict[Errand, Standing] = {}
 
-    def standing_of(key: ProgramKey) -> Standing:
-        if key not in standings:
-            standings[key] = Standing(
-                key=key,
+    def standing_of(errand: Errand) -> Standing:
+        key = errand.key
+        if errand not in standings:
+            standings[errand] = Standing(
+                errand=errand,
                 history=histories.get(key) or History(key=key),
                 program=program_of(key, policy.packages),
                 package=policy.packages.get(key.package),
             )
-        return standings[key]
+        return standings[errand]
 
     for job in jobs:
-        standing_of(job.key)
+        standing_of(job.errand)
     for offer in policy.offers:
         advertisement = offer.advertisement
         if is_gone(policy, advertisement.key):
             continue
-        standing = standing_of(advertisement.key)
+        standing = standing_of(Errand(advertisement.key))
         if not policy.is_fresh and advertisement.id not in standing.history.received:
             continue
         reason = _silence(policy, advertisement, bench)
@@ -194,6 +205,10 @@ def _aligned(job: Job, standing: Standing) -> Job:
         due_at=first.due_at,
         source_version=package.source_version,
         manifest=package.manifest,
+        user=first.user,
+        is_free=first.is_free,
+        priority=first.priority,
+        asked_by=first.asked_by,
     )
 
 

@@ -6,12 +6,16 @@ allow there is a bug. Read and written by the Advertised Programs Manager alone.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
+from purveyor.wire.accounts import account_name
+from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState
+from purveyor.wire.offers import Priority
 from purveyor.wire.package_info import Program, ProgramKey
 
 
@@ -20,6 +24,16 @@ class Kind(StrEnum):
 
     RUN = "run"
     UNINSTALL = "uninstall"
+
+
+class Errand(NamedTuple):
+    """What jobs are planned for: one program, and where each user has a run of their own, for which user.
+
+    Shape: `user` as `user_name` writes it; empty: for the machine, or for whichever user comes first.
+    """
+
+    key: ProgramKey
+    user: str = ""
 
 
 class Event(StrEnum):
@@ -41,7 +55,10 @@ class Event(StrEnum):
     OFFER_AGAIN = "offer-again"
     REFUSE = "refuse"  # this machine is none of its platforms
     ALLOW = "allow"
-    POSTPONE = "postpone"
+    POSTPONE = "postpone"  # a user put it off
+    CANCEL = "cancel"  # an administrator called it off before it began
+    ALREADY_THERE = "already-there"  # what it installs was found right before its launch
+    TRY_LATER = "try-later"  # its program said: not now
     SATISFY = "satisfy"  # what it was for has succeeded meanwhile
     FAIL_DEPENDENCY = "fail-dependency"
     REVOKE = "revoke"  # its package or program was deleted
@@ -53,6 +70,7 @@ _BEFORE_START: Mapping[Event, JobState] = {
     Event.SATISFY: JobState.SUCCEEDED,
     Event.FAIL_DEPENDENCY: JobState.FAILED,
     Event.REVOKE: JobState.REVOKED,
+    Event.CANCEL: JobState.REVOKED,
 }
 
 TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
@@ -60,6 +78,7 @@ TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
         **_BEFORE_START,
         Event.FETCH: JobState.DOWNLOADING,
         Event.CONTENT_HELD: JobState.READY,
+        Event.ALREADY_THERE: JobState.SUCCEEDED,
         Event.POSTPONE: JobState.POSTPONED,
         Event.WAIT: JobState.WAITING,
     },
@@ -67,11 +86,13 @@ TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
         **_BEFORE_START,
         Event.FETCH: JobState.DOWNLOADING,
         Event.CONTENT_HELD: JobState.READY,
+        Event.POSTPONE: JobState.POSTPONED,
         Event.WAIT: JobState.WAITING,
     },
     JobState.READY: {
         **_BEFORE_START,
         Event.START: JobState.RUNNING,
+        Event.ALREADY_THERE: JobState.SUCCEEDED,
         Event.FETCH: JobState.DOWNLOADING,
         Event.CONTENT_HELD: JobState.READY,
         Event.POSTPONE: JobState.POSTPONED,
@@ -79,6 +100,7 @@ TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
     },
     JobState.RUNNING: {
         Event.NOT_STARTED: JobState.READY,
+        Event.TRY_LATER: JobState.WAITING,
         Event.SUCCEED: JobState.SUCCEEDED,
         Event.FAIL: JobState.FAILED,
         Event.TIME_OUT: JobState.TIMED_OUT,
@@ -96,12 +118,14 @@ TRANSITIONS: Mapping[JobState, Mapping[Event, JobState]] = {
         Event.OFFER_AGAIN: JobState.WAITING,
         Event.SATISFY: JobState.SUCCEEDED,
         Event.REVOKE: JobState.REVOKED,
+        Event.CANCEL: JobState.REVOKED,
     },
     JobState.REFUSED: {
         Event.ALLOW: JobState.WAITING,
         Event.WITHDRAW: JobState.NOT_OFFERED,
         Event.SATISFY: JobState.SUCCEEDED,
         Event.REVOKE: JobState.REVOKED,
+        Event.CANCEL: JobState.REVOKED,
     },
     JobState.POSTPONED: {
         **_BEFORE_START,
@@ -166,6 +190,25 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_start_told: bool = False
     is_by_result_file: bool = False
     text: str = ""
+    user: str = ""
+    """The user for whom it runs, as the machine names them; empty: for the machine."""
+    is_per_user: bool = False
+    """Each user has a run of their own; else `user` is only who happened to be there."""
+    is_free: bool = False
+    """It may run outside maintenance windows: an emergency, or a user asked for it."""
+    priority: Priority = Priority.NORMAL
+    postponed_until: Instant | None = None
+    stop_request: int = 0
+    """The number of the administrator's request that stops it."""
+    was_there: bool | None = None
+    """What detection found right before its launch; None: there is no rule, or it could not tell."""
+    asked_by: str = ""
+    """The user who asked for the run."""
+
+    @property
+    def errand(self) -> Errand:
+        """What it is planned for."""
+        return Errand(ProgramKey(*self.key), user_name(self.user) if self.is_per_user else "")
 
     @property
     def is_open(self) -> bool:
@@ -176,6 +219,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_root(self) -> bool:
         """Whether it runs for itself, not because another program depends on it."""
         return self.parent is None
+
+
+def user_name(user: str) -> str:
+    """A user as occurrences and errands name them: one account always the same, without an `@`."""
+    try:
+        name = account_name(user)
+    except RejectedError:
+        return user.replace("@", "\\")
+    return f"{name.domain}\\{name.name}" if name.domain else name.name
 
 
 def is_allowed(state: JobState, event: Event) -> bool:
