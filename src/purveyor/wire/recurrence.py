@@ -13,12 +13,13 @@ from typing import NamedTuple
 from purveyor.wire.calendar_days import LAST_POSSIBLE_YEAR, Filter, Period, WeekdayOf, chunk_of, days_of
 from purveyor.wire.rules import Frequency, Rule, parse_rule, rule_text
 
-__all__ = ["Frequency", "Rule", "fires_ever", "latest_until", "next_after", "parse_rule", "rule_text"]
+__all__ = ["BEGINNING", "Frequency", "Rule", "fires_ever", "latest_until", "next_after", "parse_rule", "rule_text"]
 
+BEGINNING = datetime.combine(date.min, time.min)
+"""Before every time: what comes after it is the first."""
 HORIZON_YEARS = 100
 """What lies farther away than this, seen from the time that is asked about, is taken for never."""
 
-_BEGINNING = datetime.combine(date.min, time.min)
 _PERIODS = {Frequency.YEARLY: Period.YEAR, Frequency.MONTHLY: Period.MONTH, Frequency.WEEKLY: Period.WEEK}
 
 
@@ -51,7 +52,7 @@ def latest_until(start: datetime, rule: Rule, wall: datetime) -> datetime | None
 
 def fires_ever(start: datetime, rule: Rule) -> bool:
     """Whether the rule gives any time at all."""
-    return next_after(start, rule, _BEGINNING) is not None
+    return next_after(start, rule, BEGINNING) is not None
 
 
 class _Plan(NamedTuple):
@@ -203,4 +204,4 @@ def _at(day: int, one: time) -> datetime:
 
 
 def _just_before(start: datetime) -> datetime:
-    return start - timedelta(microseconds=1) if start > _BEGINNING else start
+    return start - timedelta(microseconds=1) if start > BEGINNING else start
