@@ -15,6 +15,7 @@ from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.programs import apm
+from purveyor.client.programs.attendance import waits_for_sessions
 from purveyor.client.programs.bench import silent
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity, read_identity
@@ -41,6 +42,8 @@ class Pass(NamedTuple):
     access_point: str | None
     problems: tuple[Problem, ...]
     sent: int
+    waits_for_sessions: bool = False
+    """Whether the next one is to come as soon as somebody logs on or off."""
 
 
 class Agent:
@@ -76,7 +79,7 @@ class Agent:
             state.raise_mark("applied", state.mark("read_snapshot"))
         sent = self._report(identity, policy, access_point, now)
         next_poll_at = state.time("next_poll_at") or now
-        return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent)
+        return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent, waits_for_sessions(policy))
 
     def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
         """The policy, polled for when a poll is due. Shape: with it the CAP that served."""

@@ -1,6 +1,7 @@
 """One client of a lab's fleet: a simulated machine, the real agent on it, and the sentinel's waiting played by the fleet.
 
-The sentinel wakes the agent when a poll or a job is due, when a program has ended and when the machine has started.
+The sentinel wakes the agent when a poll or a job is due, when a program has ended, when the machine has started, and when
+somebody logs on or off where the agent waits for that.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ RETRY = timedelta(minutes=1)
 
 
 class LabClient:
-    """One client. `wake_at` is true time; `passes` and `crashes` are counted."""
+    """One client. `passes` and `crashes` are counted."""
 
     def __init__(self, machine: SimulatedMachine, *, point_for: Callable[[str], Point]) -> None:
         self.machine = machine
@@ -38,7 +39,8 @@ class LabClient:
         """After a power cut the machine stays off until `switch_on`."""
         self.passes = 0
         self.crashes = 0
-        self.wake_at = machine.clock.true_time()
+        self._wake_at = machine.clock.true_time()
+        self._sessions_seen = machine.people.change_count
         self.last_pass: Pass | None = None
         self.last_error: PurveyorError | None = None
         self._boot = machine.boot_id()
@@ -62,10 +64,27 @@ class LabClient:
         """Asks what the site says of this client."""
         return join.standing(self.machine.state, self.machine, point_for=self.point_for).state
 
+    @property
+    def wake_at(self) -> datetime:
+        """When the sentinel wakes the agent next, in true time: as planned, or sooner for what has happened at the machine."""
+        if not self.machine.power.is_on:
+            return NEVER
+        if self.machine.boot_id() != self._boot:
+            return min(self._wake_at, self.machine.started_at + BOOT)
+        waits = self.last_pass is not None and self.last_pass.waits_for_sessions
+        if waits and self.machine.people.change_count != self._sessions_seen:
+            return min(self._wake_at, self._now() + SHORTEST_WAIT)
+        return self._wake_at
+
+    @wake_at.setter
+    def wake_at(self, at: datetime) -> None:
+        self._wake_at = at
+
     def turn(self) -> bool:
         """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it."""
         self.machine.turn()
         self._notice_boot()
+        self._sessions_seen = self.machine.people.change_count
         self.passes += 1
         try:
             self.last_pass = self.agent.turn()
@@ -115,8 +134,8 @@ class LabClient:
         ends_at = self.machine.programs.next_end()
         if ends_at is not None:
             times.append(ends_at)
-        if self.machine.is_restart_wanted:
-            times.append(self._now() + BOOT)
+        if self.machine.restart_at is not None:
+            times.append(max(self.machine.restart_at, self._now() + BOOT))
         return max(min(times), self._now() + SHORTEST_WAIT)
 
     def _notice_boot(self) -> None:

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
 
-from purveyor.client.machine.interface import Account, RunState, Surroundings
+from purveyor.client.machine.interface import Account, RunState, Session, Surroundings
 from purveyor.client.state.store import State
 from purveyor.lab.clock import Clock, LocalClock
 from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
@@ -15,9 +15,12 @@ from purveyor.lab.power import Power
 from purveyor.lab.programs import SimulatedPrograms
 from purveyor.lab.sessions import SimulatedNotices, SimulatedSessions
 from purveyor.lab.state import memory_connection
+from purveyor.wire.accounts import is_same
 from purveyor.wire.package_info import CommandRule, DetectionRule, FileRule, OsPackageRule
 from purveyor.wire.reports import Facts
 
+GOING_DOWN = timedelta(minutes=5)
+"""How near a planned restart is when the machine counts as going down: from then on nobody logs on, see shutdown(8)."""
 WRITE_BACK = timedelta(seconds=60)
 """A running system writes back by itself what nobody synced, at the latest after this time."""
 
@@ -39,21 +42,23 @@ class SimulatedMachine:
         self.name = name
         self.power = Power()
         self.clock = LocalClock(clock.now, skew)
-        self.disk = SimulatedDisk(self.power, root=f"/lab/{name}", capacity_bytes=capacity_bytes)
+        self.disk = SimulatedDisk(self.power, root=f"/lab/{name}", capacity_bytes=capacity_bytes, now=self.clock.now)
         self.programs = SimulatedPrograms(self.disk, self.clock, changed=self._install, restarted=self.restart)
-        self.people = SimulatedSessions(self.clock)
         self.notices = SimulatedNotices()
+        self.people = SimulatedSessions(self.clock, ended=self._session_ended)
         self.is_on_mains: bool | None = None
         self.is_metered: bool | None = None
         self.is_going_down = False
+        """Somebody has begun to shut the machine down; `restart_at` counts too while it is near."""
         self.platform = platform
         self.local_zone = zone
         self.installed: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.boot_count = 1
-        self._started_at = clock.now()
-        self.is_restart_wanted = False
-        """The agent asked for a restart; it happens when its pass is over."""
+        self.started_at = clock.now()
+        """When it was last switched on, in true time."""
+        self.restart_at: datetime | None = None
+        """When it will restart, in true time: the agent, a program or somebody at the machine asked for it."""
         self._random = Random(f"{name} {seed}")
         self._written_back_at = clock.now()
         self._connection = memory_connection()
@@ -66,7 +71,7 @@ class SimulatedMachine:
 
     def uptime_seconds(self) -> float:
         """Seconds since the machine was started; never jumps."""
-        return (self.clock.true_time() - self._started_at).total_seconds()
+        return (self.clock.true_time() - self.started_at).total_seconds()
 
     def surroundings(self) -> Surroundings:
         """Who is logged on, and how power and network stand. Errors: UnavailableError where a story says that nobody can tell."""
@@ -74,7 +79,7 @@ class SimulatedMachine:
             sessions=self.people.sessions(),
             is_on_mains=self.is_on_mains,
             is_metered=self.is_metered,
-            is_going_down=self.is_going_down,
+            is_going_down=self.is_going_down or self._is_restart_near(),
         )
 
     def account(self, user: str) -> Account | None:
@@ -118,8 +123,13 @@ class SimulatedMachine:
         return self._random.randbytes(count)
 
     def restart(self) -> None:
-        """Asks for a restart, as a program or the agent does; it comes with the next `turn`."""
-        self.is_restart_wanted = True
+        """Asks for a restart, as a program or the agent does; it comes with the next `turn`, and until then it goes down."""
+        self.restart_in(timedelta(0))
+
+    @property
+    def is_restart_wanted(self) -> bool:
+        """Whether a restart was asked for that has not come yet."""
+        return self.restart_at is not None
 
     # --- what happens to it ---
 
@@ -129,8 +139,12 @@ class SimulatedMachine:
         if self.clock.true_time() - self._written_back_at >= WRITE_BACK:
             self._written_back_at = self.clock.true_time()
             self.disk.sync_all()
-        if self.is_restart_wanted:
+        if self.restart_at is not None and self.restart_at <= self.clock.true_time():
             self.restart_now()
+
+    def restart_in(self, after: timedelta) -> None:
+        """A restart that comes after some time, as `shutdown -r +N` makes one; the last minutes of it count as going down."""
+        self.restart_at = self.clock.true_time() + after
 
     def restart_now(self) -> None:
         """An orderly restart: the disk is synced, programs under way are gone without a word."""
@@ -148,8 +162,9 @@ class SimulatedMachine:
         """Switches the machine on again, with a new boot id and a new reading of the agent's state."""
         self.power.restore()
         self.boot_count += 1
-        self._started_at = self.clock.true_time()
+        self.started_at = self.clock.true_time()
         self.is_going_down = False
+        self.programs.machine_started()
         self._connection.before_effect = None
         self.state = State(self._connection)
         self._connection.before_effect = self.power.effect
@@ -163,12 +178,19 @@ class SimulatedMachine:
         return [launch.run for launch in self.programs.launches if self.programs.look(launch.run).state is RunState.RUNNING]
 
     def _stop(self) -> None:
-        self.is_restart_wanted = False
-        self.people.log_all_off()
-        self.notices.close_all()
+        self.restart_at = None
         self.programs.machine_stopped()
+        self.people.log_all_off()
         if self._connection.in_transaction:
             self._connection.rollback()
+
+    def _is_restart_near(self) -> bool:
+        return self.restart_at is not None and self.restart_at - self.clock.true_time() <= GOING_DOWN
+
+    def _session_ended(self, session: Session) -> None:
+        self.notices.session_ended(session)
+        if not any(is_same(other.user, session.user) for other in self.people.present()):
+            self.programs.user_logged_off(session.user)
 
     def _install(self, installs: tuple[str, ...], removes: tuple[str, ...]) -> None:
         for thing in installs:

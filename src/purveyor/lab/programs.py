@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from purveyor.client.machine.interface import RunOrder, RunReport, RunState
 from purveyor.lab.clock import LocalClock
 from purveyor.lab.disk import SimulatedDisk
+from purveyor.wire.accounts import is_same
 from purveyor.wire.package_info import Command
 
 OUTPUT_TAIL_CHARACTERS = 2000
@@ -27,14 +30,25 @@ class Script:
     exit_code: int = 0
     result: bytes | None = None
     """What it writes into its result file right before it ends."""
+    mif: bytes | None = None
+    """What it writes as a status MIF, called `mif_name`, into its folder for temporary files right before it ends."""
+    mif_name: str = "status.mif"
     installs: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     hangs: bool = False
     """It never ends by itself, and does not end when asked to."""
     forks_seconds: float = 0
     """How much longer a child that it left behind goes on; a run ends with its whole tree."""
+    relaunches: bool = False
+    """It starts itself anew and ends with its code; that child does the work, and is done after `forks_seconds` more."""
     restarts_machine: bool = False
     """It restarts the machine as its last act, so that nobody sees it end."""
+    restarts_in_the_middle: bool = False
+    """It restarts the machine at the end of its time, before it has done or left anything."""
+    resumes_seconds: float | None = None
+    """After a restart that it made, what it left for the next start is done with its work after so long."""
+    ends_at_log_off: bool = False
+    """It has a window in the session of its user, so it ends with code 1 when that user logs off."""
     start_error: str = ""
     """Why it cannot be started at all."""
     is_start_error_transient: bool = False
@@ -44,7 +58,11 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """One start of one program, as the machine saw it. `files` are what lay in its working directory, and their bytes."""
+    """One start of one program, as the machine saw it.
+
+    Shape: `files` are what lay in its working directory, and their bytes; `run_as` the account whose rights it had, empty for
+    the agent's own.
+    """
 
     at: datetime
     run: str
@@ -52,6 +70,7 @@ class Launch:
     working_directory: str
     environment: Mapping[str, str]
     files: Mapping[str, bytes]
+    run_as: str = ""
 
 
 @dataclass(slots=True)
@@ -84,6 +103,8 @@ class SimulatedPrograms:
         self._runs: dict[str, _Run] = {}
         self._scripts: dict[str, Sequence[Script]] = {}
         self._default = Script()
+        self._left_for_start: list[Script] = []
+        self._resuming: list[tuple[datetime, Script]] = []
         self.launches: list[Launch] = []
         self.completed: list[str] = []
         """The commands that ran to their end, in order: neither stopped, nor out of time, nor cut off by the machine."""
@@ -143,6 +164,10 @@ class SimulatedPrograms:
         for known in list(self._runs.values()):
             if known.report is None and known.ends_at is not None and known.ends_at <= now:
                 self._end(known)
+        for at, script in list(self._resuming):
+            if at <= now:
+                self._resuming.remove((at, script))
+                self._changed(script.installs, script.removes)
 
     def next_end(self) -> datetime | None:
         """When the next run will be over, in true time."""
@@ -151,22 +176,51 @@ class SimulatedPrograms:
     def machine_stopped(self) -> None:
         """The machine went down: nobody knows any more how the runs that were under way ended."""
         for run in [run for run, known in self._runs.items() if known.report is None]:
-            self._runs[run].report = RunReport(state=RunState.UNKNOWN)
+            self._runs[run].report = RunReport(state=RunState.UNKNOWN, started_at=self._runs[run].started_at + self._clock.skew)
+        self._resuming.clear()
+
+    def machine_started(self) -> None:
+        """The machine is up again: what programs left for its next start goes on."""
+        now = self._clock.true_time()
+        self._resuming += [(now + timedelta(seconds=script.resumes_seconds or 0), script) for script in self._left_for_start]
+        self._left_for_start.clear()
+
+    def user_logged_off(self, user: str) -> None:
+        """A user is gone: programs with a window in that session end; what runs for the system goes on."""
+        self.turn()
+        for known in self._runs.values():
+            account = known.order.account
+            if known.report is None and known.script.ends_at_log_off and account is not None and is_same(account.name, user):
+                known.ends_at = self._clock.true_time()
+                known.report = msgspec.structs.replace(self._ended(known), exit_code=1)
 
     def _end(self, known: _Run) -> None:
         order, script = known.order, known.script
         is_timed_out = script.hangs or script.seconds + script.forks_seconds > order.max_run_seconds
-        if not script.hangs and script.seconds <= order.max_run_seconds:
-            result_path = self._disk.relative(order.result_file)
-            if script.result is not None and result_path is not None:
-                self._disk.write_as_program(result_path, script.result)
-            self._changed(script.installs, script.removes)
-            self.completed.append(words_of(order.command))
+        is_done = not script.hangs and (not is_timed_out if script.relaunches else script.seconds <= order.max_run_seconds)
+        if is_done and (script.restarts_machine or script.restarts_in_the_middle):
             if script.restarts_machine:
-                known.report = RunReport(state=RunState.UNKNOWN)
-                self._restarted()
-                return
+                self._leave(known)
+            if script.resumes_seconds is not None:
+                self._left_for_start.append(script)
+            known.report = RunReport(state=RunState.UNKNOWN, started_at=known.started_at + self._clock.skew)
+            self._restarted()
+            return
+        if is_done:
+            self._leave(known)
         known.report = self._ended(known, is_timed_out=is_timed_out)
+
+    def _leave(self, known: _Run) -> None:
+        """What a program has done when it is through: its files, and what it installed."""
+        order, script = known.order, known.script
+        scratch = order.environment.get("TMPDIR", "")
+        for path, content in ((order.result_file, script.result), (f"{scratch}/{script.mif_name}", script.mif)):
+            relative = self._disk.relative(path)
+            if content is not None and relative is not None:
+                self._disk.write_as_program(relative, content, at=(known.ends_at or self._clock.true_time()) + self._clock.skew)
+        if script.resumes_seconds is None:
+            self._changed(script.installs, script.removes)
+        self.completed.append(words_of(order.command))
 
     def _ended(self, known: _Run, *, is_timed_out: bool = False, is_stopped: bool = False) -> RunReport:
         ended_at = self._clock.true_time() if is_stopped else known.ends_at or self._clock.true_time()
@@ -199,6 +253,7 @@ class SimulatedPrograms:
             working_directory=order.working_directory,
             environment=dict(order.environment),
             files=self._disk.files(folder) if folder else {},
+            run_as="" if order.account is None else order.account.name,
         )
 
 

@@ -9,12 +9,18 @@ from purveyor.lab.clock import Clock
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import PowerCut
 from purveyor.lab.programs import Script
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 
 
 @pytest.fixture
-def machine() -> SimulatedMachine:
-    return SimulatedMachine("pc1", Clock())
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def machine(clock: Clock) -> SimulatedMachine:
+    return SimulatedMachine("pc1", clock)
 
 
 def test_committed_state_outlasts_a_power_cut_and_open_work_does_not(machine: SimulatedMachine) -> None:
@@ -133,3 +139,54 @@ def test_random_bytes_differ_between_machines_and_repeat_with_the_seed() -> None
     assert len(drawn) == 16
     assert drawn == again.random_bytes(16) != second.random_bytes(16)
     assert drawn != first.random_bytes(16)
+
+
+# --- people, and going down ---
+
+
+def test_a_machine_goes_down_from_the_wish_for_a_restart_until_it_has_come(clock: Clock, machine: SimulatedMachine) -> None:
+    assert not machine.surroundings().is_going_down
+    machine.restart()
+    assert machine.surroundings().is_going_down
+    machine.turn()
+    assert not machine.surroundings().is_going_down
+    assert machine.uptime_seconds() == 0
+
+
+def test_a_planned_restart_counts_in_its_last_minutes_and_comes_at_its_time(clock: Clock, machine: SimulatedMachine) -> None:
+    boot = machine.boot_id()
+    machine.restart_in(timedelta(minutes=30))
+    machine.turn()
+    assert not machine.surroundings().is_going_down
+    clock.advance(timedelta(minutes=26))
+    machine.turn()
+    assert machine.surroundings().is_going_down
+    assert machine.boot_id() == boot
+    clock.advance(timedelta(minutes=4))
+    machine.turn()
+    assert machine.boot_id() != boot
+
+
+def test_a_restart_logs_everybody_off_and_closes_what_they_were_told(machine: SimulatedMachine) -> None:
+    session = machine.people.log_on("alice", ("staff",))
+    machine.notices.show(session, "new", "Editor", "There is a new editor")
+    assert [notice.user for notice in machine.notices.open.values()] == ["alice"]
+    machine.restart_now()
+    assert machine.surroundings().sessions == ()
+    assert machine.notices.open == {}
+    assert len(machine.notices.shown) == 1
+    assert machine.people.log_on("alice").id != session.id
+
+
+def test_an_account_of_a_domain_cannot_be_looked_up_while_the_directory_is_away(machine: SimulatedMachine) -> None:
+    machine.people.log_on("CORP\\alice")
+    machine.people.log_on("bob")
+    machine.people.is_directory_away = True
+    with pytest.raises(UnavailableError):
+        machine.account("corp\\ALICE")
+    assert machine.account("bob") is not None
+    machine.people.is_directory_away = False
+    found = machine.account("corp\\ALICE")
+    assert found is not None
+    assert found.home == "/home/alice"
+    assert machine.account("carol") is None

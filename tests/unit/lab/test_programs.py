@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from purveyor.client.machine.interface import RunOrder, RunReport, RunState
@@ -164,3 +165,76 @@ def test_reports_carry_the_machines_own_time(clock: Clock) -> None:
     machine.programs.start(_order(machine))
     report = _after(machine, clock, 60)
     assert report.ended_at == clock.now() - timedelta(hours=5) == machine.now()
+
+
+# --- what stranger programs do ---
+
+
+def test_a_program_that_relaunches_itself_is_done_when_its_child_is(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(seconds=1, forks_seconds=60, relaunches=True, installs=("editor=4",), result=b"{}"))
+    machine.programs.start(_order(machine))
+    assert _after(machine, clock, 30).state is RunState.RUNNING
+    assert machine.installed == {}
+    assert _after(machine, clock, 31).exit_code == 0
+    assert machine.installed == {"editor": "4"}
+    assert machine.disk.read("runs/1/result") == b"{}"
+
+
+def test_a_child_that_is_out_of_time_has_done_nothing(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(seconds=1, forks_seconds=60, relaunches=True, installs=("editor=4",)))
+    machine.programs.start(_order(machine, max_run_seconds=30))
+    assert _after(machine, clock, 90).is_timed_out
+    assert machine.installed == {}
+
+
+def test_a_restart_in_the_middle_leaves_nothing_behind(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(seconds=5, restarts_in_the_middle=True, installs=("editor=4",), result=b"{}"))
+    machine.programs.start(_order(machine))
+    boot = machine.boot_id()
+    assert _after(machine, clock, 5).state is RunState.UNKNOWN
+    assert machine.boot_id() != boot
+    assert machine.installed == {}
+    assert machine.disk.read("runs/1/result") is None
+
+
+def test_what_was_left_for_the_next_start_goes_on_then(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(seconds=5, restarts_machine=True, resumes_seconds=20, installs=("editor=4",)))
+    machine.programs.start(_order(machine))
+    assert _after(machine, clock, 5).state is RunState.UNKNOWN
+    assert machine.installed == {}
+    _after(machine, clock, 20)
+    assert machine.installed == {"editor": "4"}
+
+
+def test_a_mif_is_left_where_temporary_files_go(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(seconds=1, mif=b"Start Component", mif_name="setup.mif"))
+    order = _order(machine)
+    variables = {"TMPDIR": machine.disk.absolute("runs/1/scratch")}
+    machine.programs.start(msgspec.structs.replace(order, environment=variables))
+    _after(machine, clock, 2)
+    assert machine.disk.read("runs/1/scratch/setup.mif") == b"Start Component"
+
+
+def test_a_launch_tells_with_whose_rights_it_ran(machine: SimulatedMachine) -> None:
+    account = machine.people.add_account("CORP\\alice")
+    machine.programs.start(_order(machine))
+    machine.programs.start(msgspec.structs.replace(_order(machine, run="2"), account=account))
+    assert [launch.run_as for launch in machine.programs.launches] == ["", "CORP\\alice"]
+
+
+def test_a_log_off_ends_windows_of_that_user_and_nothing_else(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("window", Script(seconds=60, ends_at_log_off=True))
+    machine.people.log_on("alice")
+    account = machine.account("alice")
+    for run, order in {
+        "window": msgspec.structs.replace(_order(machine, run="window", command="window"), account=account),
+        "quiet": msgspec.structs.replace(_order(machine, run="quiet"), account=account),
+        "system": _order(machine, run="system", command="window"),
+    }.items():
+        assert order.run == run
+        machine.programs.start(order)
+    machine.people.log_off("bob")
+    assert len(machine.running()) == 3
+    machine.people.log_off("alice")
+    assert machine.running() == ["quiet", "system"]
+    assert _after(machine, clock, 1, "window").exit_code == 1
