@@ -42,7 +42,7 @@ def scratch_of(run: str) -> str:
 
 def result_of(run: str) -> str:
     """Where a run may leave its result file."""
-    return f"{folder_of(run)}/result.json"
+    return f"{scratch_of(run)}/result.json"
 
 
 def prepared(

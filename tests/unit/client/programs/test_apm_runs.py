@@ -67,7 +67,7 @@ def test_a_program_gets_its_content_and_its_documented_variables(world: World) -
         "LANG": "C.UTF-8",
         "TMPDIR": f"{folder}/scratch",
         "PURVEYOR_CONTENT": f"{folder}/content",
-        "PURVEYOR_RESULT_FILE": f"{folder}/result.json",
+        "PURVEYOR_RESULT_FILE": f"{folder}/scratch/result.json",
         "PURVEYOR_PACKAGE": PACKAGE,
         "PURVEYOR_PROGRAM": "setup",
         "PURVEYOR_ADVERTISEMENT": "S0120001",
@@ -289,7 +289,7 @@ def test_a_result_file_resolves_a_run_that_nobody_saw_end(world: World) -> None:
     world.advertise(1, ASAP)
     world.turn()
     run = world.job().run
-    world.machine.disk.write_as_program(f"runs/{run}/result.json", result("failure", "half done"))
+    world.machine.disk.write_as_program(f"runs/{run}/scratch/result.json", result("failure", "half done"))
     world.machine.restart_now()
     world.settle()
     assert world.state_of() is JobState.FAILED
