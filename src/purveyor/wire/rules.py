@@ -97,12 +97,12 @@ def rule_text(rule: Rule) -> str:
 def _parts_of(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in text.strip().upper().removeprefix("RRULE:").rstrip(";").split(";"):
-        key, equals, value = part.strip().partition("=")
-        if not equals or not value.strip():
+        key, equals, value = (text.strip() for text in part.partition("="))
+        if not equals or not value:
             raise RejectedError(f"{part[:40]!r} is no part of a rule: {_EXAMPLE}")
         if key in parts:
             raise RejectedError(f"{key[:20]} stands twice in the rule")
-        parts[key] = value.strip()
+        parts[key] = value
     return parts
 
 

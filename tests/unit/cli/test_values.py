@@ -50,9 +50,14 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         moment(text)
 
 
-def test_an_assignment_is_asap_or_a_time_on_any_clock() -> None:
+def test_an_assignment_is_a_word_a_time_on_any_clock_or_a_rule() -> None:
     assert assignment("ASAP") == "asap"
     assert assignment("2026-12-01T22:00") == "2026-12-01T22:00"
+    assert assignment("Logoff") == "logoff"
+    assert assignment("2026-12-01T22:00 FREQ=DAILY") == "2026-12-01T22:00 FREQ=DAILY"
+    assert assignment("FREQ=DAILY") == "FREQ=DAILY"
+    with pytest.raises(argparse.ArgumentTypeError):
+        assignment("soon FREQ=DAILY")
     with pytest.raises(argparse.ArgumentTypeError, match="asap"):
         assignment("soon")
 

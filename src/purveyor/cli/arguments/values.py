@@ -68,13 +68,17 @@ def instant_of(text: str, *, now: datetime) -> datetime:
 
 
 def assignment(text: str) -> str:
-    """`asap`, or a time that `parse_time` reads; given on as written."""
-    if text.lower() == "asap":
-        return "asap"
-    try:
-        parse_time(text)
-    except RejectedError as error:
-        raise argparse.ArgumentTypeError(f"{error}; or write asap") from error
+    """`asap`, an event, a time that `parse_time` reads, or a rule after its start or alone; given on as written."""
+    word = text.strip().lower()
+    if word in ("asap", "logon", "logoff", "startup"):
+        return word
+    before, equals, _ = text.partition("=")
+    start = before.strip().rpartition(" ")[0] if equals else text
+    if start or not equals:
+        try:
+            parse_time(start)
+        except RejectedError as error:
+            raise argparse.ArgumentTypeError(f"{error}; or write asap, logon, logoff, startup or FREQ=WEEKLY;BYDAY=TU") from error
     return text
 
 

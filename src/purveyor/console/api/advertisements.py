@@ -18,8 +18,12 @@ router = APIRouter(prefix="/advertisements", tags=["advertisements"], responses=
 Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20)]
 Title = Annotated[str, Field(max_length=200)]
 Assignments = Annotated[
-    list[Annotated[str, Field(max_length=64)]],
-    Field(max_length=100, description="`asap`, 2026-12-01T09:00Z for UTC, or 2026-12-01T09:00 for each client's own clock"),
+    list[Annotated[str, Field(max_length=600)]],
+    Field(
+        max_length=100,
+        description="`asap`, `logon`, `logoff`, `startup`, 2026-12-01T09:00Z for UTC, 2026-12-01T09:00 for each client's own "
+        "clock, or a recurrence, with or without its start: `2026-12-01T09:00 FREQ=WEEKLY;BYDAY=TU`",
+    ),
 ]
 
 

@@ -1,69 +1,38 @@
 """Advertisements: a program offered to a collection, optional or mandatory at times."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
+import msgspec
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import standing
+from purveyor.site_server.admin import advertisement_views, standing
 from purveyor.site_server.database import (
     advertisements,
     audit,
     collections,
     counters,
     offered,
+    programs,
     publication,
     settings,
     wanted,
 )
 from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.model import advertising
 from purveyor.site_server.model import assignments as rules
+from purveyor.site_server.model.advertising import Options, OptionsGiven
 from purveyor.site_server.model.confirmation import Reach, confirm_reach
 from purveyor.site_server.model.names import line_of
 from purveyor.wire.errors import RefusedError
-from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, advertisement_id_of
-from purveyor.wire.offers import Assignment, AssignmentKind
+from purveyor.wire.offers import Assignment
 from purveyor.wire.package_info import ProgramKey
-from purveyor.wire.schedule import Zone
 
 NAME_LIMIT = 200
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignmentView:
-    """A time at which the advertisement is mandatory. `text` is how it is written; `at` is None for as soon as possible."""
-
-    number: int
-    kind: AssignmentKind
-    text: str
-    at: datetime | None
-    zone: Zone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdvertisementView:
-    """An advertisement with the names of what it joins. Without assignments it is optional."""
-
-    id: AdvertisementId
-    name: str
-    package: PackageId
-    package_name: str
-    program: ProgramNumber
-    program_name: str
-    is_program_enabled: bool
-    collection: CollectionId
-    collection_name: str
-    members: int
-    available_from: datetime
-    expires_at: datetime | None
-    is_paused: bool
-    each_version: bool
-    is_mandatory: bool
-    assignments: tuple[AssignmentView, ...]
-    created_at: datetime
-    created_by: str
+AdvertisementView = advertisement_views.AdvertisementView
 
 
 def add(
@@ -81,29 +50,29 @@ def add(
     is_confirmed: bool = False,
     by: str,
     now: datetime,
+    **given: Unpack[OptionsGiven],
 ) -> AdvertisementId:
-    """A new advertisement. Assignments are `asap` or times as people write them; without any it is optional.
+    """A new advertisement. Assignments are written as people write them; without any it is optional.
 
-    Errors: RefusedError: no such program or collection, impossible times, the same advertisement stands already.
-    ConfirmationNeededError: it reaches many clients, or all.
+    Errors: RefusedError: no such program or collection, impossible times, a program that could never run so, the same
+    advertisement stands already. ConfirmationNeededError: it reaches many clients, or all.
     """
     standing.active_package(tx, package)
     key = ProgramKey(package, program)
-    program_name = str(standing.standing_program(tx, key).name)
+    offered_program = programs.program_of(standing.standing_program(tx, key))
     target = standing.standing_collection(tx, collection)
-    wanted_assignments = rules.numbered(rules.assignments_of(assignments), (), 0)
+    assigned = rules.numbered(rules.assignments_of(assignments), (), 0).assignments
+    options = advertising.options_with(Options(), given)
     starts_at = now if available_from is None else available_from
     _check_times(starts_at, expires_at)
-    twin = _twin(
-        tx, key, collection, wanted_assignments.assignments, available_from, expires_at, now=now, each_version=each_version
-    )
+    advertising.check_fit(offered_program, assigned, options, each_version=each_version)
+    twin = _twin(tx, key, collection, assigned, options, available_from, expires_at, now=now, each_version=each_version)
     if twin is not None:
         raise RefusedError(f"{twin.id} ({twin.name}) advertises {key} to {target.name} in the same way already")
-    title = line_of(name, "the name of an advertisement", NAME_LIMIT) or f"{program_name} to {target.name}"[:NAME_LIMIT]
+    title = line_of(name, "the name of an advertisement", NAME_LIMIT) or f"{offered_program.name} to {target.name}"[:NAME_LIMIT]
     reach = Reach(collections.member_count(tx, collection), target.is_all_systems)
-    confirm_reach(
-        f"advertising {program_name} to {target.name}", reach, confirm_above=_confirm_above(tx), is_confirmed=is_confirmed
-    )
+    what = f"advertising {offered_program.name} to {target.name}"
+    confirm_reach(what, reach, confirm_above=_confirm_above(tx), is_confirmed=is_confirmed)
     advertisement = advertisement_id_of(publication.site_code_of(tx), counters.next_number(tx, counters.ADVERTISEMENT))
     advertisements.insert_advertisement(
         tx,
@@ -115,7 +84,8 @@ def add(
         expires_at=expires_at,
         is_paused=is_paused,
         each_version=each_version,
-        assignments=wanted_assignments.assignments,
+        assignments=assigned,
+        options=options,
         by=by,
         now=now,
     )
@@ -125,8 +95,9 @@ def add(
     detail = {
         "program": str(key),
         "collection": collection,
-        "assignments": [rules.text_of(one) for one in wanted_assignments.assignments],
+        "assignments": [rules.text_of(one) for one in assigned],
         "reach": reach.client_count,
+        **msgspec.to_builtins(options),
     }
     audit.record(tx, by=by, now=now, action="advertisement.add", about=advertisement, detail=detail)
     return advertisement
@@ -145,25 +116,30 @@ def edit(
     is_confirmed: bool = False,
     by: str,
     now: datetime,
+    **given: Unpack[OptionsGiven],
 ) -> AdvertisementView:
     """Changes what is given. An assignment whose time is changed is a new one, with a number of its own.
 
-    Errors: RefusedError. ConfirmationNeededError: a new assignment, or each version, reaches many clients or all.
+    Errors: RefusedError. ConfirmationNeededError: with the change it reaches further than before, many clients or all.
     """
     row = standing.standing_advertisement(tx, advertisement)
-    before = _assignments(row)
-    given = rules.Numbered(before, row.highest_assignment, False)
+    before = advertisements.assignments_of(row)
+    assigned = rules.Numbered(before, row.highest_assignment, False)
     if assignments is not None:
-        given = rules.numbered(rules.assignments_of(assignments), before, row.highest_assignment)
+        assigned = rules.numbered(rules.assignments_of(assignments), before, row.highest_assignment)
+    old_options = advertisements.options_of(row)
+    options = advertising.options_with(old_options, given)
     starts_at = row.available_from if available_from is None else available_from
     ends_at = None if never_expires else (row.expires_at if expires_at is None else expires_at)
     runs_each_version = row.each_version if each_version is None else each_version
     title = row.name if name is None else (line_of(name, "the name of an advertisement", NAME_LIMIT) or row.name)
-    old = (row.name, row.available_from, row.expires_at, row.each_version, before)
-    if (title, starts_at, ends_at, runs_each_version, given.assignments) == old:
+    old = (row.name, row.available_from, row.expires_at, row.each_version, before, old_options)
+    if (title, starts_at, ends_at, runs_each_version, assigned.assignments, options) == old:
         raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is so already")
     _check_times(starts_at, ends_at)
-    if given.has_new or (runs_each_version and not row.each_version):
+    advertising.check_fit(programs.program_of(row), assigned.assignments, options, each_version=runs_each_version)
+    is_wider = advertising.reaches_further(old_options, options) or (runs_each_version and not row.each_version)
+    if assigned.has_new or is_wider:
         reach = Reach(row.members, row.is_all_systems)
         confirm_reach(f"this change of {row.name}", reach, confirm_above=_confirm_above(tx), is_confirmed=is_confirmed)
     advertisements.change(
@@ -173,8 +149,9 @@ def edit(
         available_from=starts_at,
         expires_at=ends_at,
         each_version=runs_each_version,
-        highest_assignment=given.highest,
-        assignments=given.assignments,
+        highest_assignment=assigned.highest,
+        assignments=assigned.assignments,
+        options=options,
     )
     wanted.want_offers(tx, CollectionId(row.collection))
     detail = {
@@ -182,7 +159,8 @@ def edit(
         "available_from": starts_at,
         "expires_at": ends_at,
         "each_version": runs_each_version,
-        "assignments": [rules.text_of(one) for one in given.assignments],
+        "assignments": [rules.text_of(one) for one in assigned.assignments],
+        **msgspec.to_builtins(options),
     }
     audit.record(tx, by=by, now=now, action="advertisement.edit", about=advertisement, detail=detail)
     return shown(tx, advertisement)
@@ -212,12 +190,12 @@ def listed(
     tx: Connection, *, package: PackageId | None = None, collection: CollectionId | None = None
 ) -> tuple[AdvertisementView, ...]:
     """Standing advertisements by id: all, or those of a package, or to a collection."""
-    return tuple(_view(row) for row in advertisements.standing(tx, package=package, collection=collection))
+    return tuple(advertisement_views.view_of(row) for row in advertisements.standing(tx, package=package, collection=collection))
 
 
 def shown(tx: Connection, advertisement: AdvertisementId) -> AdvertisementView:
     """A standing advertisement. Errors: RefusedError when there is none."""
-    return _view(standing.standing_advertisement(tx, advertisement))
+    return advertisement_views.view_of(standing.standing_advertisement(tx, advertisement))
 
 
 def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bool, by: str, now: datetime) -> AdvertisementView:
@@ -244,6 +222,7 @@ def _twin(
     key: ProgramKey,
     collection: CollectionId,
     assignments: tuple[Assignment, ...],
+    options: Options,
     available_from: datetime | None,
     expires_at: datetime | None,
     *,
@@ -254,41 +233,13 @@ def _twin(
     for row in advertisements.standing(tx, collection=collection, programs=[key]):
         is_same_begin = row.available_from <= now if available_from is None else row.available_from == available_from
         is_same_end = row.expires_at == expires_at and row.each_version == each_version
-        if is_same_begin and is_same_end and rules.are_same(_assignments(row), assignments):
+        is_same_way = (
+            rules.are_same(advertisements.assignments_of(row), assignments) and advertisements.options_of(row) == options
+        )
+        if is_same_begin and is_same_end and is_same_way:
             return row
     return None
 
 
 def _confirm_above(tx: Connection) -> int:
     return settings.read_settings(tx).confirm_above
-
-
-def _assignments(row: AnyRow) -> tuple[Assignment, ...]:
-    return from_bytes(row.assignments.encode(), tuple[Assignment, ...])
-
-
-def _view(row: AnyRow) -> AdvertisementView:
-    assigned = _assignments(row)
-    return AdvertisementView(
-        id=AdvertisementId(row.id),
-        name=row.name,
-        package=PackageId(row.package),
-        package_name=row.package_name,
-        program=ProgramNumber(row.program),
-        program_name=row.program_name,
-        is_program_enabled=row.is_enabled,
-        collection=CollectionId(row.collection),
-        collection_name=row.collection_name,
-        members=row.members,
-        available_from=row.available_from,
-        expires_at=row.expires_at,
-        is_paused=row.is_paused,
-        each_version=row.each_version,
-        is_mandatory=bool(assigned),
-        assignments=tuple(
-            AssignmentView(number=one.number, kind=one.kind, text=rules.text_of(one), at=one.at, zone=one.zone)
-            for one in assigned
-        ),
-        created_at=row.created_at,
-        created_by=row.created_by,
-    )

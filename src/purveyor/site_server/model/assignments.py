@@ -1,13 +1,17 @@
-"""The times at which an advertisement is mandatory, and how they change. Pure."""
+"""The times and events at which an advertisement is mandatory, and how they change. Pure."""
 
 from collections.abc import Iterable
+from datetime import date, datetime, time
 from typing import NamedTuple
 
+from purveyor.site_server.model.schedules import checked_rule, time_text
 from purveyor.wire.errors import RefusedError, RejectedError
-from purveyor.wire.offers import Assignment, AssignmentKind
-from purveyor.wire.schedule import parse_time
+from purveyor.wire.offers import EVENTS, Assignment, AssignmentKind
+from purveyor.wire.schedule import Zone, parse_time
 
 LIMIT = 50
+LONGEST_TEXT = 600
+_WORDS = {kind.value: kind for kind in (AssignmentKind.ASAP, *sorted(EVENTS))}
 
 
 class Numbered(NamedTuple):
@@ -18,16 +22,21 @@ class Numbered(NamedTuple):
     has_new: bool
 
 
-def assignments_of(texts: Iterable[str]) -> tuple[Assignment, ...]:
-    """The assignments written as `asap` or a time, each once, without numbers (0). Errors: RefusedError, with an example."""
-    assignments = tuple(dict.fromkeys(_assignment_of(text) for text in texts))
+def assignments_of(texts: Iterable[str], *, today: date, before: Iterable[Assignment] = ()) -> tuple[Assignment, ...]:
+    """The assignments written as `asap`, an event, a time, or a rule with or without its start; each once, without numbers (0).
+
+    A rule without a start begins on the day on which it is saved, at 00:00 of each client's own clock; where the same rule stood
+    before, as it began then. Errors: RefusedError, with an example.
+    """
+    starts = {one.rule: one.at for one in before if _began_with_a_day(one)}
+    assignments = tuple(dict.fromkeys(_assignment_of(text, today, starts) for text in texts))
     if len(assignments) > LIMIT:
         raise RefusedError(f"{len(assignments)} assignments are too many: {LIMIT} are possible")
     return assignments
 
 
 def numbered(wanted: Iterable[Assignment], before: Iterable[Assignment], highest: int) -> Numbered:
-    """The wanted assignments with numbers: one that stood before keeps its own, another time has a number never given before."""
+    """The wanted assignments with numbers: one that stood before keeps its own, another has a number never given before."""
     known = {_unnumbered(assignment): assignment.number for assignment in before}
     given: list[Assignment] = []
     has_new = False
@@ -36,7 +45,9 @@ def numbered(wanted: Iterable[Assignment], before: Iterable[Assignment], highest
         if number is None:
             highest += 1
             number, has_new = highest, True
-        given.append(Assignment(number=number, kind=assignment.kind, at=assignment.at, zone=assignment.zone))
+        given.append(
+            Assignment(number=number, kind=assignment.kind, at=assignment.at, zone=assignment.zone, rule=assignment.rule)
+        )
     return Numbered(tuple(sorted(given, key=lambda one: one.number)), highest, has_new)
 
 
@@ -46,22 +57,50 @@ def are_same(one: Iterable[Assignment], other: Iterable[Assignment]) -> bool:
 
 
 def text_of(assignment: Assignment) -> str:
-    """The assignment as an administrator writes it."""
+    """The assignment as an administrator writes it: what `assignments_of` reads as the same one."""
     if assignment.at is None:
         return assignment.kind.value
-    written = assignment.at.isoformat(timespec="seconds" if assignment.at.second else "minutes")
-    return written + ("Z" if assignment.zone.value == "utc" else "")
+    return f"{time_text(assignment.at, assignment.zone)} {assignment.rule}".rstrip()
 
 
-def _assignment_of(text: str) -> Assignment:
-    if text.strip().lower() == AssignmentKind.ASAP:
-        return Assignment(number=0, kind=AssignmentKind.ASAP)
+def _assignment_of(text: str, today: date, starts: dict[str, datetime | None]) -> Assignment:
+    if len(text) > LONGEST_TEXT:
+        raise RefusedError(f"an assignment of {len(text)} characters is too long: {LONGEST_TEXT} are possible")
+    kind = _WORDS.get(text.strip().lower())
+    if kind is not None:
+        return Assignment(number=0, kind=kind)
+    before, equals, _ = text.partition("=")
+    if not equals:
+        at, zone = _time_of(text)
+        return Assignment(number=0, kind=AssignmentKind.TIME, at=at, zone=zone)
+    written, _, key = before.strip().rpartition(" ")
+    rule = text[text.index(key, len(written)) :]
+    if written:
+        at, zone = _time_of(written)
+        return _recurrence(at, zone, checked_rule(at, zone, rule))
+    at = datetime.combine(today, time())
+    canonical = checked_rule(at, Zone.CLIENT, rule)
+    return _recurrence(starts.get(canonical) or at, Zone.CLIENT, canonical)
+
+
+def _recurrence(at: datetime, zone: Zone, rule: str) -> Assignment:
+    return Assignment(number=0, kind=AssignmentKind.RECURRENCE, at=at, zone=zone, rule=rule)
+
+
+def _time_of(text: str) -> tuple[datetime, Zone]:
     try:
-        time, zone = parse_time(text)
+        at, zone = parse_time(text)
     except RejectedError as error:
-        raise RefusedError(f"an assignment is `asap` or a time: {error}") from error
-    return Assignment(number=0, kind=AssignmentKind.TIME, at=time.replace(microsecond=0), zone=zone)
+        words = ", ".join(f"`{word}`" for word in _WORDS)
+        raise RefusedError(f"an assignment is {words}, a time, or a rule such as FREQ=WEEKLY;BYDAY=TU: {error}") from error
+    return at.replace(microsecond=0), zone
+
+
+def _began_with_a_day(assignment: Assignment) -> bool:
+    """Whether it may have been written as a rule without a start."""
+    is_midnight = assignment.at is not None and assignment.at.time() == time()
+    return assignment.kind is AssignmentKind.RECURRENCE and assignment.zone is Zone.CLIENT and is_midnight
 
 
 def _unnumbered(assignment: Assignment) -> tuple[object, ...]:
-    return (assignment.kind, assignment.at, assignment.zone)
+    return (assignment.kind, assignment.at, assignment.zone, assignment.rule)

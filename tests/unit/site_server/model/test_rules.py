@@ -1,19 +1,15 @@
-"""Smaller rules: platforms, names, settings, assignments, confirmation, pages."""
+"""Smaller rules: platforms, names, settings, confirmation, pages."""
 
-from datetime import datetime
 
 import msgspec
 import pytest
 
-from purveyor.site_server.model.assignments import are_same, assignments_of, numbered, text_of
 from purveyor.site_server.model.confirmation import Reach, confirm_reach
 from purveyor.site_server.model.names import line_of, name_of
 from purveyor.site_server.model.pages import page_size
 from purveyor.site_server.model.platforms import platforms_of
 from purveyor.site_server.model.settings import SiteSettings, contradiction_in, with_value
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
-from purveyor.wire.offers import AssignmentKind
-from purveyor.wire.schedule import Zone
 from purveyor.wire.settings import AgentSettings
 
 
@@ -94,37 +90,6 @@ def test_one_setting_is_changed_and_the_others_stay() -> None:
 def test_a_setting_that_cannot_work_is_refused(name: str, value: int, said: str) -> None:
     with pytest.raises(RefusedError, match=said):
         with_value(SiteSettings(), name, value)
-
-
-def test_assignments_are_read_once_each() -> None:
-    soon, at, local = assignments_of(["ASAP", "2026-12-01T09:00Z", "2026-12-01T09:00", "asap", "2026-12-01T10:00+01:00"])
-    assert soon.kind is AssignmentKind.ASAP
-    assert (at.kind, at.at, at.zone) == (AssignmentKind.TIME, datetime(2026, 12, 1, 9, 0), Zone.UTC)  # noqa: DTZ001
-    assert local.zone is Zone.CLIENT
-    assert [text_of(one) for one in (soon, at, local)] == ["asap", "2026-12-01T09:00Z", "2026-12-01T09:00"]
-
-
-@pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-01T00:00", "asap,asap"])
-def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(RefusedError, match="2026-12-01T09:00Z"):
-        assignments_of([text])
-
-
-def test_an_assignment_whose_time_is_edited_has_a_number_never_given_before() -> None:
-    first = numbered(assignments_of(["asap", "2026-12-01T09:00Z"]), (), 0)
-    assert [one.number for one in first.assignments] == [1, 2]
-    edited = numbered(assignments_of(["asap", "2026-12-02T09:00Z"]), first.assignments, first.highest)
-    assert ([one.number for one in edited.assignments], edited.highest, edited.has_new) == ([1, 3], 3, True)
-    back = numbered(assignments_of(["2026-12-01T09:00Z"]), edited.assignments, edited.highest)
-    assert [one.number for one in back.assignments] == [4]
-
-
-def test_assignments_that_stay_keep_their_numbers_in_whatever_order_they_are_given() -> None:
-    first = numbered(assignments_of(["asap", "2026-12-01T09:00Z"]), (), 0)
-    same = numbered(assignments_of(["2026-12-01T09:00Z", "asap"]), first.assignments, first.highest)
-    assert same == (first.assignments, 2, False)
-    assert are_same(first.assignments, assignments_of(["2026-12-01T09:00Z", "asap"]))
-    assert not are_same(first.assignments, assignments_of(["asap"]))
 
 
 def test_what_reaches_far_wants_confirming_and_says_how_far() -> None:
