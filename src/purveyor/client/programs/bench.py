@@ -50,8 +50,11 @@ class Bench:
         self.note(f"{message.id.value} {message.id.name} {about} {message.occurrence}{state}: {message.text}")
         tell(self.state, message)
 
-    def tell(self, job: Job, status: StatusId, text: str, *, exit_code: int | None = None) -> None:
-        """Tells what happened to a job, in the open transaction; for a run the state that it is now in goes along."""
+    def tell(self, job: Job, status: StatusId, text: str, *, exit_code: int | None = None, request: int = 0) -> None:
+        """Tells what happened to a job, in the open transaction; for a run the state that it is now in goes along.
+
+        `request` is the number of the administrator's request that this answers.
+        """
         self.tell_message(
             StatusMessage(
                 id=status,
@@ -64,6 +67,7 @@ class Bench:
                 state=job.state if job.kind is Kind.RUN else None,
                 exit_code=exit_code,
                 text=text[:TEXT_LIMIT],
+                request=request,
             ),
         )
 

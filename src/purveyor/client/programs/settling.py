@@ -9,16 +9,19 @@ from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.history import Run, with_run
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import not_started, tell_started
-from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
-from purveyor.client.programs.preparing import files_below, folder_of, kept_of, result_of
+from purveyor.client.programs.outcome import Outcome, Result, judged
+from purveyor.client.programs.preparing import files_below, folder_of, kept_of
 from purveyor.client.programs.receipt import Receipt, is_wanted
 from purveyor.client.programs.receipt import folder_of as receipt_folder_of
+from purveyor.client.programs.results import said
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Program, ProgramKey
 from purveyor.wire.status_messages import StatusId
 
 _SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
+_ENDS = (Event.SUCCEED, Event.FAIL, Event.TIME_OUT)
+"""After these it is looked whether what the run was for is there; where a restart or another start is ahead, after that."""
 
 
 def settle(bench: Bench, *, site: str) -> bool:
@@ -52,9 +55,18 @@ def _settle_run(bench: Bench, job: Job, site: str) -> bool:
     program = job.program
     if program is None:
         raise ValueError(f"{job.key} {job.occurrence} runs, but nobody knows what")
-    result = _result_of(bench, job.run)
-    is_done = _is_done(bench, job, program) if report.state is RunState.UNKNOWN and result is None else None
-    outcome = judged(report, result, program, kind=job.kind, is_done=is_done, attempts=job.attempts)
+    result = said(bench.machine.disk, job.run, program, report, started_at=job.started_at)
+    is_silent = report.state is RunState.UNKNOWN and not isinstance(result, Result)
+    outcome = judged(
+        report,
+        result,
+        program,
+        kind=job.kind,
+        is_done=_is_done(bench, job, program) if is_silent else None,
+        attempts=job.attempts,
+        stop_request=job.stop_request,
+        has_restarted=job.boot_id != bench.machine.boot_id(),
+    )
     if outcome.event is Event.NOT_STARTED:
         not_started(bench, job, outcome.text)
         return True
@@ -66,9 +78,8 @@ def _settle_run(bench: Bench, job: Job, site: str) -> bool:
 
 def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome: Outcome, site: str) -> None:
     last = outcome.then or outcome
-    is_success = last.event in (Event.SUCCEED, Event.NEED_RESTART)
-    is_installed = is_success and job.kind is Kind.RUN
-    is_detected = _is_detected(bench, program) if is_installed and last.event is Event.SUCCEED else None
+    is_installed = outcome.is_success and job.kind is Kind.RUN
+    is_there = _is_there_now(bench, job, program) if last.event in _ENDS else None
     if is_installed and is_wanted(program):
         _keep_files(bench, job)
     with bench.state.transaction():
@@ -80,29 +91,33 @@ def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome:
         for step in (outcome, outcome.then):
             if step is not None:
                 ended = _step(bench, ended, step)
+        if job.stop_request and not report.is_stopped:
+            text = f"it had ended before it could be stopped: {ended.text}"
+            bench.tell(ended, StatusId.REQUEST_TOO_LATE, text, request=job.stop_request)
         if job.kind is Kind.RUN:
             _remember(bench, ended)
-        if is_installed:
-            if is_wanted(program):
-                records.save_receipt(bench.state, _receipt(bench, job, program, site))
-            _tell_detected(bench, ended, is_detected)
-        elif is_success:
+        if is_installed and is_wanted(program):
+            records.save_receipt(bench.state, _receipt(bench, job, program, site))
+        elif outcome.is_success and job.kind is Kind.UNINSTALL:
             records.drop_receipt(bench.state, job.key)
-    if is_success and job.kind is Kind.UNINSTALL:
+        _tell_detected(bench, ended, is_there)
+    if outcome.is_success and job.kind is Kind.UNINSTALL:
         _drop_kept_files(bench, job.key)
 
 
 def _step(bench: Bench, job: Job, outcome: Outcome) -> Job:
     after = advanced(job, outcome.event, text=outcome.text)
-    if outcome.event is Event.RUN_AGAIN or (job.kind is Kind.UNINSTALL and after.state not in _SUCCESSES):
+    is_tried_again = outcome.event in (Event.RUN_AGAIN, Event.TRY_LATER)
+    if is_tried_again or (job.kind is Kind.UNINSTALL and after.state not in _SUCCESSES):
         after = changed(after, next_try_at=bench.next_try(job.attempts))
     bench.save(after)
-    bench.tell(after, outcome.status, outcome.text, exit_code=outcome.exit_code)
+    request = job.stop_request if outcome.status is StatusId.STOPPED else 0
+    bench.tell(after, outcome.status, outcome.text, exit_code=outcome.exit_code, request=request)
     return after
 
 
 def _remember(bench: Bench, job: Job) -> None:
-    state = JobState.INTERRUPTED if job.state is JobState.WAITING else job.state
+    state = job.state if job.state is not JobState.WAITING else JobState.INTERRUPTED if job.exit_code is None else JobState.FAILED
     run = Run(
         run=job.run,
         occurrence=job.occurrence,
@@ -118,12 +133,11 @@ def _remember(bench: Bench, job: Job) -> None:
 
 
 def _settle_restart(bench: Bench, job: Job) -> None:
-    program = job.program
-    is_detected = None if program is None or job.kind is Kind.UNINSTALL else _is_detected(bench, program)
+    is_there = None if job.program is None else _is_there_now(bench, job, job.program)
     with bench.state.transaction():
         after = bench.save(advanced(job, Event.RESTARTED))
         bench.tell(after, _status_after_restart(job), "the machine has restarted", exit_code=job.exit_code)
-        _tell_detected(bench, after, is_detected)
+        _tell_detected(bench, after, is_there)
 
 
 def _status_after_restart(job: Job) -> StatusId:
@@ -138,46 +152,37 @@ def _status_after_restart(job: Job) -> StatusId:
             return StatusId.UNINSTALL_SUCCEEDED_BY_RESULT_FILE
 
 
-def _result_of(bench: Bench, run: str) -> Result | Unreadable | None:
-    path = result_of(run)
-    try:
-        size = bench.machine.disk.size(path)
-        if size is not None and size > RESULT_LIMIT_BYTES:
-            return Unreadable(f"the result file is larger than {RESULT_LIMIT_BYTES} bytes")
-        return read_result(bench.machine.disk.read(path))
-    except UnavailableError as error:
-        return Unreadable(f"the result file cannot be read ({error})")
-
-
 def _is_done(bench: Bench, job: Job, program: Program) -> bool | None:
     """Whether what a run was for is there; for an uninstall, whether it is gone."""
-    if job.kind is Kind.RUN:
-        return _is_detected(bench, program)
-    receipt = records.receipt_of(bench.state, job.key)
-    if receipt is None or receipt.detection is None:
-        return None
-    is_there = _is_detected(bench, Program(number=program.number, name="", command=program.command, detection=receipt.detection))
-    return None if is_there is None else not is_there
+    is_there = _is_there_now(bench, job, program)
+    return is_there if job.kind is Kind.RUN or is_there is None else not is_there
 
 
-def _is_detected(bench: Bench, program: Program) -> bool | None:
-    if program.detection is None:
+def _is_there_now(bench: Bench, job: Job, program: Program) -> bool | None:
+    """Whether detection finds now what a program installs; None: there is no rule, or it cannot tell."""
+    receipt = records.receipt_of(bench.state, job.key) if job.kind is Kind.UNINSTALL else None
+    detection = program.detection if receipt is None else receipt.detection
+    if detection is None:
         return None
     try:
-        rule = environment.expanded_rule(program.detection, state=bench.machine.disk.absolute(""))
-        return bench.machine.is_detected(rule)
+        return bench.machine.is_detected(environment.expanded_rule(detection, state=bench.machine.disk.absolute("")))
     except (UnavailableError, environment.UndefinedVariableError) as error:
         bench.note(f"whether {program.name} is there cannot be found out: {error}")
         return None
 
 
-def _tell_detected(bench: Bench, job: Job, is_detected: bool | None) -> None:
-    if is_detected is None:
-        return
-    if is_detected:
-        bench.tell(job, StatusId.DETECTED, "what it installs is there")
-    else:
-        bench.tell(job, StatusId.NOT_DETECTED, "it says that it succeeded, but what it installs is not there")
+def _tell_detected(bench: Bench, job: Job, is_there: bool | None) -> None:
+    """Tells what is there now, as a fact of its own, where it says more than how the run ended."""
+    is_success = job.state in _SUCCESSES
+    match job.kind, is_success, is_there:
+        case Kind.RUN, True, True:
+            bench.tell(job, StatusId.DETECTED, "what it installs is there")
+        case Kind.RUN, True, False:
+            bench.tell(job, StatusId.NOT_DETECTED, "it says that it succeeded, but what it installs is not there")
+        case Kind.RUN, False, True:
+            bench.tell(job, StatusId.DETECTED, "it did not succeed, and yet what it installs is there")
+        case Kind.UNINSTALL, True, True:
+            bench.tell(job, StatusId.DETECTED, "it was uninstalled, but what it installs is still there")
 
 
 def _receipt(bench: Bench, job: Job, program: Program, site: str) -> Receipt:
