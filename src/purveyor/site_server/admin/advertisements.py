@@ -61,7 +61,7 @@ def add(
     key = ProgramKey(package, program)
     offered_program = programs.program_of(standing.standing_program(tx, key))
     target = standing.standing_collection(tx, collection)
-    assigned = rules.numbered(rules.assignments_of(assignments), (), 0).assignments
+    assigned = rules.numbered(rules.assignments_of(assignments, today=now.date()), (), 0).assignments
     options = advertising.options_with(Options(), given)
     starts_at = now if available_from is None else available_from
     _check_times(starts_at, expires_at)
@@ -126,7 +126,8 @@ def edit(
     before = advertisements.assignments_of(row)
     assigned = rules.Numbered(before, row.highest_assignment, False)
     if assignments is not None:
-        assigned = rules.numbered(rules.assignments_of(assignments), before, row.highest_assignment)
+        said = rules.assignments_of(assignments, today=now.date(), before=before)
+        assigned = rules.numbered(said, before, row.highest_assignment)
     old_options = advertisements.options_of(row)
     options = advertising.options_with(old_options, given)
     starts_at = row.available_from if available_from is None else available_from

@@ -1,73 +1,29 @@
 """Programs: the commands of packages. A program's number never changes; its name may."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
+from typing import TypeVar, Unpack
 
 import msgspec
 from sqlalchemy import Connection
 
 from purveyor.site_server.admin import standing
+from purveyor.site_server.admin.program_views import ProgramView, view_of
 from purveyor.site_server.database import advertisements, audit, offered, programs, wanted
-from purveyor.site_server.database.rows import AnyRow
-from purveyor.site_server.model import command_line, dependencies
+from purveyor.site_server.model import advertising, command_line, definition, dependencies, supersedence
 from purveyor.site_server.model.names import name_of
-from purveyor.site_server.model.platforms import platforms_of
-from purveyor.site_server.model.programs import NAME_LIMIT, check_program, exit_codes_of
+from purveyor.site_server.model.programs import NAME_LIMIT, check_program, check_superseded
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, package_id
-from purveyor.wire.package_info import (
-    DEFAULT_RUN_SECONDS,
-    Command,
-    DetectionRule,
-    IfInterrupted,
-    Program,
-    ProgramKey,
-    Uninstall,
-)
+from purveyor.wire.package_info import Command, Conditions, Program, ProgramKey, Uninstall
 
-DEFAULT_RESTART_CODES: tuple[int, ...] = Program(number=ProgramNumber(1), name="", command=Command()).restart_codes
+Part = definition.Part
+Definition = definition.Definition
 
+_WITH_COMMANDS = frozenset({"uninstall", "detection"})
+"""What has command lines in it, which may hold a password: the audit keeps the rest alone."""
 
-class Part(StrEnum):
-    """A part of a program that may be taken away again."""
-
-    DEPENDS_ON = "depends_on"
-    UNINSTALL = "uninstall"
-    DETECTION = "detection"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UninstallView:
-    """How a program is removed. Exactly one of `argv` and `shell_line` is set."""
-
-    argv: tuple[str, ...]
-    shell_line: str
-    files: tuple[str, ...]
-    max_run_seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramView:
-    """A program. Exactly one of `argv` and `shell_line` is set; no platforms means all. `warnings`: what to look at once more."""
-
-    package: PackageId
-    number: ProgramNumber
-    name: str
-    argv: tuple[str, ...]
-    shell_line: str
-    working_directory: str
-    max_run_seconds: int
-    success_codes: tuple[int, ...]
-    restart_codes: tuple[int, ...]
-    platforms: tuple[str, ...]
-    depends_on: str | None
-    uninstall: UninstallView | None
-    detection: dict[str, object] | None
-    if_interrupted: IfInterrupted
-    is_enabled: bool
-    warnings: tuple[str, ...] = ()
+T = TypeVar("T")
 
 
 def find(tx: Connection, package: PackageId, text: str) -> ProgramKey:
@@ -105,49 +61,32 @@ def add(
     name: str,
     command: str | Sequence[str],
     is_shell: bool = False,
-    working_directory: str = "",
-    max_run_seconds: int = DEFAULT_RUN_SECONDS,
-    success_codes: Iterable[int] = (0,),
-    restart_codes: Iterable[int] | None = None,
-    platforms: Iterable[str] = (),
-    depends_on: ProgramKey | None = None,
-    uninstall: Uninstall | None = None,
-    detection: DetectionRule | None = None,
-    if_interrupted: IfInterrupted = IfInterrupted.LEAVE,
     content_paths: Collection[str] | None = None,
     by: str,
     now: datetime,
+    **given: Unpack[Definition],
 ) -> ProgramView:
     """A new program. `command` is a text as it is typed, or words; `content_paths` are the package's files, where they are known.
 
-    Restart codes that are not given are the usual ones, without those that are said to mean success.
+    Codes for a restart or another try that are not given are the usual ones, without those that are said to mean something else.
     Errors: RefusedError, which says what to change.
     """
     standing.active_package(tx, package)
     name = _free_name(tx, package, name, None)
-    success = exit_codes_of(success_codes)
-    program = Program(
-        number=programs.next_program_number(tx, package),
-        name=name,
-        command=command_of(command, is_shell=is_shell),
-        working_directory=working_directory,
-        max_run_seconds=max_run_seconds,
-        success_codes=success,
-        restart_codes=_restart_codes(restart_codes, success),
-        platforms=platforms_of(platforms),
-        depends_on=depends_on,
-        uninstall=uninstall,
-        detection=detection,
-        if_interrupted=if_interrupted,
-    )
+    bare = Program(number=ProgramNumber(0), name=name, command=command_of(command, is_shell=is_shell))
+    program = msgspec.structs.replace(definition.defined(bare, given), number=programs.next_program_number(tx, package))
+    key = ProgramKey(package, program.number)
     check_program(program, content_paths)
-    _check_dependency(tx, package, program)
+    _check_references(tx, key, program)
     programs.insert_program(tx, package, program)
     _want(tx, package)
-    warnings = command_line.warnings_about(command, is_shell=is_shell) + _uninstall_warnings(uninstall)
-    detail: dict[str, object] = {"name": name, "argv": program.command.argv, "shell_line": program.command.shell_line}
-    _record(tx, "program.add", ProgramKey(package, program.number), {} if warnings else detail, by, now)
-    return _view(standing.standing_program(tx, ProgramKey(package, program.number)), warnings)
+    view = view_of(standing.standing_program(tx, key), command_line.warnings_about(command, is_shell=is_shell))
+    detail: dict[str, object] = {"name": name}
+    if not view.warnings:  # one of them may be about a password
+        detail |= {"argv": program.command.argv, "shell_line": program.command.shell_line}
+    said = {field: getattr(program, field) for field, value in given.items() if value is not None and field not in _WITH_COMMANDS}
+    _record(tx, "program.add", key, detail | said, by, now)
+    return view
 
 
 def edit(
@@ -157,54 +96,35 @@ def edit(
     name: str | None = None,
     command: str | Sequence[str] | None = None,
     is_shell: bool = False,
-    working_directory: str | None = None,
-    max_run_seconds: int | None = None,
-    success_codes: Iterable[int] | None = None,
-    restart_codes: Iterable[int] | None = None,
-    platforms: Iterable[str] | None = None,
-    depends_on: ProgramKey | None = None,
-    uninstall: Uninstall | None = None,
-    detection: DetectionRule | None = None,
-    if_interrupted: IfInterrupted | None = None,
     without: Collection[Part] = (),
     content_paths: Collection[str] | None = None,
     by: str,
     now: datetime,
+    **given: Unpack[Definition],
 ) -> ProgramView:
     """Changes what is given, takes away the parts in `without`, and leaves the rest. Nothing runs again because of it.
 
-    Errors: RefusedError, which says what to change.
+    Errors: RefusedError, which says what to change; also when an advertisement that stands could then never run it.
     """
     standing.active_package(tx, key.package)
     before = programs.program_of(standing.standing_program(tx, key))
-    success = before.success_codes if success_codes is None else exit_codes_of(success_codes)
-    restart = tuple(code for code in before.restart_codes if code not in success)
-    program = Program(
-        number=before.number,
-        name=before.name if name is None else _free_name(tx, key.package, name, key.program),
-        command=before.command if command is None else command_of(command, is_shell=is_shell),
-        working_directory=before.working_directory if working_directory is None else working_directory,
-        max_run_seconds=before.max_run_seconds if max_run_seconds is None else max_run_seconds,
-        success_codes=success,
-        restart_codes=restart if restart_codes is None else exit_codes_of(restart_codes),
-        platforms=before.platforms if platforms is None else platforms_of(platforms),
-        depends_on=depends_on or (None if Part.DEPENDS_ON in without else before.depends_on),
-        uninstall=uninstall or (None if Part.UNINSTALL in without else before.uninstall),
-        detection=detection or (None if Part.DETECTION in without else before.detection),
-        if_interrupted=if_interrupted or before.if_interrupted,
-    )
+    program = definition.defined(definition.without(before, without), given)
+    if name is not None:
+        program = msgspec.structs.replace(program, name=_free_name(tx, key.package, name, key.program))
+    if command is not None:
+        program = msgspec.structs.replace(program, command=command_of(command, is_shell=is_shell))
     if program == before:
         raise RefusedError(f"nothing changed: program {key} ({before.name}) is so already")
-    check_program(program, content_paths if uninstall else None)
-    if program.depends_on != before.depends_on:
-        _check_dependency(tx, key.package, program)
+    check_program(program, content_paths if given.get("uninstall") else None)
+    if (program.depends_on, program.supersedes) != (before.depends_on, before.supersedes):
+        _check_references(tx, key, program)
+    _check_advertisements(tx, key, program)
     programs.replace_program(tx, key.package, program)
     _want(tx, key.package)
-    warnings = () if command is None else command_line.warnings_about(command, is_shell=is_shell)
-    warnings += _uninstall_warnings(uninstall)
     changed = [field for field in Program.__struct_fields__ if getattr(program, field) != getattr(before, field)]
     _record(tx, "program.edit", key, {"name": program.name, "changed": changed}, by, now)
-    return _view(standing.standing_program(tx, key), warnings)
+    typed = () if command is None else command_line.warnings_about(command, is_shell=is_shell)
+    return view_of(standing.standing_program(tx, key), typed)
 
 
 def enable(tx: Connection, key: ProgramKey, *, by: str, now: datetime) -> ProgramView:
@@ -240,20 +160,41 @@ def delete(tx: Connection, key: ProgramKey, *, is_confirmed: bool = False, by: s
         wanted.want_offers(tx, CollectionId(one.collection))
     advertisements.mark_deleted(tx, [AdvertisementId(one.id) for one in offers], now)
     programs.mark_deleted(tx, key, now)
+    forget_replaced(tx, [key], by=by, now=now)
     _want(tx, key.package)
     _record(tx, "program.delete", key, {"name": row.name, "advertisements": [one.id for one in offers]}, by, now)
+
+
+def forget_replaced(tx: Connection, gone: Collection[ProgramKey], *, by: str, now: datetime) -> None:
+    """Takes programs that are being deleted out of what others replace; those go on without them."""
+    for key in sorted(supersedence.replacing(programs.replacements(tx), gone) - frozenset(gone)):
+        program = programs.program_of(standing.standing_program(tx, key))
+        left = tuple(one for one in program.supersedes if one.key not in gone)
+        programs.replace_program(tx, key.package, msgspec.structs.replace(program, supersedes=left))
+        wanted.want_package(tx, key.package)
+        dropped = [str(one.key) for one in program.supersedes if one.key in gone]
+        _record(tx, "program.edit", key, {"name": program.name, "no_longer_replaces": dropped}, by, now)
 
 
 def listed(tx: Connection, package: PackageId) -> tuple[ProgramView, ...]:
     """The programs of a package, by number. Errors: RefusedError when there is no such package."""
     standing.known_package(tx, package)
-    return tuple(_view(row, _stored_warnings(row)) for row in programs.standing(tx, package))
+    return tuple(view_of(row) for row in programs.standing(tx, package))
 
 
 def shown(tx: Connection, key: ProgramKey) -> ProgramView:
     """A program. Errors: RefusedError when there is none."""
-    row = standing.standing_program(tx, key)
-    return _view(row, _stored_warnings(row))
+    return view_of(standing.standing_program(tx, key))
+
+
+def conditions_of(tx: Connection, key: ProgramKey) -> Conditions:
+    """What must hold for a program to start, as it stands. Errors: RefusedError when there is none."""
+    return programs.program_of(standing.standing_program(tx, key)).conditions
+
+
+def uninstall_of(tx: Connection, key: ProgramKey) -> Uninstall | None:
+    """How a program is removed, as it stands, or None. Errors: RefusedError when there is no such program."""
+    return programs.program_of(standing.standing_program(tx, key)).uninstall
 
 
 def _set_enabled(tx: Connection, key: ProgramKey, *, is_enabled: bool, by: str, now: datetime) -> ProgramView:
@@ -287,62 +228,44 @@ def _free_name(tx: Connection, package: PackageId, text: str, own: ProgramNumber
     return name
 
 
-def _restart_codes(given: Iterable[int] | None, success: tuple[int, ...]) -> tuple[int, ...]:
-    if given is None:
-        return tuple(code for code in DEFAULT_RESTART_CODES if code not in success)
-    return exit_codes_of(given)
-
-
-def _check_dependency(tx: Connection, package: PackageId, program: Program) -> None:
-    needed = program.depends_on
-    if needed is None:
-        return
-    standing.active_package(tx, needed.package)
-    standing.standing_program(tx, needed)
-    own = ProgramKey(package, program.number)
-    cycle = dependencies.cycle_through({**programs.dependencies(tx), own: needed}, own)
+def _check_references(tx: Connection, own: ProgramKey, program: Program) -> None:
+    """Nothing when what the program needs and replaces stands, and none of it contradicts the rest. Errors: RefusedError."""
+    check_superseded(own, program.supersedes)
+    replaced = tuple(one.key for one in program.supersedes)
+    for other in (*replaced, *([program.depends_on] if program.depends_on else [])):
+        standing.active_package(tx, other.package)
+        standing.standing_program(tx, other)
+    needs = _with(programs.dependencies(tx), own, program.depends_on)
+    cycle = dependencies.cycle_through(needs, own)
     if cycle:
-        raise RefusedError(f"the program would depend on itself: {' → '.join(str(step) for step in cycle)}")
+        raise RefusedError(f"the program would depend on itself: {_arrows(cycle)}")
+    replacements = _with(programs.replacements(tx), own, replaced or None)
+    cycle = supersedence.cycle_through(needs, replacements, own)
+    if cycle:
+        raise RefusedError(f"what it depends on and what it replaces lead back to it: {_arrows(cycle)}")
+    contradiction = supersedence.contradiction_in(needs, replacements)
+    if contradiction:
+        raise RefusedError(
+            f"{contradiction.program} would replace {contradiction.needed}, which it needs to have run before: "
+            "what is replaced is not run any more"
+        )
 
 
-def _uninstall_warnings(uninstall: Uninstall | None) -> tuple[str, ...]:
-    return () if uninstall is None else _command_warnings(uninstall.command)
+def _check_advertisements(tx: Connection, key: ProgramKey, program: Program) -> None:
+    """Nothing when all that advertises the program could still run it. Errors: RefusedError, which names the advertisement."""
+    for row in advertisements.standing(tx, programs=[key]):
+        try:
+            advertising.check_fit(
+                program, advertisements.assignments_of(row), advertisements.options_of(row), each_version=row.each_version
+            )
+        except RefusedError as error:
+            raise RefusedError(f"{row.id} ({row.name}) advertises this program, and could not any more: {error}") from error
 
 
-def _stored_warnings(row: AnyRow) -> tuple[str, ...]:
-    program = programs.program_of(row)
-    return _command_warnings(program.command) + _uninstall_warnings(program.uninstall)
+def _with(known: Mapping[ProgramKey, T], own: ProgramKey, value: T | None) -> dict[ProgramKey, T]:
+    others = {key: one for key, one in known.items() if key != own}
+    return others if value is None else others | {own: value}
 
 
-def _command_warnings(command: Command) -> tuple[str, ...]:
-    return command_line.warnings_about(command.shell_line or command.argv, is_shell=bool(command.shell_line))
-
-
-def _view(row: AnyRow, warnings: tuple[str, ...]) -> ProgramView:
-    program = programs.program_of(row)
-    uninstall, detection = program.uninstall, program.detection
-    return ProgramView(
-        package=PackageId(row.package),
-        number=program.number,
-        name=row.name,
-        argv=program.command.argv,
-        shell_line=program.command.shell_line,
-        working_directory=program.working_directory,
-        max_run_seconds=program.max_run_seconds,
-        success_codes=program.success_codes,
-        restart_codes=program.restart_codes,
-        platforms=program.platforms,
-        depends_on=None if program.depends_on is None else str(program.depends_on),
-        uninstall=None
-        if uninstall is None
-        else UninstallView(
-            argv=uninstall.command.argv,
-            shell_line=uninstall.command.shell_line,
-            files=uninstall.files,
-            max_run_seconds=uninstall.max_run_seconds,
-        ),
-        detection=None if detection is None else msgspec.to_builtins(detection),
-        if_interrupted=program.if_interrupted,
-        is_enabled=row.is_enabled,
-        warnings=tuple(dict.fromkeys(warnings)),
-    )
+def _arrows(way: Iterable[ProgramKey]) -> str:
+    return " → ".join(str(step) for step in way)

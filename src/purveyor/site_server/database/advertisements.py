@@ -8,10 +8,21 @@ from sqlalchemy import Connection, Select, and_, distinct, func, insert, select,
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
-from purveyor.wire.form import to_bytes
+from purveyor.site_server.model.advertising import Options
+from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import Assignment
 from purveyor.wire.package_info import ProgramKey
+
+
+def assignments_of(row: AnyRow) -> tuple[Assignment, ...]:
+    """The assignments in a row of the table."""
+    return from_bytes(str(row.assignments).encode(), tuple[Assignment, ...])
+
+
+def options_of(row: AnyRow) -> Options:
+    """How the advertisement in a row of the table runs."""
+    return from_bytes(str(row.options).encode(), Options)
 
 
 def insert_advertisement(
@@ -26,6 +37,7 @@ def insert_advertisement(
     is_paused: bool,
     each_version: bool,
     assignments: tuple[Assignment, ...],
+    options: Options,
     by: str,
     now: datetime,
 ) -> None:
@@ -43,6 +55,7 @@ def insert_advertisement(
             each_version=each_version,
             highest_assignment=max((assignment.number for assignment in assignments), default=0),
             assignments=to_bytes(assignments).decode(),
+            options=to_bytes(options).decode(),
             created_at=now,
             created_by=by[:100],
         )
@@ -59,6 +72,7 @@ def change(
     each_version: bool,
     highest_assignment: int,
     assignments: tuple[Assignment, ...],
+    options: Options,
 ) -> None:
     """Stores what was edited."""
     table = schema.advertisement
@@ -72,6 +86,7 @@ def change(
             each_version=each_version,
             highest_assignment=highest_assignment,
             assignments=to_bytes(assignments).decode(),
+            options=to_bytes(options).decode(),
         )
     )
 
@@ -152,6 +167,7 @@ def _with_names() -> Select[*tuple[Any, ...]]:
             package.c.name.label("package_name"),
             program.c.name.label("program_name"),
             program.c.is_enabled.label("is_enabled"),
+            program.c.definition,
             collection.c.name.label("collection_name"),
             collection.c.is_all_systems,
             members,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.dependencies import Dependencies, needed_by
+from purveyor.site_server.model.supersedence import Replacements
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId, ProgramNumber
 from purveyor.wire.package_info import Program, ProgramKey
@@ -110,6 +111,18 @@ def dependencies(tx: Connection) -> Dependencies:
         if needed is not None:
             found[ProgramKey(PackageId(row.package), ProgramNumber(row.number))] = needed
     return found
+
+
+def replacements(tx: Connection) -> Replacements:
+    """What every standing program replaces, where it replaces anything."""
+    program = schema.program
+    rows = tx.execute(
+        select(program.c.package, program.c.number, program.c.definition).where(
+            program.c.deleted_at.is_(None), program.c.definition.contains('"supersedes"', autoescape=True)
+        )
+    )
+    found = {ProgramKey(PackageId(row.package), ProgramNumber(row.number)): program_of(row).supersedes for row in rows}
+    return {key: tuple(one.key for one in supersedes) for key, supersedes in found.items() if supersedes}
 
 
 def packages_needed(tx: Connection, programs: Iterable[tuple[PackageId, int]]) -> frozenset[PackageId]:

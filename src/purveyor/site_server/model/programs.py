@@ -3,15 +3,37 @@
 import re
 from collections.abc import Collection, Iterable
 
+from purveyor.site_server.model.names import line_of
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import PATH_LIMIT_BYTES
-from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule, Program, Uninstall
+from purveyor.wire.package_info import (
+    AfterRun,
+    Command,
+    CommandRule,
+    Conditions,
+    DetectionRule,
+    FileRule,
+    IfInterrupted,
+    Logon,
+    OsPackageRule,
+    Program,
+    ProgramKey,
+    Reporting,
+    RunAs,
+    RunsFor,
+    Superseded,
+    Uninstall,
+)
 
 NAME_LIMIT = 100
 RUN_LIMIT_SECONDS = 7 * 86_400
 DETECTION_LIMIT_SECONDS = 3600
 CODE_LIMIT = 100
 FILE_LIMIT = 200
+DESCRIPTION_LIMIT = 1000
+SUPERSEDED_LIMIT = 20
+FREE_LIMIT_BYTES = 2**50
+REPORTING_LIMIT = 200
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OS_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:-]{0,199}")
@@ -25,13 +47,52 @@ def check_program(program: Program, content_paths: Collection[str] | None) -> No
     """
     check_run_seconds(program.max_run_seconds, RUN_LIMIT_SECONDS)
     _check_path(program.working_directory, "the working directory")
-    if set(program.success_codes) & set(program.restart_codes):
-        both = sorted(set(program.success_codes) & set(program.restart_codes))
-        raise RefusedError(f"the exit code {both[0]} cannot mean success and restart at once")
+    _check_codes(program)
+    check_conditions(program.conditions)
+    _check_user(program)
+    _check_end(program)
     if program.uninstall is not None:
         check_uninstall(program.uninstall, content_paths)
     if program.detection is not None:
         check_detection(program.detection)
+    if program.reporting is not None:
+        check_reporting(program.reporting)
+
+
+def warnings_of(program: Program) -> tuple[str, ...]:
+    """What an administrator may not have meant by a program that can be run."""
+    if program.after_run is AfterRun.RESTART and program.runs_for is RunsFor.EVERY_USER:
+        return ("the machine is restarted once for every user who runs it",)
+    return ()
+
+
+def check_superseded(own: ProgramKey, supersedes: Collection[Superseded]) -> None:
+    """Nothing when a program may say that it replaces these; whether they stand is not judged here. Errors: RefusedError."""
+    if len(supersedes) > SUPERSEDED_LIMIT:
+        raise RefusedError(f"{len(supersedes)} programs to replace are too many: {SUPERSEDED_LIMIT} are possible")
+    keys = [one.key for one in supersedes]
+    if own in keys:
+        raise RefusedError(f"{own} cannot replace itself")
+    for key in keys:
+        if keys.count(key) > 1:
+            raise RefusedError(f"{key} is replaced with its uninstallation and without: say one of them")
+
+
+def check_conditions(conditions: Conditions) -> None:
+    """Nothing when a machine could ever meet these. Errors: RefusedError."""
+    if not 0 <= conditions.min_free_bytes <= FREE_LIMIT_BYTES:
+        raise RefusedError(f"{conditions.min_free_bytes} bytes of free space are no sensible condition: 0 to {FREE_LIMIT_BYTES}")
+
+
+def check_reporting(reporting: Reporting) -> None:
+    """Nothing when a status MIF could be told by this. Errors: RefusedError. Source: Q268791."""
+    fields = (reporting.file_name, reporting.manufacturer, reporting.product, reporting.version)
+    if not any(field.strip() for field in fields):
+        raise RefusedError("a status MIF of anybody would match: give its file name, or what product it is of")
+    for field in fields:
+        line_of(field, "a reporting field", REPORTING_LIMIT)
+    if set(reporting.file_name) & set('/\\:*?"<>|') or reporting.file_name in (".", ".."):
+        raise RefusedError(f"{reporting.file_name[:80]!r} is no name of a status MIF: write a file name, without a folder")
 
 
 def check_run_seconds(seconds: int, limit: int) -> None:
@@ -94,3 +155,29 @@ def _check_command(command: Command, what: str) -> None:
 def _check_path(path: str, what: str) -> None:
     if len(path) > PATH_LIMIT_BYTES or "\0" in path or "\n" in path:
         raise RefusedError(f"{what}: {path[:80]!r} is no path")
+
+
+def _check_codes(program: Program) -> None:
+    meanings = {"success": program.success_codes, "a restart": program.restart_codes, "another try": program.retry_codes}
+    seen: dict[int, str] = {}
+    for meaning, codes in meanings.items():
+        for code in codes:
+            if code in seen:
+                raise RefusedError(f"the exit code {code} cannot mean {seen[code]} and {meaning} at once")
+            seen[code] = meaning
+
+
+def _check_user(program: Program) -> None:
+    needs_user = program.conditions.logon is Logon.USER
+    if program.run_as is RunAs.USER and not needs_user:
+        raise RefusedError("to run with a user's rights it needs a user: let it run only when one is logged on (logon: user)")
+    if program.runs_for is RunsFor.EVERY_USER and not needs_user:
+        raise RefusedError("to run for every user it needs users: let it run only when one is logged on (logon: user)")
+
+
+def _check_end(program: Program) -> None:
+    if program.after_run is AfterRun.PROGRAM_RESTARTS and program.if_interrupted is IfInterrupted.RUN_AGAIN:
+        raise RefusedError(
+            "a program that restarts the machine itself is not seen to end: run again whenever that is so, it would restart "
+            "the machine for ever; leave it (if interrupted: leave)"
+        )

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from purveyor.site_server.database import compiled
+from purveyor.site_server.model.advertising import Options
 from purveyor.site_server.publish.packages import compile_package
 from purveyor.wire import offers
 from purveyor.wire.form import from_bytes
@@ -92,6 +93,7 @@ def _advertisement(row: Mapping[str, object]) -> offers.Advertisement:
     available_from, expires_at = row["available_from"], row["expires_at"]
     assert isinstance(available_from, datetime)
     assert expires_at is None or isinstance(expires_at, datetime)
+    options = from_bytes(str(row["options"]).encode(), Options)
     return offers.Advertisement(
         id=AdvertisementId(str(row["id"])),
         package=PackageId(str(row["package"])),
@@ -101,4 +103,13 @@ def _advertisement(row: Mapping[str, object]) -> offers.Advertisement:
         is_paused=bool(row["is_paused"]),
         each_version=bool(row["each_version"]),
         assignments=from_bytes(str(row["assignments"]).encode(), tuple[offers.Assignment, ...]),
+        rerun=options.rerun,
+        priority=options.priority,
+        users=options.users,
+        groups=options.groups,
+        is_visible=options.is_visible,
+        postpone_seconds=options.postpone_seconds,
+        spread_seconds=options.spread_seconds,
+        ignores_windows=bool(options.ignores_windows_because),
+        over_slow_link=options.over_slow_link,
     )
