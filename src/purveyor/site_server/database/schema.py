@@ -257,6 +257,17 @@ member = Table(
     sqlite_with_rowid=False,
 )
 
+maintenance_window = Table(
+    "maintenance_window",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="of the counter; never given twice"),
+    Column("collection", String(8), ForeignKey("collection.id"), nullable=False, index=True),
+    Column("definition", Text, nullable=False, comment="JSON of wire.offers.Window"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("deleted_at", UtcTime),
+)
+
 advertisement = Table(
     "advertisement",
     metadata,

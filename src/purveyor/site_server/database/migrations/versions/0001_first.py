@@ -377,6 +377,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_member_client", "member", ["client"], unique=False)
     op.create_table(
+        "maintenance_window",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False, comment="of the counter; never given twice"),
+        sa.Column("collection", sa.String(length=8), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False, comment="JSON of wire.offers.Window"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(length=100), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["collection"], ["collection.id"], name=op.f("fk_maintenance_window_collection_collection")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_maintenance_window")),
+    )
+    op.create_index(op.f("ix_maintenance_window_collection"), "maintenance_window", ["collection"], unique=False)
+    op.create_table(
         "offered_before",
         sa.Column("package", sa.String(length=8), nullable=False),
         sa.Column("client", sa.BigInteger(), nullable=False),
