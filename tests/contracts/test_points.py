@@ -20,8 +20,11 @@ from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
+from purveyor.transport.smb_point import SmbPoint
+from purveyor.transport.smb_share import SmbShare, address_of
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of, manifest_path
+from samba_server import Samba, share_of
 
 TIMESTAMP = "clidata.box/timestamp.json"
 LIMIT = 10 * 2**20
@@ -95,7 +98,21 @@ def over_lab() -> Place:
     return Place(cap.point("client"), dp.point("client"), cap.shelf(), dp.shelf(), away.point("client"))
 
 
-@pytest.fixture(params=["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab"])
+@pytest.fixture
+def over_smb(samba: Samba, open_folder: Path) -> Iterator[Place]:
+    """A share of a real Samba; its folder is the site's own, as where Samba runs beside the site."""
+    shelf = FolderShelf(samba.folder, up_mode=0o777)
+    shelf.make_boxes()
+    dp = samba.folder / "DP_S01"
+    dp.mkdir()
+    share, content = share_of(samba), share_of(samba, "DP_S01")
+    nowhere = SmbShare(address_of("smb://127.0.0.1:1/CAP_S01"), lambda: samba.credentials)
+    yield Place(SmbPoint(share), SmbPoint(content), shelf, FolderShelf(dp), SmbPoint(nowhere))
+    share.close()
+    content.close()
+
+
+@pytest.fixture(params=["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab", "over_smb"])
 def place(request: pytest.FixtureRequest) -> Place:
     """One of all of them."""
     found = request.getfixturevalue(request.param)

@@ -3,7 +3,7 @@
 import os
 import resource
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,9 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Listed, Shelf
+from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.errors import RejectedError, UnavailableError
+from samba_server import Samba, share_of
 
 
 @pytest.fixture
@@ -30,7 +32,15 @@ def memory_shelf() -> Shelf:
     return MemoryBoxes("memory:cap", clock).shelf()
 
 
-@pytest.fixture(params=["folder_shelf", "memory_shelf"])
+@pytest.fixture
+def smb_shelf(samba: Samba) -> Iterator[Shelf]:
+    """A shelf on a share of a real Samba."""
+    share = share_of(samba)
+    yield SmbShelf(share, owner="site")
+    share.close()
+
+
+@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf"])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     """One of all of them."""
     found: Shelf = request.getfixturevalue(request.param)

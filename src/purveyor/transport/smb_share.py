@@ -1,0 +1,429 @@
+"""One kept session with an SMB share: files read in one round trip, placed aside and renamed, in this project's own errors.
+
+Always signed, and encrypted unless that is turned off for a server that cannot. Whoever sits on the other end is not believed:
+what is read is judged elsewhere, sizes are limited here. Knows nothing of boxes. Source: MS-SMB2.
+"""
+
+import re
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from smbprotocol.connection import Connection
+from smbprotocol.exceptions import SMBException, SMBResponseException
+from smbprotocol.file_info import (
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileInformationClass,
+    FileRenameInformation,
+)
+from smbprotocol.header import NtStatus
+from smbprotocol.open import (
+    CreateDisposition,
+    CreateOptions,
+    DirectoryAccessMask,
+    FileAttributes,
+    FilePipePrinterAccessMask,
+    ImpersonationLevel,
+    Open,
+    ShareAccess,
+    SMB2SetInfoRequest,
+)
+from smbprotocol.session import Session
+from smbprotocol.tree import TreeConnect
+
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+
+PORT = 445
+TIMEOUT_SECONDS = 30
+FIRST_READ_BYTES = 64 * 1024
+PIECE_BYTES = 1024 * 1024
+_SHARE_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,80}")
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +@=-]{0,99}")
+_EVERYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
+_TICKS_BEFORE_1970 = 116_444_736_000_000_000
+_ABSENT = frozenset({NtStatus.STATUS_OBJECT_NAME_NOT_FOUND, NtStatus.STATUS_NO_SUCH_FILE, NtStatus.STATUS_DELETE_PENDING})
+_NO_FOLDER = frozenset({NtStatus.STATUS_OBJECT_PATH_NOT_FOUND, NtStatus.STATUS_NOT_A_DIRECTORY})
+
+_KEEPS_SESSION = frozenset(
+    {NtStatus.STATUS_ACCESS_DENIED, NtStatus.STATUS_SHARING_VIOLATION, NtStatus.STATUS_FILE_IS_A_DIRECTORY}
+)
+"""What one file answers; the session is as good as before."""
+
+
+class SmbAddress(NamedTuple):
+    """Where a share is, and the folder in it that is meant; the folder is empty for the share itself."""
+
+    host: str
+    port: int
+    share: str
+    folder: str
+
+    @property
+    def url(self) -> str:
+        """The address as it is written."""
+        port = "" if self.port == PORT else f":{self.port}"
+        return f"smb://{self.host}{port}/{self.share}" + (f"/{self.folder}" if self.folder else "")
+
+
+class Credentials(NamedTuple):
+    """As whom a share is used. Never shown: its text says the user alone."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.user!r})"
+
+
+class Seen(NamedTuple):
+    """A file as the share showed it: its tag, its size in bytes, its first bytes, and when it was last written, aware UTC."""
+
+    tag: str
+    size_bytes: int
+    content: bytes
+    written_at: datetime
+
+
+class Entry(NamedTuple):
+    """A plain file in a folder."""
+
+    name: str
+    size_bytes: int
+
+
+def address_of(url: str) -> SmbAddress:
+    r"""The address in `smb://HOST[:PORT]/SHARE[/FOLDER…]`, or in `\\HOST\SHARE\FOLDER` as Windows writes it.
+
+    Errors: RejectedError, also when it carries a password: credentials are given apart.
+    """
+    if url.startswith("\\\\"):
+        url = "smb:" + url.replace("\\", "/")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORT
+    except ValueError as error:
+        raise RejectedError(f"the address of a share cannot be read: {error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise RejectedError("the address of a share must not carry a name or password: they are given in a file of their own")
+    names = [unquote(name) for name in parts.path.split("/") if name]
+    if parts.scheme != "smb" or not parts.hostname or not names or parts.query or parts.fragment:
+        raise RejectedError(f"{url[:200]!r} is no address of a share: smb://HOST[:PORT]/SHARE[/FOLDER] is expected")
+    share, *folders = names
+    if not _SHARE_NAME.fullmatch(share) or not all(_FOLDER_NAME.fullmatch(name) for name in folders):
+        raise RejectedError(f"{url[:200]!r} names a share or folder that cannot be one")
+    return SmbAddress(parts.hostname, port, share, "/".join(folders))
+
+
+class SmbShare:
+    """A share in use: connected at its first use, connected anew after a failure. May be used by several threads.
+
+    `credentials` is asked at each connection, so that a changed password is taken up.
+    """
+
+    def __init__(self, address: SmbAddress, credentials: Callable[[], Credentials], *, is_encrypted: bool = True) -> None:
+        self.address = address
+        self._credentials = credentials
+        self._is_encrypted = is_encrypted
+        self._tree: Any = None
+        self._lock = RLock()
+
+    def close(self) -> None:
+        """Ends the session; the next use begins another."""
+        with self._lock:
+            tree, self._tree = self._tree, None
+            if tree is not None:
+                with suppress(SMBException, OSError):
+                    tree.session.connection.disconnect(close=False)
+
+    # --- reading ---
+
+    def look(self, path: str, *, length: int = FIRST_READ_BYTES) -> Seen:
+        """A file's tag, size and first bytes, in one round trip. Errors: AbsentError, UnavailableError."""
+        with self._working(path, "read"):
+            opened = self._file(path)
+            create = opened.create(*_reading(), send=False)
+            steps = [create, opened.read(0, length, send=False), opened.close(False, send=False)]
+            answers = self._together(steps)
+            failed = next((answer for answer in answers if isinstance(answer, SMBResponseException)), None)
+            if isinstance(answers[0], SMBResponseException):
+                raise answers[0]
+            if failed is not None and failed.status != NtStatus.STATUS_END_OF_FILE:
+                raise failed
+            content = b"" if failed is not None else bytes(answers[1])
+            return Seen(_tag(opened), int(opened.end_of_file), content, _time(opened.last_write_time))
+
+    def pieces(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        """A file's bytes from `offset` on, at most so many. Errors: AbsentError, UnavailableError, also in the middle."""
+        with self._working(path, "read"):
+            opened = self._file(path)
+            opened.create(*_reading())
+        try:
+            end = min(int(opened.end_of_file), offset + limit_bytes)
+            while offset < end:
+                with self._working(path, "read"):
+                    piece = bytes(opened.read(offset, min(PIECE_BYTES, end - offset, self._most(reading=True))))
+                if not piece:
+                    return
+                offset += len(piece)
+                yield piece
+        finally:
+            _close(opened)
+
+    def has(self, path: str) -> bool:
+        """Whether a file of this name is there. Errors: UnavailableError."""
+        try:
+            self.look(path, length=1)
+        except AbsentError:
+            return False
+        return True
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is a folder of this name. Errors: UnavailableError."""
+        try:
+            self._open_folder(folder, DirectoryAccessMask.FILE_READ_ATTRIBUTES, CreateDisposition.FILE_OPEN)
+        except AbsentError:
+            return False
+        return True
+
+    def entries(self, folder: str, *, limit: int) -> list[Entry]:
+        """Plain files directly in a folder, at most so many. Errors: AbsentError when there is no folder, UnavailableError."""
+        found: list[Entry] = []
+        with self._working(folder, "list"):
+            opened = self._file(folder)
+            opened.create(*_folder(DirectoryAccessMask.FILE_LIST_DIRECTORY, CreateDisposition.FILE_OPEN))
+            try:
+                while len(found) < limit:
+                    try:
+                        listed = opened.query_directory("*", FileInformationClass.FILE_DIRECTORY_INFORMATION)
+                    except SMBResponseException as error:
+                        if error.status in (NtStatus.STATUS_NO_MORE_FILES, NtStatus.STATUS_NO_SUCH_FILE):
+                            break
+                        raise
+                    found += [entry for entry in map(_entry, listed) if entry is not None]
+            finally:
+                _close(opened)
+        return found[:limit]
+
+    # --- writing ---
+
+    def place(self, path: str, content: bytes, *, aside: str, replaces: bool, later_than: int | None = None) -> bool:
+        """Writes a file aside, makes it durable and gives it its name, all through one handle. False: the name is taken.
+
+        Units:  `later_than` is seconds since 1970: the file is dated one whole second later, at least.
+        Errors: UnavailableError; what lies aside is removed where that is possible.
+        """
+        with self._working(path, "write"):
+            opened = self._file(aside)
+            opened.create(
+                ImpersonationLevel.Impersonation,
+                FilePipePrinterAccessMask.FILE_WRITE_DATA
+                | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
+                | FilePipePrinterAccessMask.FILE_WRITE_ATTRIBUTES
+                | FilePipePrinterAccessMask.DELETE,
+                FileAttributes.FILE_ATTRIBUTE_NORMAL,
+                ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_DELETE,
+                CreateDisposition.FILE_OVERWRITE_IF,
+                CreateOptions.FILE_NON_DIRECTORY_FILE,
+            )
+            is_placed = False
+            try:
+                for start in range(0, len(content), step := min(PIECE_BYTES, self._most(reading=False))):
+                    opened.write(content[start : start + step], start)
+                opened.flush()
+                if later_than is not None:
+                    self._date_after(opened, later_than)
+                is_placed = self._rename(opened, path, replaces=replaces)
+            finally:
+                if not is_placed:
+                    with suppress(SMBException, OSError):
+                        self._set(opened, _deletion())
+                _close(opened)
+            return is_placed
+
+    def remove(self, path: str) -> None:
+        """Removes a file. Errors: AbsentError, UnavailableError."""
+        with self._working(path, "remove"):
+            opened = self._file(path)
+            opened.create(
+                ImpersonationLevel.Impersonation,
+                FilePipePrinterAccessMask.DELETE,
+                FileAttributes.FILE_ATTRIBUTE_NORMAL,
+                _EVERYBODY,
+                CreateDisposition.FILE_OPEN,
+                CreateOptions.FILE_NON_DIRECTORY_FILE | CreateOptions.FILE_DELETE_ON_CLOSE,
+            )
+            opened.close(False)
+
+    def make_folder(self, folder: str) -> None:
+        """Makes one folder where it is missing. Errors: UnavailableError."""
+        self._open_folder(folder, DirectoryAccessMask.FILE_READ_ATTRIBUTES, CreateDisposition.FILE_OPEN_IF)
+
+    # --- the session ---
+
+    def _open_folder(self, folder: str, access: int, disposition: int) -> None:
+        with self._working(folder, "make" if disposition == CreateDisposition.FILE_OPEN_IF else "read"):
+            opened = self._file(folder)
+            opened.create(*_folder(access, disposition))
+            _close(opened)
+
+    def _file(self, path: str) -> Any:
+        whole = "\\".join(filter(None, [*self.address.folder.split("/"), *path.split("/")]))
+        return Open(self._connected(), whole)
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._tree is None:
+                self._tree = self._connect()
+            return self._tree
+
+    def _connect(self) -> Any:
+        address, said = self.address, self._credentials()
+        connection = Connection(uuid.uuid4(), address.host, address.port, require_signing=True)
+        try:
+            connection.connect(timeout=TIMEOUT_SECONDS)
+            session = Session(connection, said.user, said.password, require_encryption=self._is_encrypted)
+            session.connect()
+            tree = TreeConnect(session, rf"\\{address.host}\{address.share}")
+            tree.connect()
+        except (SMBException, OSError, ValueError):
+            with suppress(SMBException, OSError):
+                connection.disconnect(close=False)
+            raise
+        return tree
+
+    def _most(self, *, reading: bool) -> int:
+        connection = self._connected().session.connection
+        return int(connection.max_read_size if reading else connection.max_write_size)
+
+    def _together(self, steps: list[tuple[Any, Callable[[Any], Any]]]) -> list[Any]:
+        """Sends messages as one packet. Shape: the answer of each, or what it failed with."""
+        tree = self._connected()
+        requests = tree.session.connection.send_compound(
+            [message for message, _ in steps], tree.session.session_id, tree.tree_connect_id, related=True
+        )
+        answers: list[Any] = []
+        for (_, read), request in zip(steps, requests, strict=True):
+            try:
+                answers.append(read(request))
+            except SMBResponseException as error:
+                answers.append(error)
+        return answers
+
+    def _set(self, opened: Any, information: Any) -> None:
+        tree = self._connected()
+        message = SMB2SetInfoRequest()
+        message["info_type"] = information.INFO_TYPE
+        message["file_info_class"] = information.INFO_CLASS
+        message["file_id"] = opened.file_id
+        message["buffer"] = information
+        connection = tree.session.connection
+        connection.receive(connection.send(message, tree.session.session_id, tree.tree_connect_id))
+
+    def _rename(self, opened: Any, path: str, *, replaces: bool) -> bool:
+        wish = FileRenameInformation()
+        wish["replace_if_exists"] = replaces
+        wish["file_name"] = "\\".join(filter(None, [*self.address.folder.split("/"), *path.split("/")]))
+        try:
+            self._set(opened, wish)
+        except SMBResponseException as error:
+            if not replaces and error.status == NtStatus.STATUS_OBJECT_NAME_COLLISION:
+                return False
+            raise
+        return True
+
+    def _date_after(self, opened: Any, seconds: int) -> None:
+        earliest = (seconds + 1) * 10_000_000 + _TICKS_BEFORE_1970
+        if _ticks(opened.last_write_time) < earliest:
+            wish = FileBasicInformation()
+            wish["last_write_time"] = earliest
+            self._set(opened, wish)
+
+    @contextmanager
+    def _working(self, path: str, verb: str) -> Iterator[None]:
+        """Turns what the library raises into our errors. A session that failed is left for a new one."""
+        place = f"{path or 'the folder'} at {self.address.url}"
+        try:
+            yield
+        except SMBResponseException as error:
+            if error.status in _ABSENT or error.status in _NO_FOLDER:
+                raise AbsentError(f"{self.address.url} has no {path}") from error
+            if error.status not in _KEEPS_SESSION:
+                self.close()
+            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {_words(error)}") from error
+        except (SMBException, OSError, TimeoutError, ValueError) as error:
+            self.close()
+            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {_words(error)}") from error
+
+
+_PAST = {"read": "read", "list": "listed", "write": "written", "remove": "removed", "make": "made"}
+
+
+def _reading() -> tuple[Any, ...]:
+    return (
+        ImpersonationLevel.Impersonation,
+        FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES,
+        FileAttributes.FILE_ATTRIBUTE_NORMAL,
+        _EVERYBODY,
+        CreateDisposition.FILE_OPEN,
+        CreateOptions.FILE_NON_DIRECTORY_FILE,
+    )
+
+
+def _folder(access: int, disposition: int) -> tuple[Any, ...]:
+    return (
+        ImpersonationLevel.Impersonation,
+        access,
+        FileAttributes.FILE_ATTRIBUTE_DIRECTORY,
+        _EVERYBODY,
+        disposition,
+        CreateOptions.FILE_DIRECTORY_FILE,
+    )
+
+
+def _deletion() -> Any:
+    wish = FileDispositionInformation()
+    wish["delete_pending"] = True
+    return wish
+
+
+def _close(opened: Any) -> None:
+    with suppress(SMBException, OSError):
+        opened.close(False)
+
+
+def _tag(opened: Any) -> str:
+    return f"{_ticks(opened.last_write_time):x}-{int(opened.end_of_file):x}"
+
+
+def _ticks(time: Any) -> int:
+    """A time of the share in its own units: 100 ns since 1601."""
+    if isinstance(time, int):
+        return time
+    return int(time.timestamp() * 1_000_000) * 10 + _TICKS_BEFORE_1970
+
+
+def _time(time: Any) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=(_ticks(time) - _TICKS_BEFORE_1970) // 10)
+
+
+def _entry(listed: Any) -> Entry | None:
+    name = listed["file_name"].get_value().decode("utf-16-le", "replace")
+    attributes = listed["file_attributes"].get_value()
+    if name.startswith(".") or attributes & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
+        return None
+    return Entry(name, int(listed["end_of_file"].get_value()))
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, in a line; nothing that was sent is repeated."""
+    if isinstance(error, SMBResponseException):
+        return str(error.message).partition(": ")[2][:200] or f"status 0x{error.status:08x}"
+    if isinstance(error, socket.gaierror):
+        return "the name of the server is not known"
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

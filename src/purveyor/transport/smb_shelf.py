@@ -1,0 +1,100 @@
+"""A CAP's or DP's folder on an SMB share, in the hand of the site that owns it. Each file is durable once it is written.
+
+For a CAP on another server that the site can reach. A site that publishes to very many clients serves a local folder instead: a
+share takes some two hundred files a second.
+"""
+
+import itertools
+from datetime import UTC, datetime
+
+from purveyor.transport.folder import ASIDE
+from purveyor.transport.interface import Listed
+from purveyor.transport.paths import check_path
+from purveyor.transport.smb_share import SmbShare
+from purveyor.wire.boxes import BOXES
+from purveyor.wire.errors import AbsentError, RejectedError
+
+_READ_LIMIT_BYTES = 256 * 2**20
+
+
+class SmbShelf:
+    """A share's folder in its owner's hand. There is one owner at a time; `owner` tells its asides from those of another."""
+
+    def __init__(self, share: SmbShare, *, owner: str) -> None:
+        self._share = share
+        self._owner = owner
+        self._numbers = itertools.count(1)
+        self._folders: set[str] = set()
+        self._dated: dict[str, int] = {}
+        """When the newest file of a mutable name was dated, so that one that comes after a removal is newer too."""
+
+    def make_boxes(self) -> None:
+        """Makes the boxes of a CAP that are not there. Errors: UnavailableError."""
+        for box in BOXES:
+            self._share.make_folder(box.name)
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes, or None when there is none. Errors: RejectedError for a giant; UnavailableError."""
+        check_path(path)
+        try:
+            seen = self._share.look(path)
+            if seen.size_bytes > _READ_LIMIT_BYTES:
+                raise RejectedError(f"{path} at {self._share.address.url} is too large to be read at once")
+            if seen.size_bytes == len(seen.content):
+                return seen.content
+            return seen.content + b"".join(self._share.pieces(path, offset=len(seen.content), limit_bytes=_READ_LIMIT_BYTES))
+        except AbsentError:
+            return None
+
+    def write(self, path: str, content: bytes) -> None:
+        """Writes a file that will never change; a damaged one under that name is mended. Errors: UnavailableError."""
+        self._place(path, content, later_than=None)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replaces a mutable file; it is dated one whole second after the one before. Errors: UnavailableError."""
+        check_path(path)
+        before = max(self._dated_at(path), self._dated.get(path, 0))
+        self._place(path, content, later_than=before or None)
+        self._dated[path] = self._dated_at(path)
+
+    def remove(self, path: str) -> None:
+        """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
+        check_path(path)
+        self._dated[path] = max(self._dated_at(path), self._dated.get(path, 0))
+        try:
+            self._share.remove(path)
+        except AbsentError:
+            return
+
+    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+        """Complete files directly in a folder, at most `limit`; none when there is no such folder. Errors: UnavailableError."""
+        check_path(folder)
+        try:
+            return [Listed(entry.name, entry.size_bytes) for entry in self._share.entries(folder, limit=limit)]
+        except AbsentError:
+            return []
+
+    def sync(self) -> None:
+        """Nothing: every file was flushed before it got its name."""
+
+    def _place(self, path: str, content: bytes, *, later_than: int | None) -> None:
+        check_path(path)
+        self._make_folders(path)
+        aside = f"{ASIDE}/{self._owner}-{next(self._numbers)}"
+        self._share.place(path, content, aside=aside, replaces=True, later_than=later_than)
+
+    def _make_folders(self, path: str) -> None:
+        parts = path.split("/")[:-1]
+        wanted = [ASIDE, *("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))]
+        for folder in wanted:
+            if folder not in self._folders:
+                self._share.make_folder(folder)
+                self._folders.add(folder)
+
+    def _dated_at(self, path: str) -> int:
+        """When the file that is there was last written, in whole seconds since 1970; 0: there is none."""
+        try:
+            written = self._share.look(path, length=1).written_at
+        except AbsentError:
+            return 0
+        return int((written - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
