@@ -51,6 +51,11 @@ class Rest:
         self._headers = {"Authorization": f"Bearer {access.token}", "User-Agent": f"purveyor/{__version__}"}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
 
+    @property
+    def site_url(self) -> str:
+        """The site's address; beside the API its own distribution point answers there."""
+        return self._base.removesuffix(PREFIX)
+
     def get(self, path: str, **query: object) -> Any:
         """What stands at a path."""
         return self._ask("GET", path, query)

@@ -43,8 +43,12 @@ class Noun:
         examples: tuple[str, ...],
         more: str = "",
         codes: Mapping[int, str] = ADMINISTRATIVE,
+        is_administrative: bool = False,
     ) -> argparse.ArgumentParser:
-        """A command. `run` names the function that carries it out, as `module:function`."""
+        """A command. `run` names the function that carries it out, as `module:function`.
+
+        `is_administrative`: it asks a site, though its exit codes are its own.
+        """
         parser = self._verbs.add_parser(
             name,
             help=what,
@@ -54,7 +58,7 @@ class Noun:
             formatter_class=_Plain,
         )
         parser.set_defaults(run=run)
-        add_shared_options(parser, is_administrative=codes is ADMINISTRATIVE, is_verb=True)
+        add_shared_options(parser, is_administrative=is_administrative or codes is ADMINISTRATIVE, is_verb=True)
         return parser
 
 
