@@ -16,6 +16,7 @@ from purveyor.console.api import (
     settings,
     status,
     tokens,
+    windows,
 )
 from purveyor.console.errors import answer_errors
 from purveyor.console.limits import BodyLimit
@@ -24,7 +25,20 @@ from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.site import Site
 
 PREFIX = "/api/v1"
-ROUTERS = (packages, programs, collections, advertisements, resources, join_codes, tokens, settings, status, audit, content)
+ROUTERS = (
+    packages,
+    programs,
+    collections,
+    advertisements,
+    windows,
+    resources,
+    join_codes,
+    tokens,
+    settings,
+    status,
+    audit,
+    content,
+)
 _DESCRIPTION = """Everything that an administrator can do, as the command line does it.
 
 Every request carries an access token (`Authorization: Bearer …`, made with `purveyor token create`). Errors are

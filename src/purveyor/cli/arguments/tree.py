@@ -16,6 +16,7 @@ from purveyor.cli.arguments import (
     shape,
     site,
     tokens,
+    windows,
 )
 
 
@@ -23,6 +24,19 @@ def command_tree() -> argparse.ArgumentParser:
     """The parser of every command."""
     parser = shape.root_parser(__version__)
     root = shape.Noun(parser)
-    for noun in (site, join_codes, tokens, packages, programs, collections, advertisements, resources, oversight, client, roles):
+    for noun in (
+        site,
+        join_codes,
+        tokens,
+        packages,
+        programs,
+        collections,
+        advertisements,
+        windows,
+        resources,
+        oversight,
+        client,
+        roles,
+    ):
         noun.register(root)
     return parser

@@ -12,6 +12,7 @@ from purveyor.wire.schedule import Zone, parse_time
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)I?B?")
 LONGEST_SECONDS = 100 * 365 * 86_400
 EXIT_CODE_LIMIT = 2**31
 
@@ -23,6 +24,14 @@ def duration_seconds(text: str) -> int:
     if not 0 < seconds <= LONGEST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 1h, 7d or 2w")
     return seconds
+
+
+def size_bytes(text: str) -> int:
+    """Bytes in a size such as 4096, 500M or 2G, in powers of 1024; 0 too."""
+    match = _SIZE.fullmatch(text.strip().upper())
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 500M, 2G, or a number of bytes")
+    return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
 
 
 def count(text: str) -> int:
@@ -65,6 +74,15 @@ def instant_of(text: str, *, now: datetime) -> datetime:
     if zone is not Zone.UTC:
         raise argparse.ArgumentTypeError(f"{text!r} does not say on whose clock: add Z for UTC, or an offset such as +01:00")
     return wall.replace(tzinfo=UTC)
+
+
+def starting_time(text: str) -> str:
+    """A time that `parse_time` reads, on whichever clock; given on as written."""
+    try:
+        parse_time(text)
+    except RejectedError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def assignment(text: str) -> str:

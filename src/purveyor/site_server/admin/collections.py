@@ -7,7 +7,17 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from purveyor.site_server.admin import resources, standing
-from purveyor.site_server.database import advertisements, audit, clients, collections, membership, publication, settings, wanted
+from purveyor.site_server.database import (
+    advertisements,
+    audit,
+    clients,
+    collections,
+    membership,
+    publication,
+    settings,
+    wanted,
+    windows,
+)
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.membership import Links, cycle_through
 from purveyor.site_server.model.names import name_of
@@ -148,22 +158,25 @@ def edit(
 
 
 def delete(tx: Connection, collection: CollectionId, *, is_confirmed: bool = False, by: str, now: datetime) -> None:
-    """Deletes a collection; with a confirmation also when advertisements or other collections refer to it.
+    """Deletes a collection; with a confirmation also when it has windows, or advertisements or other collections refer to it.
 
-    Its advertisements are then deleted with it, and others include or exclude it no longer.
+    Its windows and advertisements are then deleted with it, and others include or exclude it no longer.
     Errors: RefusedError: All Systems, or deleted already. ConfirmationNeededError: what refers to it.
     """
     row = _own_row(tx, collection)
     offered = advertisements.standing(tx, collection=collection)
     naming = collections.naming(tx, collection)
-    if (offered or naming) and not is_confirmed:
-        raise ConfirmationNeededError(_references_refused(row, [str(one.id) for one in offered], naming))
+    open_at = windows.windows_of(tx, collection)
+    if (offered or naming or open_at) and not is_confirmed:
+        raise ConfirmationNeededError(_references_refused(row, [str(one.id) for one in offered], naming, len(open_at)))
     membership.clear(tx, collection)
     advertisements.mark_deleted(tx, [AdvertisementId(one.id) for one in offered], now)
+    windows.mark_deleted_of(tx, collection, now)
     collections.mark_deleted(tx, collection, now)
     membership.evaluate(tx, naming, now)
     wanted.want_offers(tx, collection)
-    detail = {"name": row.name, "advertisements": [one.id for one in offered], "named_by": naming}
+    gone = [one.number for one in open_at]
+    detail = {"name": row.name, "advertisements": [one.id for one in offered], "named_by": naming, "windows": gone}
     audit.record(tx, by=by, now=now, action="collection.delete", about=collection, detail=detail)
 
 
@@ -267,10 +280,12 @@ def _confirm_growth(tx: Connection, row: AnyRow, added: Mapping[CollectionId, in
         )
 
 
-def _references_refused(row: AnyRow, offered: list[str], naming: list[CollectionId]) -> str:
+def _references_refused(row: AnyRow, offered: list[str], naming: list[CollectionId], window_count: int) -> str:
     parts = []
     if offered:
         parts.append(f"{len(offered)} advertisements go to it and would be deleted with it ({', '.join(offered[:10])})")
     if naming:
         parts.append(f"the rules of {', '.join(naming[:10])} name it, and whom they reach would change")
+    if window_count:
+        parts.append(f"its members keep to {window_count} maintenance windows, which would be deleted with it")
     return f"collection {row.id} ({row.name}) is in use: {'; '.join(parts)}: confirm it if that is meant"
