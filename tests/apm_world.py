@@ -5,6 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
+import msgspec
+
 from purveyor.client.content_cache import Fetched, FetchState, Lack
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
@@ -16,9 +18,9 @@ from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.programs import Script
 from purveyor.transport.interface import Point
 from purveyor.wire.form import from_bytes
-from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, SiteCode
+from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber, SiteCode
 from purveyor.wire.jobs import JobState
-from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RunningChoice
+from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RunningChoice, Window
 from purveyor.wire.package_info import Command, PackageInfo, Program, ProgramKey
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.schedule import Zone
@@ -122,6 +124,8 @@ class World:
         self.removals: set[PackageId] = set()
         self.running_choices: dict[PackageId, RunningChoice] = {}
         self.is_complete = self.is_fresh = self.may_run_accepted = True
+        self.windows: list[Window] = []
+        self.settings: dict[str, object] = {}
         self.notes: list[str] = []
 
     # --- what the site says ---
@@ -152,6 +156,7 @@ class World:
         expires_at: datetime | None = None,
         each_version: bool = False,
         is_paused: bool = False,
+        **changes: object,
     ) -> AdvertisementId:
         target = program or key()
         made = Advertisement(
@@ -164,6 +169,7 @@ class World:
             is_paused=is_paused,
             assignments=assignments,
         )
+        made = msgspec.structs.replace(made, **changes)
         self.advertisements[made.id] = made
         return made.id
 
@@ -181,6 +187,7 @@ class World:
         settings = AgentSettings(
             site=SiteCode("S01"), incarnation=1, shards=Shards(generation=1, bits=0, keys=()), sealing_keys=(), history_limit=5
         )
+        settings = msgspec.structs.replace(settings, **self.settings)
         return Policy(
             settings=settings,
             is_complete=self.is_complete,
@@ -194,6 +201,8 @@ class World:
             deleted_programs=frozenset(self.deleted_programs),
             running_choices=dict(self.running_choices),
             removals=frozenset(self.removals),
+            client=ClientId("pc1"),
+            windows=tuple(self.windows),
         )
 
     # --- what happens ---

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from random import Random
 
+from purveyor.client.machine.interface import Account
 from purveyor.lab.power import Power
 from purveyor.wire.errors import UnavailableError
 
@@ -63,6 +64,8 @@ class SimulatedDisk:
         self.root = root
         self.capacity_bytes = capacity_bytes
         self.is_read_only = False
+        self.owners: dict[str, str] = {}
+        """Which folders were given to which accounts."""
         self._names: dict[str, Node] = {}
         self._durable: dict[str, Node] = {}
         self._unsynced: list[Change] = []
@@ -96,6 +99,10 @@ class SimulatedDisk:
         """Names directly in a folder, sorted; empty when there is none."""
         start = _prefix(folder)
         return sorted({path[len(start) :].split("/", 1)[0] for path in self._names if path.startswith(start)})
+
+    def give(self, path: str, account: Account) -> None:
+        """Makes a folder, and all in it, the account's own."""
+        self.owners[_checked(path)] = account.name
 
     def free_bytes(self) -> int:
         """Bytes that can still be written; none on a disk that was made read-only."""

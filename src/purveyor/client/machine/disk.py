@@ -9,11 +9,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from purveyor.client.machine.interface import RUNS, Account
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 256 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TOP_MODES = {RUNS: 0o711}
+"""Programs that run as a user find their own run; nobody else finds anything else."""
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
@@ -129,8 +132,10 @@ class RealDisk:
                     with suppress(FileNotFoundError):
                         os.unlink(new_name, dir_fd=target)
                     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                    copy = os.open(new_name, flags, 0o755 if is_executable else 0o644, dir_fd=target)
+                    mode = 0o755 if is_executable else 0o644
+                    copy = os.open(new_name, flags, mode, dir_fd=target)
                     try:
+                        os.fchmod(copy, mode)
                         _copy(source, copy)
                     finally:
                         os.close(copy)
@@ -148,6 +153,25 @@ class RealDisk:
         """Makes a folder and those above it."""
         with _told(path, "make"), self._parent(f"{path}/_", is_made=True):
             pass
+
+    def give(self, path: str, account: Account) -> None:
+        """Makes a folder, and all in it, the account's own; those above it can be passed through, and nothing else looked at.
+
+        Errors: UnavailableError.
+        """
+        parts = _parts(path)
+        with _told(path, "give away"):
+            self._close_beside(parts[0])
+            for count in range(len(parts)):
+                _open_way(self.absolute("/".join(parts[:count])))
+            with self._parent(path) as (folder, name):
+                for _, folders, files, descriptor in os.fwalk(name, dir_fd=folder):
+                    for below in files:
+                        _give_file(below, descriptor, account)
+                    for below in folders:  # links to folders are among them, and none is followed
+                        os.chown(below, account.user_id, account.group_id, dir_fd=descriptor, follow_symlinks=False)
+                    os.fchmod(descriptor, 0o700)
+                os.chown(name, account.user_id, account.group_id, dir_fd=folder, follow_symlinks=False)
 
     def free_bytes(self) -> int:
         """Bytes that can still be written."""
@@ -190,13 +214,22 @@ class RealDisk:
             for part in folders:
                 if is_made:
                     with suppress(FileExistsError):
-                        os.mkdir(part, 0o755, dir_fd=descriptor)
+                        os.mkdir(part, 0o700, dir_fd=descriptor)
                 below = os.open(part, _FOLDER, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below
             yield descriptor, name
         finally:
             os.close(descriptor)
+
+    def _close_beside(self, name: str) -> None:
+        """Shuts what lies beside a folder of this name in the agent's folder, before strangers may pass through that."""
+        with os.scandir(self._root) as found:
+            for entry in found:
+                is_own = entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+                mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+                if entry.name != name and is_own and mode & 0o077:
+                    os.chmod(entry.path, mode & 0o700)
 
     def _remove_tree(self, name: str, folder: int) -> None:
         try:
@@ -209,6 +242,29 @@ class RealDisk:
                     with suppress(OSError, NotImplementedError):
                         os.chmod(below, 0o700, dir_fd=descriptor, follow_symlinks=False)
             shutil.rmtree(name, dir_fd=folder)
+
+
+def _open_way(folder: str) -> None:
+    """Lets everybody pass through a folder who knows what lies in it; nobody may list it."""
+    mode = stat.S_IMODE(os.stat(folder, follow_symlinks=False).st_mode)
+    if mode != 0o711:
+        os.chmod(folder, 0o711)  # noqa: S103 - what lies in it has rights of its own
+
+
+def _give_file(name: str, folder: int, account: Account) -> None:
+    os.chown(name, account.user_id, account.group_id, dir_fd=folder, follow_symlinks=False)
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISREG(found.st_mode):
+        os.chmod(name, stat.S_IMODE(found.st_mode) & 0o700, dir_fd=folder)
+
+
+def _make_folder(name: str, above: int, mode: int) -> None:
+    """Makes a folder where there is none; who may enter it does not depend on who started the agent, and with which umask."""
+    try:
+        os.mkdir(name, mode, dir_fd=above)
+    except FileExistsError:
+        return
+    os.chmod(name, mode, dir_fd=above)
 
 
 def _parts(path: str) -> list[str]:

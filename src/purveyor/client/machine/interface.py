@@ -33,7 +33,7 @@ class Disk(Protocol):
         """A file's size in bytes, or None when there is none."""
 
     def modified_at(self, path: str) -> datetime | None:
-        """When a file was last written to, aware UTC by the local clock; None when there is no such file, or its time is absurd."""
+        """When a file was last written to, aware UTC by the local clock; None when there is none, or its time is absurd."""
 
     def append(self, path: str, content: bytes) -> None:
         """Adds bytes at the end of a file; the file and its folders are made where they are missing. Errors: UnavailableError."""
@@ -58,6 +58,12 @@ class Disk(Protocol):
 
     def make_folder(self, path: str) -> None:
         """Makes a folder and those above it."""
+
+    def give(self, path: str, account: "Account") -> None:
+        """Makes a folder, and all in it, the account's own: nobody else but the agent may look into it.
+
+        Everything else in the agent's folder stays closed to that account. Errors: UnavailableError.
+        """
 
     def free_bytes(self) -> int:
         """Bytes that can still be written."""

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from purveyor.client.content import ContentCache
 from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records, removal
+from purveyor.client.programs import opening, records, removal, restart
 from purveyor.client.programs.bench import Bench, Limits, silent
 from purveyor.client.programs.deletion import forget_deleted
 from purveyor.client.programs.families import Runs
 from purveyor.client.programs.intake import take_in
-from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Job, Kind
+from purveyor.client.programs.job import RUNNABLE, Job, Kind
 from purveyor.client.programs.settling import settle, sweep
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
@@ -61,10 +61,12 @@ def turn(
     has_ended = _run_due(runs, site)
     if has_ended:
         forget_deleted(bench, policy, content)
-    if has_ended or runs.has_fetched or _is_first_turn_since_start(state, machine):
+    runs.prefetch()
+    if has_ended or runs.fetching.has_fetched or _is_first_turn_since_start(state, machine):
         _evict(runs)
         state.remember(_SWEPT, machine.boot_id())
-    return _next_due(runs)
+    restart_at = restart.turn(bench, policy.settings, runs.gate.closed())
+    return _next_due(runs, restart_at)
 
 
 def jobs(state: State) -> list[Job]:
@@ -151,7 +153,7 @@ def _limits(settings: AgentSettings) -> Limits:
 
 def _evict(runs: Runs) -> None:
     try:
-        runs.content.evict(runs.policy.settings, runs.kept_manifests())
+        runs.content.evict(runs.policy.settings, runs.fetching.kept_manifests())
     except UnavailableError as error:
         runs.bench.note(f"the cache cannot be tidied now: {error}")
 
@@ -159,67 +161,86 @@ def _evict(runs: Runs) -> None:
 def _run_due(runs: Runs, site: str) -> bool:
     """Runs what is due, as far as one pass can: what is ready starts before what has to be fetched. True when a run ended."""
     has_ended = False
-    while _start_one(runs):
-        if not settle(runs.bench, site=site):
-            break
-        has_ended = True
+    while True:
+        was_launched = _start_one(runs)
+        is_settled = was_launched and settle(runs.bench, site=site)
+        has_ended = has_ended or is_settled
+        if not (is_settled or runs.has_answered):
+            return has_ended
+        runs.has_answered = False
         runs.standings = take_in(runs.bench, runs.policy)
-    return has_ended
+        if was_launched and not is_settled:
+            return has_ended
 
 
 def _start_one(runs: Runs) -> bool:
     """Fetches what is due and launches one program, if nothing runs. True when one was launched."""
     runs.look_again()
-    if not runs.is_busy() and removal.launch_next_uninstall(runs.bench):
+    if _may_uninstall(runs) and removal.launch_next_uninstall(runs.bench):
         return True
     if not runs.policy.may_run_accepted:
         return False
     was_launched = False
     for is_fetching in (False, True):
         for root in runs.roots_due():
+            if runs.is_there_already(root):
+                continue
             members = runs.family(root)
-            if members and (is_fetching or all(_is_here(runs, member) for member in members)):
-                members = [runs.fetch(member) for member in members]
+            if members and (is_fetching or all(runs.fetching.is_here(member) for member in members)):
+                members = runs.fetch(root, members, runs.answers(root))
                 was_launched = runs.launch(members[-1], members) or was_launched
     return was_launched
 
 
-def _is_here(runs: Runs, job: Job) -> bool:
-    return job.state is JobState.READY or not job.manifest or runs.content.is_held(job.manifest)
+def _may_uninstall(runs: Runs) -> bool:
+    """Whether what the site removes may be removed now: nothing runs, the machine stays up, a window is open if there are any."""
+    return not runs.is_busy() and not runs.gate.is_going_down() and runs.gate.closed() is None
 
 
-def _next_due(runs: Runs) -> datetime | None:
+def _next_due(runs: Runs, restart_at: datetime | None) -> datetime | None:
     bench, policy = runs.bench, runs.policy
-    runs.look_again()
     open_jobs = records.open_jobs(bench.state)
     running = [job for job in open_jobs if job.state is JobState.RUNNING]
     times: list[datetime] = [_next_look(job, bench.now) for job in running]
     if runs.is_late:
         bench.state.remember(LOOK_AGAIN, "yes")
         times.append(bench.now)
-    if not runs.is_busy():
-        uninstall_due = removal.next_due(bench, policy)
-        if uninstall_due is not None:
-            times.append(uninstall_due)
+    if not any(job.state in (JobState.RUNNING, JobState.RESTART_PENDING) for job in open_jobs):
+        times += [time for time in (_next_uninstall(runs),) if time is not None]
     if policy.may_run_accepted:
         times += _starts(runs, open_jobs)
+    times += [time for time in (restart_at, opening.next_look(runs.gate.windows, bench.now)) if time is not None]
     earliest = min(times, default=None)
     return None if earliest is None else max(earliest, bench.now + SHORTEST_PAUSE)
 
 
+def _next_uninstall(runs: Runs) -> datetime | None:
+    due_at = removal.next_due(runs.bench, runs.policy)
+    if due_at is None or _may_uninstall(runs):
+        return due_at
+    found = runs.gate.closed()
+    looks_at = runs.gate.interval.next_look if found is None else found.look_at
+    return None if looks_at is None else max(due_at, looks_at)
+
+
 def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
-    """When jobs that have not begun come to their time, or are tried again."""
-    times = []
+    """When jobs that have not begun come to their time, are tried again, or are looked at again since they wait for something."""
+    now = runs.bench.now
+    times = list(runs.gate.looks)
     for job in open_jobs:
-        if job.kind is Kind.RUN and job.state is JobState.POSTPONED and job.postponed_until is not None:
+        if job.kind is not Kind.RUN:
+            continue
+        if job.state is JobState.POSTPONED and job.postponed_until is not None:
             times.append(job.postponed_until)
-        if job.kind is not Kind.RUN or job.state not in RUNNABLE or job.state not in NOT_STARTED:
+        if job.state not in RUNNABLE:
             continue
         standing = runs.standings.get(job.errand)
         if job.next_try_at is not None and not runs.bench.may_try(job):
             times.append(job.next_try_at)
-        elif job.is_root and job.due_at is not None and job.due_at > runs.bench.now and standing is not None and standing.asking:
-            times.append(job.due_at)
+        elif job.is_root and standing is not None:
+            later = [one.due_at for one in standing.asking if one.due_at > now]
+            prefetch_at = runs.prefetch_at(job)
+            times += later[:1] if prefetch_at is None or prefetch_at <= now else [*later[:1], prefetch_at]
     return times
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH
+from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH, Account
 from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 
 CONTENT = "PURVEYOR_CONTENT"
@@ -27,6 +27,8 @@ SOURCE_VERSION = "PURVEYOR_SOURCE_VERSION"
 """The package's source version."""
 RUN = "PURVEYOR_RUN"
 """What this one run is known by."""
+USER = "PURVEYOR_USER"
+"""The user for whom it runs; not there where it is for the machine."""
 STATE = "PURVEYOR_STATE"
 """The agent's folder: tells apart several agents of one machine, each with a system root of its own."""
 
@@ -51,8 +53,14 @@ def environment(
     source_version: int,
     run: str,
     state: str,
+    user: str = "",
+    account: Account | None = None,
 ) -> dict[str, str]:
-    """All variables that a program gets. `scratch` is a folder of its own, its home and its place for temporary files."""
+    """All variables that a program gets.
+
+    Shape:  `scratch` is a folder of its own, its place for temporary files, and its home unless it has the rights of an account.
+    """
+    own = {} if account is None else {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
     return {
         "PATH": SEARCH_PATH,
         "HOME": scratch,
@@ -67,6 +75,8 @@ def environment(
         SOURCE_VERSION: str(source_version),
         RUN: run,
         STATE: state,
+        **({USER: user} if user else {}),
+        **own,
     }
 
 

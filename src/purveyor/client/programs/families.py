@@ -1,31 +1,37 @@
 """Brings the jobs that are due to run: with all that they depend on, content first, one program at a time.
 
 A family is a job and the jobs of the programs that it depends on, under one occurrence. The content of all is fetched before the
-first is started. Whether the assignment still stands is looked at again right before each launch.
+first is started. Whether the assignment still stands, and all conditions hold, is looked at again right before each launch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from purveyor.client.content import ContentCache, Fetched, Lack
+from purveyor.client.content import ContentCache
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
+from purveyor.client.programs import opening, records
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.chain import Broken, chain_of, is_supported, program_of
+from purveyor.client.programs.conditions import Unmet, needs_user
 from purveyor.client.programs.due import Occurrence, due
+from purveyor.client.programs.fetching import Fetching
+from purveyor.client.programs.gate import Gate
 from purveyor.client.programs.intake import Standing
 from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
-from purveyor.client.programs.launching import delayed, launch, remember_answered
+from purveyor.client.programs.launching import already_there, drifted, launch, looked_for, remember_answered
+from purveyor.client.programs.links import Links
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
-from purveyor.wire.package_info import PackageInfo, ProgramKey
+from purveyor.wire.offers import Advertisement, Priority, Rerun
+from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
+from purveyor.wire.spread import share_of
 from purveyor.wire.status_messages import StatusId
 
 LOOK_AGAIN_SECONDS = 60
 """After a pass has gone on for so long, nothing more is launched in it: the assignments are read again first."""
+_RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,29 +45,44 @@ class Runs:
     standings: Mapping[Errand, Standing]
     is_late: bool = False
     """The pass has gone on for too long to launch anything more."""
-    has_fetched: bool = False
+    has_answered: bool = False
+    """An occurrence was answered without a run: what is asked for is to be looked at afresh."""
+    gate: Gate = field(init=False)
+    fetching: Fetching = field(init=False)
     _is_busy: bool | None = None
     _clock: datetime = field(init=False)
     _packages: Mapping[PackageId, PackageInfo] = field(init=False)
+    _advertisements: Mapping[str, Advertisement] = field(init=False)
 
     def __post_init__(self) -> None:
         deleted = self.policy.deleted_packages
         self._clock = self.bench.machine.now()
         self._packages = {package: info for package, info in self.policy.packages.items() if package not in deleted}
+        self._advertisements = {offer.advertisement.id: offer.advertisement for offer in self.policy.offers}
+        self.gate = Gate(
+            bench=self.bench,
+            windows=opening.in_force(self.bench, self.policy),
+            condition_interval_seconds=self.policy.settings.condition_interval_seconds,
+        )
+        self.fetching = Fetching(bench=self.bench, policy=self.policy, content=self.content, point_for=self.point_for)
 
     def roots_due(self) -> list[Job]:
-        """The jobs whose time has come and whose assignment stands by this policy, the earliest first."""
-        jobs = [
-            job for job in records.open_jobs(self.bench.state) if job.kind is Kind.RUN and job.is_root and job.state in RUNNABLE
-        ]
-        return sorted((job for job in jobs if self.answers(job)), key=lambda job: (job.due_at or self.bench.now, job.occurrence))
+        """The jobs whose time has come and whose assignment stands by this policy: by priority, then the earliest first."""
+        found = [(self.answers(job), job) for job in self.roots()]
+        ranked = [(min(_RANKS[one.priority] for one in answers), job) for answers, job in found if answers]
+        return [job for _, job in sorted(ranked, key=lambda pair: (pair[0], *self._place(pair[1])))]
 
-    def answers(self, job: Job) -> list[Occurrence]:
-        """The occurrences that a run of this job would answer now; none: it may not run now."""
+    def roots(self) -> list[Job]:
+        """The jobs that may come to run for themselves."""
+        jobs = records.open_jobs(self.bench.state)
+        return [job for job in jobs if job.kind is Kind.RUN and job.is_root and job.state in RUNNABLE]
+
+    def answers(self, job: Job, at: datetime | None = None) -> list[Occurrence]:
+        """The occurrences that a run of this job would answer now, or at another time; none: it may not run then."""
         standing = self.standings.get(job.errand)
         now = self.bench.now + self.elapsed()
         asking = [] if standing is None else [one for one in standing.asking if one.expires_at is None or now < one.expires_at]
-        answered = due(asking, self.bench.now)
+        answered = due(asking, at or self.bench.now)
         return answered if any(one.identity == job.occurrence for one in answered) else []
 
     def elapsed(self) -> timedelta:
@@ -76,8 +97,12 @@ class Runs:
         return self._is_busy
 
     def look_again(self) -> None:
-        """Forgets what was seen of other jobs, since one was launched or settled."""
+        """Forgets what was seen of other jobs and of the machine, since something was launched or settled."""
         self._is_busy = None
+        self.gate.begin_round()
+
+    def _place(self, job: Job) -> tuple[datetime, str]:
+        return job.due_at or self.bench.now, job.occurrence
 
     # --- families ---
 
@@ -111,7 +136,7 @@ class Runs:
             self._tell_once(root, StatusId.JOB_WAITING, reason)
             return None
         if job is None:
-            job = Job(key=key, occurrence=root.occurrence, parent=parent, advertisement=root.advertisement, due_at=root.due_at)
+            job = self._new_dependency(root, key, parent, program)
         if job.state in NOT_STARTED and (job.source_version != info.source_version or job.manifest != info.manifest):
             moved = changed(
                 job, source_version=info.source_version, manifest=info.manifest, next_try_at=None, failures=0, problem=""
@@ -133,88 +158,117 @@ class Runs:
             for occurrence in answered:
                 remember_answered(self.bench, root, occurrence.assignment, occurrence.started)
 
-    def _tell_once(self, job: Job, status: StatusId, reason: str) -> None:
-        problem = f"{status.name}: {reason}"
-        if job.problem == problem:
+    @staticmethod
+    def _new_dependency(root: Job, key: ProgramKey, parent: ProgramKey, program: Program) -> Job:
+        return Job(
+            key=key,
+            occurrence=root.occurrence,
+            parent=parent,
+            advertisement=root.advertisement,
+            due_at=root.due_at,
+            user=root.user if root.is_per_user else "",
+            is_per_user=root.is_per_user and needs_user(program),
+            is_free=root.is_free,
+            priority=root.priority,
+            asked_by=root.asked_by,
+        )
+
+    def _tell_once(self, job: Job, status: StatusId, reason: str, *, kind: str = "") -> None:
+        """Tells why a job does not go on, once as long as the reason, or its kind, is the same."""
+        problem = f"{status.name}: {kind or reason}"
+        if job.problem == problem and job.text == reason:
             return
         with self.bench.state.transaction():
             after = self.bench.save(changed(job, problem=problem, text=reason))
-            self.bench.tell(after, status, reason)
+            if job.problem != problem:
+                self.bench.tell(after, status, reason)
+
+    def _wait(self, root: Job, job: Job, unmet: Unmet) -> None:
+        """Tells once what a job waits for; a dependency's reason is told of the job that depends on it."""
+        reason = unmet.reason if job is root else f"the program {job.key}, on which it depends, {unmet.reason}"
+        self._tell_once(root, StatusId.JOB_WAITING, reason, kind=unmet.cause.value)
 
     # --- content ---
 
-    def fetch(self, job: Job) -> Job:
-        """The job once its content was asked for: READY when it is held, else waiting for a later try."""
-        if job.state not in RUNNABLE or (job.state is JobState.READY and self.is_busy()):
-            return job
-        points = self.policy.points.get(job.manifest, ())
-        if not self._is_time(job, bool(points)):
-            return job
-        if not job.manifest or self.content.is_held(job.manifest):
-            return self._held(job)
-        if not self.policy.is_fresh:
-            return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT))
-        if job.state is not JobState.DOWNLOADING:
-            job = advanced(job, Event.FETCH)
-            with self.bench.state.transaction():
-                self.bench.save(job)
-                if points and not job.problem:
-                    self.bench.tell(job, StatusId.DOWNLOAD_STARTED, "its content is being fetched")
-        self.has_fetched = True
-        fetched = self.content.fetch(
-            job.manifest, job.key.package, self._points(points), self.policy.settings, self.bench.now, keep=self.kept_manifests()
-        )
-        if fetched.is_ready:
-            return self._held(job)
-        status = StatusId.NOT_ENOUGH_SPACE if fetched.kind is Lack.NO_SPACE else StatusId.DOWNLOAD_WAITING
-        return delayed(self.bench, job, Event.FETCH, status, fetched.reason, kind=_kind_of(fetched))
+    def fetch(self, root: Job, members: Sequence[Job], answers: Sequence[Occurrence]) -> list[Job]:
+        """The family once the content of each was asked for, as far as it may come over the network now."""
+        if not self._may_fetch(root, members, answers):
+            return list(members)
+        return [self.fetching.fetch(member, is_busy=self.is_busy()) for member in members]
 
-    def kept_manifests(self) -> frozenset[str]:
-        """The manifests of all jobs that go on: these are never given up to make room."""
-        return frozenset(job.manifest for job in records.open_jobs(self.bench.state) if job.manifest)
+    def prefetch(self) -> None:
+        """Fetches the content of families that are not due yet but will be soon: the whole chain, and not what may be there.
 
-    def _is_time(self, job: Job, has_points: bool) -> bool:
-        """Whether to try now: the pause is over, or a point has come where there was none."""
-        waits_for_point = job.problem.endswith(Lack.NO_POINT.value)
-        return self.bench.may_try(job) or (has_points and waits_for_point)
+        Never while the policy is stale; a user who put a run off, or a paused advertisement, fetches nothing either.
+        """
+        if not (self.policy.is_fresh and self.policy.may_run_accepted):
+            return
+        ahead = self.bench.now + timedelta(seconds=max(0, self.policy.settings.prefetch_seconds))
+        for root in sorted(self.roots(), key=self._place):
+            if root.due_at is None or not self.bench.now < root.due_at <= ahead or self.elapsed().seconds > LOOK_AGAIN_SECONDS:
+                continue
+            answers = self.answers(root, root.due_at)
+            if not self._is_worth_prefetching(root, answers):
+                continue
+            members = self.family(root)
+            if any(member.manifest for member in members):
+                self.fetch(root, members, answers)
 
-    def _held(self, job: Job) -> Job:
-        if job.state is JobState.READY:
-            return job
-        was_fetched = job.state is JobState.DOWNLOADING
-        after = advanced(job, Event.CONTENT_HELD, next_try_at=None)
-        if job.problem.startswith((StatusId.DOWNLOAD_WAITING.name, StatusId.NOT_ENOUGH_SPACE.name)):
-            after = changed(after, failures=0, problem="", text="")
-        with self.bench.state.transaction():
-            self.bench.save(after)
-            if was_fetched:
-                self.bench.tell(after, StatusId.DOWNLOAD_FINISHED, "its content is here and verified")
-        if was_fetched:
-            self._release_older(after)
-        return after
+    def prefetch_at(self, job: Job) -> datetime | None:
+        """When the content of a job that is due later is fetched ahead, so that not a whole fleet comes at once; None: then."""
+        seconds = max(0, self.policy.settings.prefetch_seconds)
+        if job.due_at is None or not job.manifest or job.state is not JobState.WAITING or not self.policy.is_fresh:
+            return None
+        return job.due_at - timedelta(seconds=seconds * (1 - share_of(self.policy.client, f"prefetch {job.key}") / 2))
 
-    def _release_older(self, job: Job) -> None:
-        """Gives up what is held of older source versions of a package, once the new one is here."""
-        wanted = self.kept_manifests()
-        for manifest in records.manifests_held(self.bench.state, job.key.package):
-            if manifest not in wanted:
-                try:
-                    self.content.release(manifest, job.key.package)
-                except UnavailableError as error:
-                    self.bench.note(f"older content of {job.key.package} cannot be removed now: {error}")
+    def _is_worth_prefetching(self, root: Job, answers: Sequence[Occurrence]) -> bool:
+        offered = [self._advertisements.get(one.advertisement) for one in answers]
+        is_available = any(one is not None and one.available_from <= self.bench.now for one in offered)
+        return is_available and not _is_on_drift(answers) and self.fetching.is_time(root)
 
-    def _points(self, urls: tuple[str, ...]) -> list[Point]:
-        points = []
-        for url in urls:
-            try:
-                points.append(self.point_for(url))
-            except PurveyorError as error:
-                self.bench.note(f"the distribution point {url} cannot be used: {error}")
-        return points
+    def _may_fetch(self, root: Job, members: Sequence[Job], answers: Sequence[Occurrence]) -> bool:
+        """Whether what is missing may come now: not what is to wait for another network, nor over a link that is too slow."""
+        missing = [member for member in members if not self.fetching.is_here(member)]
+        if not missing or not self.policy.is_fresh:
+            return True
+        for member in missing:
+            program = program_of(member.key, self._packages)
+            unmet = None if program is None else self.gate.unmet_for_fetching(program)
+            if unmet is None and self.fetching.is_time(member) and not self._is_mandatory_over_slow_link(answers):
+                unmet = self._links.slow(member.manifest, self.fetching.points(member))
+            if unmet is not None:
+                self._wait(root, member, unmet)
+                return False
+        return True
+
+    def _is_mandatory_over_slow_link(self, answers: Sequence[Occurrence]) -> bool:
+        """Whether any of these is asked for whatever the link (Q202332); what a user asks for is."""
+        for answer in answers:
+            advertisement = self._advertisements.get(answer.advertisement)
+            if answer.asked_by or advertisement is None or advertisement.over_slow_link:
+                return True
+        return False
+
+    @property
+    def _links(self) -> Links:
+        return Links(bench=self.bench, slow_bytes_per_second=self.policy.settings.slow_link_bytes_per_second)
 
     # --- launching ---
 
-    def launch(self, root: Job, members: list[Job]) -> bool:
+    def is_there_already(self, root: Job) -> bool:
+        """Whether nothing is to be run, since what the program installs is there; looked at when it comes due, and told."""
+        answers = self.answers(root)
+        program = program_of(root.key, self._packages)
+        if program is None or root.was_there is not None or not _is_on_drift(answers):
+            return False
+        was_there = looked_for(self.bench, program)
+        if was_there:
+            self._answer_without_run(root, answers)
+        elif was_there is False:
+            drifted(self.bench, root)
+        return bool(was_there)
+
+    def launch(self, root: Job, members: Sequence[Job]) -> bool:
         """Launches the first of a family that has not run, where all are ready. True when a launch was tried."""
         if any(member.state is not JobState.READY for member in members if member.is_open) or self.is_busy():
             return False
@@ -226,17 +280,35 @@ class Runs:
         program = None if job is None else program_of(job.key, self._packages)
         if job is None or program is None or not answers or not self.bench.may_try(job):
             return False
+        unmet = self.gate.unmet(job, program, answers)
+        if unmet is not None:
+            self._wait(root, job, unmet)
+            return False
+        was_there = looked_for(self.bench, program)
+        if job is root and was_there and _is_on_drift(answers):
+            self._answer_without_run(root, answers)
+            return False
+        if job is root and was_there is False and _is_on_drift(answers):
+            job = drifted(self.bench, job)
+        after = self._launch(job, program, answers if job.is_root else _own(answers, root), was_there)
+        self.look_again()
+        return after.attempts > job.attempts
+
+    def _launch(self, job: Job, program: Program, answers: Sequence[Occurrence], was_there: bool | None) -> Job:
         manifest = job.manifest
-        after = launch(
+        return launch(
             self.bench,
-            job,
+            changed(job, was_there=was_there),
             program,
             site=self.policy.settings.site,
             lay_out=lambda folder: self._lay_out(manifest, folder),
-            answers=answers if job is root else [one for one in answers if one.identity == root.occurrence],
+            answers=answers,
+            session=self.gate.session(job.user if job.is_per_user else "") if needs_user(program) or job.is_per_user else None,
         )
-        self.look_again()
-        return after.attempts > job.attempts
+
+    def _answer_without_run(self, root: Job, answers: Sequence[Occurrence]) -> None:
+        already_there(self.bench, root, answers)
+        self.has_answered = True
 
     def _lay_out(self, manifest: str, folder: str) -> None:
         if manifest:
@@ -252,5 +324,10 @@ class Runs:
                 records.drop_job(self.bench.state, job)
 
 
-def _kind_of(fetched: Fetched) -> str:
-    return fetched.kind.value if fetched.kind is not None else fetched.reason
+def _is_on_drift(answers: Sequence[Occurrence]) -> bool:
+    """Whether all that a run would answer asks only for what is not there."""
+    return bool(answers) and all(one.rerun is Rerun.ON_DRIFT for one in answers)
+
+
+def _own(answers: Sequence[Occurrence], root: Job) -> list[Occurrence]:
+    return [one for one in answers if one.identity == root.occurrence]

@@ -5,24 +5,40 @@ Stored before launch: if the power goes in between, the run counts as interrupte
 
 from collections.abc import Callable, Sequence
 
-from purveyor.client.machine.interface import RunState
-from purveyor.client.programs import records
+from purveyor.client.machine.interface import Account, RunState, Session
+from purveyor.client.programs import environment, records
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.due import Occurrence
 from purveyor.client.programs.history import Started, with_started
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.preparing import Obstacle, folder_of, prepared
 from purveyor.wire.errors import UnavailableError
-from purveyor.wire.package_info import Program
+from purveyor.wire.jobs import JobState
+from purveyor.wire.package_info import Program, RunAs
 from purveyor.wire.status_messages import StatusId
 
 
 def launch(
-    bench: Bench, job: Job, program: Program, *, site: str, lay_out: Callable[[str], None], answers: Sequence[Occurrence]
+    bench: Bench,
+    job: Job,
+    program: Program,
+    *,
+    site: str,
+    lay_out: Callable[[str], None],
+    answers: Sequence[Occurrence],
+    session: Session | None = None,
 ) -> Job:
-    """The job after its launch, or after what kept it from being launched. `answers` are the occurrences that this run is for."""
+    """The job after its launch, or after what kept it from being launched.
+
+    Shape:  `answers` are the occurrences that this run is for; `session` is the one in which it runs, where it is for a user.
+    """
+    account = _account(bench, program, session)
+    if isinstance(account, Obstacle):
+        status = StatusId.JOB_WAITING if account.may_pass else StatusId.PREPARATION_FAILED
+        return delayed(bench, job, Event.WAIT, status, account.reason, kind="account" if account.may_pass else "")
+    user = job.user if session is None or job.is_per_user else session.user
     run = bench.machine.random_bytes(8).hex()
-    order = prepared(bench.machine.disk, job, program, run=run, site=site, lay_out=lay_out)
+    order = prepared(bench.machine.disk, job, program, run=run, site=site, lay_out=lay_out, user=user, account=account)
     if isinstance(order, Obstacle):
         bench.machine.disk.remove(folder_of(run))
         return delayed(bench, job, Event.WAIT, StatusId.PREPARATION_FAILED, order.reason)
@@ -31,6 +47,7 @@ def launch(
         Event.START,
         run=run,
         program=program,
+        user=user,
         boot_id=bench.machine.boot_id(),
         started_at=bench.now,
         ended_at=None,
@@ -56,13 +73,60 @@ def launch(
         return tell_started(bench, started)
 
 
+def looked_for(bench: Bench, program: Program) -> bool | None:
+    """Whether what a program installs is there now; None: it has no rule for that, or nobody can tell."""
+    if program.detection is None:
+        return None
+    try:
+        rule = environment.expanded_rule(program.detection, state=bench.machine.disk.absolute(""))
+        return bench.machine.is_detected(rule)
+    except (UnavailableError, environment.UndefinedVariableError) as error:
+        bench.note(f"whether {program.name} is there cannot be found out: {error}")
+        return None
+
+
+def already_there(bench: Bench, job: Job, answers: Sequence[Occurrence]) -> Job:
+    """The job once what it is for was found to be there: its occurrences are answered without a run."""
+    text = "what it installs is there already, so it is not run"
+    waiting = job if job.state in (JobState.READY, JobState.WAITING) else advanced(job, Event.WAIT)
+    covers = tuple(occurrence.identity for occurrence in answers)
+    after = advanced(
+        waiting, Event.ALREADY_THERE, was_there=True, covers=covers, ended_at=bench.now, next_try_at=None, problem="", text=text
+    )
+    with bench.state.transaction():
+        bench.save(after)
+        _remember_started(bench, after, answers)
+        bench.tell(after, StatusId.ALREADY_THERE, text)
+    return after
+
+
+def drifted(bench: Bench, job: Job) -> Job:
+    """The job once what it is for was found not to be there; that it had succeeded before is told, once."""
+    if job.was_there is False:
+        return job
+    with bench.state.transaction():
+        after = bench.save(changed(job, was_there=False))
+        if records.history_of(bench.state, job.key).has_succeeded:
+            bench.tell(after, StatusId.DRIFTED, "it had succeeded, and what it installs is not there any more")
+    return after
+
+
 def tell_started(bench: Bench, job: Job) -> Job:
     """Tells, once, that a job was started; in the open transaction."""
     if job.is_start_told:
         return job
     told = bench.save(changed(job, is_start_told=True, problem="", failures=0))
+    bench.tell(told, StatusId.PROGRAM_STARTED if job.kind is Kind.RUN else StatusId.UNINSTALL_STARTED, _start_text(job))
+    return told
+
+
+def _start_text(job: Job) -> str:
     name = "" if job.program is None else job.program.name
-    bench.tell(told, StatusId.PROGRAM_STARTED if job.kind is Kind.RUN else StatusId.UNINSTALL_STARTED, f"{name} was started")
+    told = f"{name} was started"
+    if job.user:
+        told += f" for {job.user}"
+    if job.was_there is not None:
+        told += "; what it installs was there already" if job.was_there else "; what it installs was not there before"
     return told
 
 
@@ -93,6 +157,24 @@ def remember_answered(bench: Bench, job: Job, assignment: str, started: Started)
     """Remembers, in the open transaction, that an occurrence was answered: it is never started again."""
     history = records.history_of(bench.state, job.key)
     records.save_history(bench.state, with_started(history, assignment, started))
+
+
+def _account(bench: Bench, program: Program, session: Session | None) -> Account | Obstacle | None:
+    """With whose rights a program runs; None: the agent's own. That nobody can tell is another thing than that there is none.
+
+    Source: Q235205, Q307434.
+    """
+    if program.run_as is not RunAs.USER:
+        return None
+    if session is None:
+        return Obstacle("waits: no user is logged on", may_pass=True)
+    try:
+        account = bench.machine.account(session.user)
+    except UnavailableError as error:
+        return Obstacle(f"waits: the account {session.user} cannot be looked up now: {error}", may_pass=True)
+    if account is None:
+        return Obstacle(f"there is no account {session.user} on this machine, with whose rights it is to run")
+    return account
 
 
 def _remember_started(bench: Bench, job: Job, answers: Sequence[Occurrence]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from purveyor.client.machine.interface import RUNS, Disk, RunOrder
+from purveyor.client.machine.interface import RUNS, Account, Disk, RunOrder
 from purveyor.client.programs import environment
 from purveyor.client.programs.job import Job
 from purveyor.wire.errors import PurveyorError
@@ -15,9 +15,10 @@ from purveyor.wire.package_info import Program
 
 
 class Obstacle(msgspec.Struct, frozen=True):
-    """Why a run cannot be prepared now."""
+    """Why a run cannot be prepared now. `may_pass`: nothing is wrong with it, it is only that nobody can tell now."""
 
     reason: str
+    may_pass: bool = False
 
 
 def folder_of(run: str) -> str:
@@ -46,14 +47,29 @@ def result_of(run: str) -> str:
 
 
 def prepared(
-    disk: Disk, job: Job, program: Program, *, run: str, site: str, lay_out: Callable[[str], None]
+    disk: Disk,
+    job: Job,
+    program: Program,
+    *,
+    run: str,
+    site: str,
+    lay_out: Callable[[str], None],
+    user: str = "",
+    account: Account | None = None,
 ) -> RunOrder | Obstacle:
-    """The order for a run, once all that it needs is there. `lay_out` puts the content into a folder."""
+    """The order for a run, once all that it needs is there.
+
+    Shape:  `lay_out` puts the content into a folder; `user` is who it is for; with an `account` it has the rights of that one, to
+            whom its content and its scratch folder are given, and to nobody else.
+    """
     scratch = scratch_of(run)
     try:
         lay_out(content_of(run))
         disk.make_folder(scratch)
         obstacle = _keep_files(disk, program, run)
+        if account is not None:
+            disk.give(content_of(run), account)
+            disk.give(scratch, account)
     except PurveyorError as error:
         return Obstacle(f"its content cannot be laid out: {error}")
     if obstacle is not None:
@@ -69,6 +85,8 @@ def prepared(
         source_version=job.source_version,
         run=run,
         state=disk.absolute(""),
+        user=user,
+        account=account,
     )
     try:
         command = environment.expanded_command(program.command, variables)
@@ -87,6 +105,7 @@ def prepared(
         environment=variables,
         max_run_seconds=max(1, program.max_run_seconds),
         result_file=disk.absolute(result_of(run)),
+        account=account,
     )
 
 

@@ -389,6 +389,7 @@ def test_a_run_that_is_under_way_ends_on_what_it_began_with(world: World) -> Non
 
 
 def test_with_stale_metadata_what_was_accepted_and_held_runs_and_nothing_new_is_taken(world: World) -> None:
+    world.settings["prefetch_seconds"] = 0
     world.package(manifest="m1")
     world.supply("m1", setup=b"1")
     world.advertise(1, at(START + HOUR))
@@ -404,6 +405,7 @@ def test_with_stale_metadata_what_was_accepted_and_held_runs_and_nothing_new_is_
 
 
 def test_with_stale_metadata_no_point_is_asked(world: World) -> None:
+    world.settings["prefetch_seconds"] = 0
     world.package(manifest="m1")
     world.supply("m1", setup=b"1")
     world.advertise(1, at(START + HOUR))

@@ -1,0 +1,106 @@
+"""Brings the content of jobs that are due, or soon will be: asked of the points that hold it, tried again after growing pauses.
+
+Never while the policy is stale, and never again for what is held. Whether a job's content may be fetched at all is decided by
+`families`. Upstream: `families`; downstream: `content`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from purveyor.client.content import ContentCache, Fetched, Lack
+from purveyor.client.policy_view import Policy
+from purveyor.client.programs import records
+from purveyor.client.programs.bench import Bench
+from purveyor.client.programs.job import RUNNABLE, Event, Job, advanced, changed
+from purveyor.client.programs.launching import delayed
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import PurveyorError, UnavailableError
+from purveyor.wire.jobs import JobState
+from purveyor.wire.status_messages import StatusId
+
+
+@dataclass(slots=True, kw_only=True)
+class Fetching:
+    """One turn's work on content. `has_fetched`: a point was asked for something."""
+
+    bench: Bench
+    policy: Policy
+    content: ContentCache
+    point_for: Callable[[str], Point]
+    has_fetched: bool = False
+
+    def is_here(self, job: Job) -> bool:
+        """Whether the job's content is held, or there is none."""
+        return job.state is JobState.READY or not job.manifest or self.content.is_held(job.manifest)
+
+    def is_time(self, job: Job) -> bool:
+        """Whether to try now: the pause is over, or a point has come where there was none."""
+        waits_for_point = job.problem.endswith(Lack.NO_POINT.value)
+        return self.bench.may_try(job) or (waits_for_point and bool(self.policy.points.get(job.manifest)))
+
+    def fetch(self, job: Job, *, is_busy: bool) -> Job:
+        """The job once its content was asked for: READY when it is held, else waiting for a later try."""
+        if job.state not in RUNNABLE or (job.state is JobState.READY and is_busy) or not self.is_time(job):
+            return job
+        if not job.manifest or self.content.is_held(job.manifest):
+            return self._held(job)
+        if not self.policy.is_fresh:
+            return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT))
+        points = self.points(job)
+        if job.state is not JobState.DOWNLOADING:
+            job = advanced(job, Event.FETCH)
+            with self.bench.state.transaction():
+                self.bench.save(job)
+                if self.policy.points.get(job.manifest) and not job.problem:
+                    self.bench.tell(job, StatusId.DOWNLOAD_STARTED, "its content is being fetched")
+        self.has_fetched = True
+        fetched = self.content.fetch(
+            job.manifest, job.key.package, points, self.policy.settings, self.bench.now, keep=self.kept_manifests()
+        )
+        if fetched.is_ready:
+            return self._held(job)
+        status = StatusId.NOT_ENOUGH_SPACE if fetched.kind is Lack.NO_SPACE else StatusId.DOWNLOAD_WAITING
+        return delayed(self.bench, job, Event.FETCH, status, fetched.reason, kind=_kind_of(fetched))
+
+    def points(self, job: Job) -> Sequence[Point]:
+        """The distribution points that hold the job's content, as far as they can be used."""
+        points = []
+        for url in self.policy.points.get(job.manifest, ()):
+            try:
+                points.append(self.point_for(url))
+            except PurveyorError as error:
+                self.bench.note(f"the distribution point {url} cannot be used: {error}")
+        return points
+
+    def kept_manifests(self) -> frozenset[str]:
+        """The manifests of all jobs that go on: these are never given up to make room."""
+        return frozenset(job.manifest for job in records.open_jobs(self.bench.state) if job.manifest)
+
+    def _held(self, job: Job) -> Job:
+        if job.state is JobState.READY:
+            return job
+        was_fetched = job.state is JobState.DOWNLOADING
+        after = advanced(job, Event.CONTENT_HELD, next_try_at=None)
+        if job.problem.startswith((StatusId.DOWNLOAD_WAITING.name, StatusId.NOT_ENOUGH_SPACE.name)):
+            after = changed(after, failures=0, problem="", text="")
+        with self.bench.state.transaction():
+            self.bench.save(after)
+            if was_fetched:
+                self.bench.tell(after, StatusId.DOWNLOAD_FINISHED, "its content is here and verified")
+        if was_fetched:
+            self._release_older(after)
+        return after
+
+    def _release_older(self, job: Job) -> None:
+        """Gives up what is held of older source versions of a package, once the new one is here."""
+        wanted = self.kept_manifests()
+        for manifest in records.manifests_held(self.bench.state, job.key.package):
+            if manifest not in wanted:
+                try:
+                    self.content.release(manifest, job.key.package)
+                except UnavailableError as error:
+                    self.bench.note(f"older content of {job.key.package} cannot be removed now: {error}")
+
+
+def _kind_of(fetched: Fetched) -> str:
+    return fetched.kind.value if fetched.kind is not None else fetched.reason
