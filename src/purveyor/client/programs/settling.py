@@ -3,23 +3,26 @@
 What a person sees as "succeeded" is the program's own word; what is detected afterwards is told apart, as a fact of its own.
 """
 
-from purveyor.client.machine.interface import RUNS, RunReport, RunState
-from purveyor.client.programs import environment, records
+import msgspec
+
+from purveyor.client.machine.interface import RUNS, Machine, RunReport, RunState
+from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.history import Run, with_run
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
-from purveyor.client.programs.launching import not_started, tell_started
+from purveyor.client.programs.launching import looked_for, not_started, tell_started
 from purveyor.client.programs.outcome import Outcome, Result, judged
 from purveyor.client.programs.preparing import files_below, folder_of, kept_of
 from purveyor.client.programs.receipt import Receipt, is_wanted
 from purveyor.client.programs.receipt import folder_of as receipt_folder_of
 from purveyor.client.programs.results import said
-from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
-from purveyor.wire.package_info import Program, ProgramKey
+from purveyor.wire.package_info import AfterRun, Program, ProgramKey
 from purveyor.wire.status_messages import StatusId
 
 _SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
+RESUME_SECONDS = 600
+"""So long after the start of the machine a program that restarted it may go on with its work."""
 _ENDS = (Event.SUCCEED, Event.FAIL, Event.TIME_OUT)
 """After these it is looked whether what the run was for is there; where a restart or another start is ahead, after that."""
 
@@ -45,6 +48,19 @@ def sweep(bench: Bench) -> None:
             bench.machine.disk.remove(folder_of(name))
 
 
+def goes_on(machine: Machine, job: Job) -> bool:
+    """Whether a program that restarts the machine may still be at work after the restart, by what it left for that.
+
+    Only where a rule can tell that the work is done, and not for long: then the rule has the word.
+    """
+    program = job.program
+    if program is None or program.detection is None or program.after_run is not AfterRun.PROGRAM_RESTARTS:
+        return False
+    if job.state is not JobState.RUNNING or job.boot_id == machine.boot_id():
+        return False
+    return machine.uptime_seconds() < min(RESUME_SECONDS, program.max_run_seconds)
+
+
 def _settle_run(bench: Bench, job: Job, site: str) -> bool:
     report = bench.machine.programs.look(job.run)
     if report.state is RunState.RUNNING:
@@ -57,12 +73,15 @@ def _settle_run(bench: Bench, job: Job, site: str) -> bool:
         raise ValueError(f"{job.key} {job.occurrence} runs, but nobody knows what")
     result = said(bench.machine.disk, job.run, program, report, started_at=job.started_at)
     is_silent = report.state is RunState.UNKNOWN and not isinstance(result, Result)
+    is_done = _is_done(bench, job, program) if is_silent else None
+    if is_done is False and goes_on(bench.machine, job):
+        return False
     outcome = judged(
         report,
         result,
         program,
         kind=job.kind,
-        is_done=_is_done(bench, job, program) if is_silent else None,
+        is_done=is_done,
         attempts=job.attempts,
         stop_request=job.stop_request,
         has_restarted=job.boot_id != bench.machine.boot_id(),
@@ -161,14 +180,7 @@ def _is_done(bench: Bench, job: Job, program: Program) -> bool | None:
 def _is_there_now(bench: Bench, job: Job, program: Program) -> bool | None:
     """Whether detection finds now what a program installs; None: there is no rule, or it cannot tell."""
     receipt = records.receipt_of(bench.state, job.key) if job.kind is Kind.UNINSTALL else None
-    detection = program.detection if receipt is None else receipt.detection
-    if detection is None:
-        return None
-    try:
-        return bench.machine.is_detected(environment.expanded_rule(detection, state=bench.machine.disk.absolute("")))
-    except (UnavailableError, environment.UndefinedVariableError) as error:
-        bench.note(f"whether {program.name} is there cannot be found out: {error}")
-        return None
+    return looked_for(bench, program if receipt is None else msgspec.structs.replace(program, detection=receipt.detection))
 
 
 def _tell_detected(bench: Bench, job: Job, is_there: bool | None) -> None:
