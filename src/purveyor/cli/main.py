@@ -67,9 +67,20 @@ def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: O
 
 
 def command_named(target: str) -> Callable[[Call], int]:
-    """The function that `module:function` names; importing it here keeps `--help` quick."""
+    """The function that `module:function` names; importing it here keeps `--help` quick.
+
+    Errors: UnavailableError: it needs a Python package that is not installed.
+    """
     module, _, name = target.partition(":")
-    return cast(Callable[[Call], int], getattr(importlib.import_module(module), name))
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "purveyor":
+            raise
+        raise UnavailableError(
+            f"this command needs the Python package {error.name!r}, which is not installed: pip install 'purveyor[site]'"
+        ) from error
+    return cast(Callable[[Call], int], getattr(found, name))
 
 
 def exit_code_of(error: PurveyorError) -> int:

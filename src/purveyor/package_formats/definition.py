@@ -36,6 +36,10 @@ class Part:
         """The value of an entry, empty when there is none. It is used from here on."""
         return self._left.pop(key.casefold(), (key, ""))[1]
 
+    def says(self, key: str) -> bool:
+        """Whether there is such an entry that nothing has used yet."""
+        return key.casefold() in self._left
+
     def keep(self, key: str, value: str, why: str = "") -> None:
         """Keeps an entry that was taken, because nothing here has its meaning; `why` is told where it matters."""
         self._kept.append(Entry(section=self.name, key=key, value=value))

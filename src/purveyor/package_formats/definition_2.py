@@ -163,14 +163,24 @@ def _platforms(part: Part) -> tuple[str, ...]:
 
 
 def _look_at_what_has_no_counterpart(part: Part, *, is_for_users: bool) -> None:
-    if part.flag("UserInputRequired", default=is_for_users):
-        part.keep("UserInputRequired", "True", "programs are started without a window: give the command its silent option")
+    _look_at_input(part, default=is_for_users)
     for key in ("UseInstallAccount", "DriveLetterConnection", "ReconnectDriveAtLogon"):
         if part.flag(key, default=False):
             part.keep(key, "True")
     run = part.take("Run")
     if run.casefold() not in ("", "normal"):
         part.keep("Run", run)
+
+
+def _look_at_input(part: Part, *, default: bool) -> None:
+    is_said = part.says("UserInputRequired")
+    if not part.flag("UserInputRequired", default=default):
+        return
+    why = "programs are started without a window, so give the command its silent option"
+    if is_said:
+        part.keep("UserInputRequired", "True", why)
+    else:
+        part.note(f"is taken to ask its user something, as nothing says UserInputRequired=False; {why}")
 
 
 def _description(part: Part, comment: str) -> str:

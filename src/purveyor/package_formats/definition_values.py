@@ -12,6 +12,7 @@ GRACE_SECONDS = 15 * 60
 """How long beyond its estimated time a program was left alone (Q263378)."""
 RUN_LIMIT_SECONDS = 7 * 86_400
 COMMAND_LIMIT = 8000
+FREE_LIMIT_BYTES = 2**50
 PLATFORMS = ("windows",)
 
 _UNITS = {"": 0, "BYTES": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
@@ -49,7 +50,7 @@ def free_bytes(part: Part, key: str = "EstimatedDiskSpace") -> int:
     amount = int(float(found[1]) * unit)
     if unit == 0 and float(found[1]) > 0:
         part.keep(key, value, "has no unit: nothing is required")
-    return min(amount, 2**62)
+    return min(amount, FREE_LIMIT_BYTES)
 
 
 def working_directory(part: Part, key: str = "StartIn") -> str:

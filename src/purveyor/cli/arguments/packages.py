@@ -25,6 +25,7 @@ def register(root: Noun) -> None:
     add.add_argument("--name", metavar="N", required=True, help="the package's name")
     add.add_argument("--version", metavar="V", default="", help="the software's own version, for people")
     add.add_argument("--publisher", metavar="P", default="", help="who makes the software, for people")
+    _add_import(packages)
     packages.verb("list", f"{_MODULE}:show_all", "list packages", examples=("purveyor package list",)).add_argument(
         "--all", action="store_true", help="also those that were deleted"
     )
@@ -64,6 +65,31 @@ def register(root: Noun) -> None:
     _add_deletion_options(delete)
     add_yes(delete, "delete it")
     _by_id(packages, "retirement", "show how far the deletion of a package has come", "purveyor package retirement S0100001")
+
+
+def _add_import(packages: Noun) -> None:
+    parser = packages.verb(
+        "import",
+        "purveyor.cli.importing:import_file",
+        "make a package and its programs from a package file of another system, and print its id alone",
+        more="FILE is a .deb, an .rpm, an .msi, or a package definition file (.sms or .pdf, versions 1 and 2).\n"
+        "Programs, uninstallation and detection come from what the file says; entries of a definition file that have no\n"
+        "counterpart are kept in the programs' descriptions and shown. docs/importing.md has the tables.\n"
+        "Everything is judged before the first change; what fails after that says what stands, and how to go on.",
+        examples=(
+            "purveyor package import ./hello_2.10-3_amd64.deb --dry-run",
+            "purveyor package import ./office/off95std.pdf --name 'Office 95' --disabled",
+            "purveyor package import ./definitions/viewer.sms --source ./viewer",
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="package file to read")
+    parser.add_argument("--name", metavar="N", help="the package's name (default: what the file says)")
+    parser.add_argument(
+        "--source", metavar="DIR", help="for a definition file: folder to take in (default: the folder that it lies in)"
+    )
+    parser.add_argument("--purge", action="store_true", help="for a .deb: uninstalling it takes its settings too")
+    parser.add_argument("--disabled", action="store_true", help="offer the programs to nobody until they are enabled")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be made, and ask no site")
 
 
 def _by_id(packages: Noun, verb: str, what: str, example: str) -> argparse.ArgumentParser:
