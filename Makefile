@@ -55,6 +55,8 @@ bench: setup
 docs: setup
 	$(VENV)/bin/python tools/write_status_messages.py > docs/status-messages.md.new
 	mv docs/status-messages.md.new docs/status-messages.md
+	$(VENV)/bin/python tools/write_settings.py > docs/settings.md.new
+	mv docs/settings.md.new docs/settings.md
 
 lock:
 	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --all-extras --group dev pyproject.toml -o requirements.lock

@@ -5,8 +5,11 @@ import tomllib
 
 import pytest
 
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.model.settings_meanings import MEANINGS as MEANINGS_OF_SETTINGS
 from purveyor.wire.status_messages import MEANINGS, StatusId
 from source_tree import ROOT, modules, tracked_files
+from write_settings import page as settings_page
 from write_status_messages import page
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
@@ -75,6 +78,11 @@ def test_every_status_message_has_a_meaning_and_somebody_who_tells_it() -> None:
 
 def test_the_page_of_status_messages_is_that_of_the_code() -> None:
     assert text_of("docs/status-messages.md") == page(), "`make docs` writes it anew"
+
+
+def test_the_page_of_settings_is_that_of_the_code() -> None:
+    assert set(MEANINGS_OF_SETTINGS) == set(SiteSettings.__struct_fields__)
+    assert text_of("docs/settings.md") == settings_page(), "`make docs` writes it anew"
 
 
 def test_the_changelog_says_what_is_unreleased() -> None:

@@ -1,14 +1,23 @@
 """`purveyor advertise` and `purveyor advertisement …`."""
 
+from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
 from purveyor.cli.arguments.values import instant_of
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import counted, moment
+from purveyor.cli.output import Output, counted, duration, moment
 from purveyor.cli.rest import rest_of, segment
 
 _LISTING = "/advertisements"
+_OPPOSITES = (
+    ("assign", "no_assign"),
+    ("expires", "no_expires"),
+    ("each_version", "not_each_version"),
+    ("user", "no_user"),
+    ("group", "no_group"),
+    ("ignore_windows", "keep_windows"),
+)
 
 
 def add(call: Call) -> int:
@@ -25,12 +34,14 @@ def add(call: Call) -> int:
         "each_version": options.each_version,
         "is_paused": options.paused,
         "is_confirmed": options.is_confirmed,
+        **_options(options),
     }
     added = rest_of(call).post(_LISTING, asked)
     if output.is_json:
         output.give_json(added)
     else:
         output.give(added["id"])
+        _warn(output, added)
     return 0
 
 
@@ -78,17 +89,27 @@ def show(call: Call) -> int:
             ("expires", moment(seen["expires_at"])),
             ("assignments", _assignments(seen)),
             ("each version", seen["each_version"]),
+            ("runs again", seen["rerun"]),
+            ("priority", seen["priority"]),
+            ("for users", seen["users"]),
+            ("for groups", seen["groups"]),
+            ("shown to users", seen["is_visible"] or not seen["is_mandatory"]),
+            ("may be put off", duration(seen["postpone_seconds"]) if seen["postpone_seconds"] else None),
+            ("spread over", duration(seen["spread_seconds"]) if seen["spread_seconds"] else None),
+            ("outside windows", seen["ignores_windows_because"]),
+            ("over a slow link", seen["over_slow_link"]),
             ("paused", seen["is_paused"]),
             ("made", f"{moment(seen['created_at'])} by {seen['created_by']}"),
         )
     )
+    _warn(output, seen)
     return 0
 
 
 def edit(call: Call) -> int:
     """Changes an advertisement."""
     options = call.arguments
-    for flag, opposite in (("assign", "no_assign"), ("expires", "no_expires"), ("each_version", "not_each_version")):
+    for flag, opposite in _OPPOSITES:
         if getattr(options, flag) and getattr(options, opposite):
             raise UsageError(f"--{flag.replace('_', '-')} and --{opposite.replace('_', '-')} contradict each other")
     asked = {
@@ -97,7 +118,11 @@ def edit(call: Call) -> int:
         "expires_at": _instant(options.expires),
         "assignments": [] if options.no_assign else options.assign,
         "each_version": True if options.each_version else False if options.not_each_version else None,
+        **_options(options),
     }
+    asked |= {name: [] for name, is_taken in (("users", options.no_user), ("groups", options.no_group)) if is_taken}
+    if options.keep_windows:
+        asked["ignores_windows_because"] = ""
     given = {name: value for name, value in asked.items() if value is not None}
     if options.no_expires:
         given["never_expires"] = True
@@ -105,6 +130,7 @@ def edit(call: Call) -> int:
         raise UsageError("say what to change; `purveyor advertisement edit --help` shows what can be")
     changed = rest_of(call).patch(_path(call), given | {"is_confirmed": options.is_confirmed})
     call.output.done(changed, f"advertisement {changed['id']} ({changed['name']}) is changed")
+    _warn(call.output, changed)
     return 0
 
 
@@ -127,6 +153,29 @@ def delete(call: Call) -> int:
     deleted = rest_of(call).delete(_path(call))
     call.output.done(deleted, f"advertisement {deleted['id']} is deleted")
     return 0
+
+
+def _options(options: Namespace) -> dict[str, Any]:
+    """What options say of how it runs, as the API takes it; what is not given is left out. Errors: UsageError."""
+    if options.ignore_windows is not None and not options.ignore_windows.strip():
+        raise UsageError("--ignore-windows needs a reason: the audit keeps it")
+    given = {
+        "rerun": options.rerun,
+        "priority": options.priority,
+        "users": options.user,
+        "groups": options.group,
+        "is_visible": options.visible,
+        "postpone_seconds": options.postpone,
+        "spread_seconds": options.spread,
+        "ignores_windows_because": options.ignore_windows,
+        "over_slow_link": options.over_slow_link,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _warn(output: Output, seen: dict[str, Any]) -> None:
+    for warning in seen["warnings"]:
+        output.say(f"warning: {warning}")
 
 
 def _path(call: Call) -> str:

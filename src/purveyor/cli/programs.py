@@ -1,14 +1,28 @@
 """`purveyor program …`."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import Output, duration
+from purveyor.cli.output import Output, duration, size
 from purveyor.cli.references import named
 from purveyor.cli.rest import Rest, rest_of, segment
 
-_PLAIN = ("working_directory", "success_codes", "restart_codes", "depends_on", "if_interrupted")
+_PLAIN = (
+    "description",
+    "working_directory",
+    "success_codes",
+    "restart_codes",
+    "retry_codes",
+    "depends_on",
+    "if_interrupted",
+    "after_run",
+    "run_as",
+    "runs_for",
+)
+_CONDITIONS = ("logon", "needs_mains", "needs_unmetered")
+_REPLACED_AND_GONE = "+uninstall"
 
 
 def add(call: Call) -> int:
@@ -27,12 +41,19 @@ def add(call: Call) -> int:
 def edit(call: Call) -> int:
     """Changes a program."""
     options, output, rest = call.arguments, call.output, rest_of(call)
-    parts = (("depends_on", options.no_depends_on), ("uninstall", options.no_uninstall), ("detection", options.no_detection))
+    parts = (
+        ("depends_on", options.no_depends_on),
+        ("uninstall", options.no_uninstall),
+        ("detection", options.no_detection),
+        ("reporting", options.no_mif),
+    )
     asked = definition_of(options)
     if options.name is not None:
         asked["name"] = options.name
     if options.no_platform:
         asked["platforms"] = []
+    if options.no_supersedes:
+        asked["supersedes"] = []
     without = [part for part, is_taken in parts if is_taken]
     if without:
         asked["without"] = without
@@ -51,7 +72,7 @@ def show_all(call: Call) -> int:
         output.give_json(rows)
     else:
         output.give_table(
-            ("number", "name", "command", "max run", "platforms", "depends on", "enabled"),
+            ("number", "name", "command", "max run", "platforms", "logon", "depends on", "replaces", "enabled"),
             (
                 (
                     row["number"],
@@ -59,7 +80,9 @@ def show_all(call: Call) -> int:
                     _command_text(row),
                     duration(row["max_run_seconds"]),
                     row["platforms"] or "all",
+                    row["conditions"]["logon"],
                     row["depends_on"],
+                    _superseded_texts(row),
                     row["is_enabled"],
                 )
                 for row in rows
@@ -76,28 +99,42 @@ def show(call: Call) -> int:
     if output.is_json:
         output.give_json(seen)
         return 0
-    uninstall = seen["uninstall"]
-    output.give_fields(
-        (
-            ("program", f"{seen['package']}/{seen['number']}"),
-            ("name", seen["name"]),
-            ("command", _command_text(seen)),
-            ("run by", "the machine's shell" if seen["shell_line"] else "itself, without a shell"),
-            ("working directory", seen["working_directory"]),
-            ("max run", duration(seen["max_run_seconds"])),
-            ("success codes", seen["success_codes"]),
-            ("restart codes", seen["restart_codes"]),
-            ("platforms", seen["platforms"] or "all"),
-            ("depends on", seen["depends_on"]),
-            ("if interrupted", seen["if_interrupted"]),
-            ("enabled", seen["is_enabled"]),
-            ("uninstall", _command_text(uninstall) if uninstall else None),
-            ("uninstall files", uninstall["files"] if uninstall else None),
-            ("detection", seen["detection"]),
-        )
-    )
+    output.give_fields(_fields(seen))
     _warn(output, seen)
     return 0
+
+
+def _fields(seen: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    uninstall, conditions = seen["uninstall"], seen["conditions"]
+    return (
+        ("program", f"{seen['package']}/{seen['number']}"),
+        ("name", seen["name"]),
+        ("description", seen["description"]),
+        ("command", _command_text(seen)),
+        ("run by", "the machine's shell" if seen["shell_line"] else "itself, without a shell"),
+        ("working directory", seen["working_directory"]),
+        ("max run", duration(seen["max_run_seconds"])),
+        ("success codes", seen["success_codes"]),
+        ("restart codes", seen["restart_codes"]),
+        ("retry codes", seen["retry_codes"]),
+        ("if interrupted", seen["if_interrupted"]),
+        ("after a success", seen["after_run"]),
+        ("status MIF", {name: text for name, text in (seen["reporting"] or {}).items() if text}),
+        ("platforms", seen["platforms"] or "all"),
+        ("logged on", conditions["logon"]),
+        ("needs mains", conditions["needs_mains"] or None),
+        ("needs an unmetered network", conditions["needs_unmetered"] or None),
+        ("needs free space", size(conditions["min_free_bytes"]) if conditions["min_free_bytes"] else None),
+        ("run as", seen["run_as"]),
+        ("runs for", seen["runs_for"] if conditions["logon"] == "user" else None),
+        ("depends on", seen["depends_on"]),
+        ("replaces", _superseded_texts(seen)),
+        ("enabled", seen["is_enabled"]),
+        ("uninstall", _command_text(uninstall) if uninstall else None),
+        ("uninstall files", uninstall["files"] if uninstall else None),
+        ("uninstalled when not offered", uninstall["when_not_offered"] if uninstall else None),
+        ("detection", seen["detection"]),
+    )
 
 
 def enable(call: Call) -> int:
@@ -134,20 +171,46 @@ def definition_of(options: Namespace) -> dict[str, Any]:
         asked["max_run_seconds"] = options.max_run
     if options.platform is not None:
         asked["platforms"] = options.platform
-    uninstall, detection = _uninstall(options), _detection(options)
-    if uninstall is not None:
-        asked["uninstall"] = uninstall
-    if detection is not None:
-        asked["detection"] = detection
-    return asked
+    if options.supersedes is not None:
+        asked["supersedes"] = [_superseded(text) for text in options.supersedes]
+    parts = {
+        "conditions": _conditions(options),
+        "reporting": _reporting(options),
+        "uninstall": _uninstall(options),
+        "detection": _detection(options),
+    }
+    return asked | {name: part for name, part in parts.items() if part}
 
 
-def _uninstall(options: Namespace) -> dict[str, Any] | None:
-    if options.uninstall_command is None:
-        if options.uninstall_file:
-            raise UsageError("--uninstall-file goes with --uninstall-command")
-        return None
-    return {"command": options.uninstall_command, "is_shell": options.shell, "files": options.uninstall_file or []}
+def _conditions(options: Namespace) -> dict[str, Any]:
+    given: dict[str, Any] = {name: value for name in _CONDITIONS if (value := getattr(options, name)) is not None}
+    return given if options.min_free is None else given | {"min_free_bytes": options.min_free}
+
+
+def _reporting(options: Namespace) -> dict[str, Any]:
+    fields = {
+        "file_name": options.mif,
+        "manufacturer": options.mif_manufacturer,
+        "product": options.mif_product,
+        "version": options.mif_version,
+    }
+    return {name: text for name, text in fields.items() if text is not None}
+
+
+def _superseded(text: str) -> dict[str, Any]:
+    program = text.removesuffix(_REPLACED_AND_GONE)
+    return {"program": program, "is_uninstalled": program != text}
+
+
+def _uninstall(options: Namespace) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if options.uninstall_command is not None:
+        given = {"command": options.uninstall_command, "is_shell": options.shell, "files": options.uninstall_file or []}
+    elif options.uninstall_file:
+        raise UsageError("--uninstall-file goes with --uninstall-command")
+    if options.uninstall_when_not_offered is not None:
+        given["when_not_offered"] = options.uninstall_when_not_offered
+    return given
 
 
 def _detection(options: Namespace) -> dict[str, Any] | None:
@@ -185,7 +248,11 @@ def _path(rest: Rest, options: Namespace) -> str:
     return f"{listing}/{named(rest, listing, options.program, key='number')}"
 
 
-def _command_text(seen: dict[str, Any]) -> str:
+def _superseded_texts(seen: Mapping[str, Any]) -> list[str]:
+    return [one["program"] + (_REPLACED_AND_GONE if one["is_uninstalled"] else "") for one in seen["supersedes"]]
+
+
+def _command_text(seen: Mapping[str, Any]) -> str:
     return str(seen["shell_line"] or " ".join(_quoted(word) for word in seen["argv"]))
 
 

@@ -4,7 +4,10 @@ import argparse
 
 from purveyor.cli.arguments.values import duration_seconds
 from purveyor.cli.call import Call, UsageError
+from purveyor.cli.output import cell
 from purveyor.cli.rest import rest_of, segment
+
+_FACTS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
 def show(call: Call) -> int:
@@ -25,20 +28,22 @@ def change(call: Call) -> int:
     """Changes one setting."""
     options = call.arguments
     changed = rest_of(call).put(f"/settings/{segment(options.name)}", {"value": value_of(options.name, options.value)})
-    call.output.done(changed, f"{changed['name']} is {changed['value']}; clients hear of it with their next poll")
+    call.output.done(changed, f"{changed['name']} is {cell(changed['value'])}; clients hear of it with their next poll")
     return 0
 
 
-def value_of(name: str, text: str) -> int:
-    """The whole number that a value means; a name that ends in `_seconds` also takes a duration.
+def value_of(name: str, text: str) -> int | bool:
+    """The whole number that a value means, or whether it says yes; a name that ends in `_seconds` also takes a duration.
 
     Errors: UsageError.
     """
+    if text.lower() in _FACTS:
+        return _FACTS[text.lower()]
     try:
         return int(text)
     except ValueError as error:
         if not name.endswith("_seconds"):
-            raise UsageError(f"{text!r} is no whole number") from error
+            raise UsageError(f"{text!r} is no whole number, and neither yes nor no") from error
     try:
         return duration_seconds(text)
     except argparse.ArgumentTypeError as error:

@@ -3,7 +3,7 @@
 import argparse
 
 from purveyor.cli.arguments.shape import Noun, add_yes
-from purveyor.cli.arguments.values import assignment, moment
+from purveyor.cli.arguments.values import assignment, duration_or_none, moment
 
 _MODULE = "purveyor.cli.advertisements"
 _TIMES = (
@@ -22,12 +22,15 @@ def register(root: Noun) -> None:
         examples=(
             "purveyor advertise S0100001 Install --to Pilot --assign asap",
             "purveyor advertise S0100001 Install --to 'All Systems' --assign 2026-12-01T22:00 --expires 2026-12-31T00:00Z --yes",
+            "purveyor advertise S0100001 Profile --to Sales --assign logon --group 'CORP\\Sales' --visible --postpone 2d",
+            "purveyor advertise S0100001 Fix --to Pilot --assign asap --priority high --ignore-windows 'the worm of 1 December'",
         ),
     )
     advertise.add_argument("package", metavar="PACKAGE", help="the package's id")
     advertise.add_argument("program", metavar="PROGRAM", help="the program's name or number")
     advertise.add_argument("--to", metavar="COLLECTION", required=True, help="the collection's id or name")
     _add_schedule(advertise)
+    _add_options(advertise, is_edit=False)
     advertise.add_argument("--paused", action="store_true", help="offer nothing until it is resumed")
     add_yes(advertise, "it reaches many clients")
 
@@ -44,6 +47,7 @@ def register(root: Noun) -> None:
         (edit.description or "") + "\n\nAny --assign replaces all assignments; a new time is a new assignment.\n" + _TIMES
     )
     _add_schedule(edit)
+    _add_options(edit, is_edit=True)
     edit.add_argument("--no-assign", action="store_true", help="make it optional")
     edit.add_argument("--no-expires", action="store_true", help="it never expires")
     edit.add_argument("--not-each-version", action="store_true", help="one success of any version is enough")
@@ -70,3 +74,49 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--available-from", metavar="TIME", type=moment, help="when it starts to be offered (default: now)")
     parser.add_argument("--expires", metavar="TIME", type=moment, help="when it stops being offered (default: never)")
     parser.add_argument("--each-version", action="store_true", help="run again when the package gets a new source version")
+
+
+def _add_options(parser: argparse.ArgumentParser, *, is_edit: bool) -> None:
+    replaced = "; replaces all given before" if is_edit else ""
+    group = parser.add_argument_group("how it runs")
+    group.add_argument(
+        "--rerun",
+        choices=("as-scheduled", "never", "if-failed", "always", "on-drift"),
+        help="whether what ran before runs again at a later time: as-scheduled: a single time is answered by any success, of several "
+        "each asks for a run of its own; on-drift: where what it installs is not detected any more (default: as-scheduled)",
+    )
+    group.add_argument("--priority", choices=("low", "normal", "high"), help="what is due goes in this order (default: normal)")
+    group.add_argument(
+        "--spread", metavar="DURATION", type=duration_or_none, help="over how long the runs of the fleet are spread"
+    )
+    group.add_argument(
+        "--ignore-windows", metavar="REASON", help="run outside maintenance windows too, for this reason, which the audit keeps"
+    )
+    _add_fact(group, "--not-over-slow-link", "not mandatory where only a slow link leads to its content", is_edit=is_edit)
+    group = parser.add_argument_group("for whom, and what users may do")
+    group.add_argument(
+        "--user", metavar="ACCOUNT", action="append", help=r"for this user alone: alice, CORP\alice; may be repeated" + replaced
+    )
+    group.add_argument(
+        "--group", metavar="ACCOUNT", action="append", help="for members of this group alone; may be repeated" + replaced
+    )
+    _add_fact(group, "--visible", "users are shown it before its time, and may start it", is_edit=is_edit)
+    group.add_argument(
+        "--postpone",
+        metavar="DURATION",
+        type=duration_or_none,
+        help="how long after it is due users may put it off; 0: not at all",
+    )
+    if is_edit:
+        group.add_argument("--no-user", action="store_true", help="for all users")
+        group.add_argument("--no-group", action="store_true", help="for whatever groups users are in")
+        group.add_argument("--keep-windows", action="store_true", help="run in maintenance windows only, where there are any")
+
+
+def _add_fact(group: argparse._ArgumentGroup, flag: str, what: str, *, is_edit: bool) -> None:
+    """Something that holds or not; an edit can also take it away."""
+    name = flag.removeprefix("--").removeprefix("not-").replace("-", "_")
+    group.add_argument(flag, action="store_const", const=not flag.startswith("--not-"), default=None, dest=name, help=what)
+    if is_edit:
+        opposite = f"--{flag.removeprefix('--not-')}" if flag.startswith("--not-") else f"--not-{flag.removeprefix('--')}"
+        group.add_argument(opposite, action="store_const", const=flag.startswith("--not-"), dest=name, help="the opposite")

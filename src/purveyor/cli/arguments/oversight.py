@@ -34,10 +34,16 @@ def register(root: Noun) -> None:
         examples=("purveyor settings show",),
     )
     change = settings.verb(
-        "set", "purveyor.cli.settings:change", "change a setting", examples=("purveyor settings set poll_interval_seconds 900",)
+        "set",
+        "purveyor.cli.settings:change",
+        "change a setting",
+        more="docs/settings.md says what each of them means.",
+        examples=("purveyor settings set poll_interval_seconds 900", "purveyor settings set may_restart yes"),
     )
     change.add_argument("name", metavar="NAME", help="the setting, as shown")
-    change.add_argument("value", metavar="VALUE", help="its new value; a name that ends in _seconds also takes 15m, 1h, 7d")
+    change.add_argument(
+        "value", metavar="VALUE", help="its new value: a number, or yes or no; a name that ends in _seconds also takes 15m, 1h"
+    )
 
     audit = root.noun("audit", "who changed what, and when")
     listing = audit.verb(

@@ -26,12 +26,17 @@ def duration_seconds(text: str) -> int:
     return seconds
 
 
+def duration_or_none(text: str) -> int:
+    """Seconds in a duration; 0 is none."""
+    return 0 if text.strip() == "0" else duration_seconds(text)
+
+
 def size_bytes(text: str) -> int:
     """Bytes in a size such as 4096, 500M or 2G, in powers of 1024; 0 too."""
     match = _SIZE.fullmatch(text.strip().upper())
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write 500M, 2G, or a number of bytes")
-    return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
+    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
 
 
 def count(text: str) -> int:

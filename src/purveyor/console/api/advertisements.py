@@ -10,13 +10,18 @@ from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Asked, Done, IdOrName
 from purveyor.site_server.admin import advertisements, collections, programs
-from purveyor.site_server.admin.advertisements import AdvertisementView
+from purveyor.site_server.admin.advertisements import AdvertisementView, OptionsGiven
 from purveyor.wire.ids import advertisement_id, package_id
+from purveyor.wire.offers import Priority, Rerun
 
 router = APIRouter(prefix="/advertisements", tags=["advertisements"], responses=ANSWERS)
 
 Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20)]
 Title = Annotated[str, Field(max_length=200)]
+Accounts = Annotated[
+    list[Annotated[str, Field(max_length=300)]],
+    Field(max_length=200, description=r"alice (of the machine itself), CORP\alice or alice@corp.example"),
+]
 Assignments = Annotated[
     list[Annotated[str, Field(max_length=600)]],
     Field(
@@ -27,7 +32,37 @@ Assignments = Annotated[
 ]
 
 
-class NewAdvertisement(Asked):
+class OptionsAsked(Asked):
+    """How the program runs; what is left out is as usual, or stays. Units: seconds, as the names say."""
+
+    rerun: Rerun | None = None
+    priority: Priority | None = None
+    users: Accounts | None = None
+    groups: Accounts | None = None
+    is_visible: Annotated[bool | None, Field(description="users are shown it before its time, and may start it")] = None
+    postpone_seconds: Annotated[int | None, Field(ge=0, le=10**8, description="how long users may put a run off")] = None
+    spread_seconds: Annotated[int | None, Field(ge=0, le=10**8, description="over how long the fleet's runs are spread")] = None
+    ignores_windows_because: Annotated[
+        str | None, Field(max_length=2000, description="why it runs outside maintenance windows too; empty: it keeps to them")
+    ] = None
+    over_slow_link: bool | None = None
+
+    def options(self) -> OptionsGiven:
+        """As `admin` takes them."""
+        return {
+            "rerun": self.rerun,
+            "priority": self.priority,
+            "users": self.users,
+            "groups": self.groups,
+            "is_visible": self.is_visible,
+            "postpone_seconds": self.postpone_seconds,
+            "spread_seconds": self.spread_seconds,
+            "ignores_windows_because": self.ignores_windows_because,
+            "over_slow_link": self.over_slow_link,
+        }
+
+
+class NewAdvertisement(OptionsAsked):
     """A program to offer to a collection. Without assignments it is optional."""
 
     package: Annotated[str, Field(max_length=20)]
@@ -42,7 +77,7 @@ class NewAdvertisement(Asked):
     is_confirmed: bool = False
 
 
-class AdvertisementChange(Asked):
+class AdvertisementChange(OptionsAsked):
     """What to change of an advertisement; what is left out stays. `assignments` replaces all of them."""
 
     name: Title | None = None
@@ -52,6 +87,12 @@ class AdvertisementChange(Asked):
     assignments: Assignments | None = None
     each_version: bool | None = None
     is_confirmed: bool = False
+
+
+class Advertised(Done):
+    """The new advertisement's id, and what to look at once more."""
+
+    warnings: tuple[str, ...]
 
 
 @router.get("", summary="List advertisements")
@@ -71,10 +112,10 @@ def listed(
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, summary="Offer a program to a collection")
-def add(visit: Administrator, asked: NewAdvertisement) -> Done:
-    """The new advertisement's id."""
+def add(visit: Administrator, asked: NewAdvertisement) -> Advertised:
+    """The new advertisement's id, with warnings about it."""
 
-    def act(tx: Connection) -> Done:
+    def act(tx: Connection) -> Advertised:
         key = programs.find(tx, package_id(asked.package), asked.program)
         advertisement = advertisements.add(
             tx,
@@ -90,8 +131,9 @@ def add(visit: Administrator, asked: NewAdvertisement) -> Done:
             is_confirmed=asked.is_confirmed,
             by=visit.by,
             now=visit.now(),
+            **asked.options(),
         )
-        return Done(id=advertisement)
+        return Advertised(id=advertisement, warnings=advertisements.shown(tx, advertisement).warnings)
 
     return visit.change(act)
 
@@ -107,7 +149,7 @@ def edit(visit: Administrator, advertisement: Advertisement, asked: Advertisemen
     """The advertisement as it is then. An assignment with a new time is a new assignment."""
     given = asked.model_dump()
     found = advertisement_id(advertisement)
-    return visit.change(lambda tx: advertisements.edit(tx, found, **given, by=visit.by, now=visit.now()))
+    return visit.change(lambda tx: advertisements.edit(tx, found, by=visit.by, now=visit.now(), **given))
 
 
 @router.post("/{advertisement}/pause", summary="Hold an advertisement back")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic import StrictBool, StrictInt
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
@@ -14,9 +15,9 @@ router = APIRouter(prefix="/settings", tags=["settings"], responses=ANSWERS)
 
 
 class SettingValue(Asked):
-    """What a setting is to be."""
+    """What a setting is to be: a whole number, or true or false."""
 
-    value: int
+    value: StrictBool | StrictInt
 
 
 @router.get("", summary="Show all settings")

@@ -22,7 +22,7 @@ from purveyor.site_server.database import (
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import advertising
 from purveyor.site_server.model import assignments as rules
-from purveyor.site_server.model.advertising import Options, OptionsGiven
+from purveyor.site_server.model.advertising import Options
 from purveyor.site_server.model.confirmation import Reach, confirm_reach
 from purveyor.site_server.model.names import line_of
 from purveyor.wire.errors import RefusedError
@@ -33,6 +33,7 @@ from purveyor.wire.package_info import ProgramKey
 NAME_LIMIT = 200
 
 AdvertisementView = advertisement_views.AdvertisementView
+OptionsGiven = advertising.OptionsGiven
 
 
 def add(

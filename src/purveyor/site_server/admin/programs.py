@@ -7,8 +7,8 @@ from typing import TypeVar, Unpack
 import msgspec
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import standing
-from purveyor.site_server.admin.program_views import ProgramView, view_of
+from purveyor.site_server.admin import program_views, standing
+from purveyor.site_server.admin.program_views import view_of
 from purveyor.site_server.database import advertisements, audit, offered, programs, wanted
 from purveyor.site_server.model import advertising, command_line, definition, dependencies, supersedence
 from purveyor.site_server.model.names import name_of
@@ -17,6 +17,7 @@ from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, package_id
 from purveyor.wire.package_info import Command, Conditions, Program, ProgramKey, Uninstall
 
+ProgramView = program_views.ProgramView
 Part = definition.Part
 Definition = definition.Definition
 

@@ -14,7 +14,7 @@ def read_settings(tx: Connection) -> SiteSettings:
     return msgspec.convert({name: msgspec.json.decode(value) for name, value in stored if name in known}, SiteSettings)
 
 
-def change_setting(tx: Connection, name: str, value: int) -> SiteSettings:
+def change_setting(tx: Connection, name: str, value: int | bool) -> SiteSettings:
     """The settings after one was changed; the agents' settings are published anew.
 
     Errors: RefusedError: no such setting, or a value that it cannot have.

@@ -13,10 +13,15 @@ YEAR = 365 * DAY
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=10 * YEAR)]
 SecondsOrNone = Annotated[int, msgspec.Meta(ge=0, le=10 * YEAR)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**50)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+LOWEST_PORT = 1024
 
 
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that an administrator may set. Units: seconds, bytes, as the names say; 0 where it says "none"."""
+    """All that an administrator may set: whole numbers, and facts that hold or not.
+
+    Units: seconds, bytes, as the names say; 0 where it says "none".
+    """
 
     poll_interval_seconds: Seconds = HOUR
     heartbeat_interval_seconds: Seconds = DAY
@@ -27,6 +32,15 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     disk_reserve_bytes: Bytes = 200 * 2**20
     history_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
     log_limit_bytes: Annotated[int, msgspec.Meta(ge=10_000, le=2**30)] = 2_000_000
+
+    condition_interval_seconds: Annotated[int, msgspec.Meta(ge=10, le=DAY)] = 60
+    prefetch_seconds: SecondsOrNone = DAY
+    slow_link_bytes_per_second: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 5000
+    may_restart: bool = False
+    restart_countdown_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY)] = 900
+    restart_postponements: Annotated[int, msgspec.Meta(ge=0, le=100)] = 3
+    restart_postpone_seconds: Annotated[int, msgspec.Meta(ge=60, le=7 * DAY)] = 4 * HOUR
+    page_port: Port = 0
 
     publish_interval_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 2
     timestamp_lifetime_seconds: Seconds = 7 * DAY
@@ -44,7 +58,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     confirm_above: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 100
 
 
-def with_value(settings: SiteSettings, name: str, value: int) -> SiteSettings:
+def with_value(settings: SiteSettings, name: str, value: int | bool) -> SiteSettings:
     """The settings with one of them changed.
 
     Errors: RefusedError: no such setting, out of its limits, or two that contradict each other.
@@ -52,8 +66,9 @@ def with_value(settings: SiteSettings, name: str, value: int) -> SiteSettings:
     values = msgspec.structs.asdict(settings)
     if name not in values:
         raise RefusedError(f"there is no setting {name[:80]!r}: there are {', '.join(sorted(values))}")
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise RefusedError(f"{name} is a whole number")
+    is_fact = isinstance(values[name], bool)
+    if isinstance(value, bool) is not is_fact:
+        raise RefusedError(f"{name} holds or does not: yes or no" if is_fact else f"{name} is a whole number")
     try:
         changed = msgspec.convert(values | {name: value}, SiteSettings)
     except msgspec.ValidationError as error:
@@ -72,4 +87,6 @@ def contradiction_in(settings: SiteSettings) -> str:
         return "a timestamp may not outlive what it names (timestamp_lifetime_seconds, online_lifetime_seconds)"
     if settings.retry_seconds > settings.retry_limit_seconds:
         return "the first retry may not come later than the last (retry_seconds, retry_limit_seconds)"
+    if 0 < settings.page_port < LOWEST_PORT:
+        return f"the agent's page has a port of {LOWEST_PORT} or above, or 0 for none (page_port)"
     return ""

@@ -65,8 +65,24 @@ def test_defaults_contradict_nothing_and_agree_with_what_agents_take_by_themselv
         "disk_reserve_bytes",
         "history_limit",
         "log_limit_bytes",
+        "condition_interval_seconds",
+        "prefetch_seconds",
+        "slow_link_bytes_per_second",
+        "may_restart",
+        "restart_countdown_seconds",
+        "restart_postponements",
+        "restart_postpone_seconds",
+        "page_port",
     }
     assert {name: agents[name] for name in shared} == {name: msgspec.structs.asdict(SiteSettings())[name] for name in shared}
+
+
+def test_a_fact_is_set_by_yes_or_no_and_a_number_by_a_number() -> None:
+    assert with_value(SiteSettings(), "may_restart", value=True).may_restart
+    for name, value in (("may_restart", 1), ("page_port", True), ("page_port", 80), ("page_port", 70_000)):
+        with pytest.raises(RefusedError):
+            with_value(SiteSettings(), name, value)
+    assert with_value(SiteSettings(), "page_port", 8471).page_port == 8471
 
 
 def test_one_setting_is_changed_and_the_others_stay() -> None:
