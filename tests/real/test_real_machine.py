@@ -208,9 +208,12 @@ def test_addresses_leave_out_those_that_only_the_machine_itself_can_reach(tmp_pa
     assert facts.addresses(tmp_path) == ("10.0.0.5", "2001:db8::1")
 
 
-def test_a_restart_is_refused_unless_it_was_allowed(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError):
-        RealMachine(tmp_path).restart()
+def test_a_restart_is_the_command_s_and_one_that_fails_is_told(tmp_path: Path) -> None:
+    RealMachine(tmp_path, restart_command=("touch", str(tmp_path / "restarted"))).restart()
+    assert (tmp_path / "restarted").exists()
+    for command in (("false",), ("/no/such/command",)):
+        with pytest.raises(UnavailableError, match="could not be restarted"):
+            RealMachine(tmp_path, restart_command=command).restart()
 
 
 def test_a_second_pass_at_one_time_is_refused_and_says_who_has_the_lock(tmp_path: Path) -> None:

@@ -9,14 +9,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from purveyor.client.machine.interface import RUNS, Account
+from purveyor.client.machine.interface import Account
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 256 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_TOP_MODES = {RUNS: 0o711}
-"""Programs that run as a user find their own run; nobody else finds anything else."""
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
@@ -132,10 +130,8 @@ class RealDisk:
                     with suppress(FileNotFoundError):
                         os.unlink(new_name, dir_fd=target)
                     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                    mode = 0o755 if is_executable else 0o644
-                    copy = os.open(new_name, flags, mode, dir_fd=target)
+                    copy = os.open(new_name, flags, 0o755 if is_executable else 0o644, dir_fd=target)
                     try:
-                        os.fchmod(copy, mode)
                         _copy(source, copy)
                     finally:
                         os.close(copy)
@@ -157,9 +153,12 @@ class RealDisk:
     def give(self, path: str, account: Account) -> None:
         """Makes a folder, and all in it, the account's own; those above it can be passed through, and nothing else looked at.
 
+        An agent that is not root gives nothing away; it cannot start a program for another account either, and says so then.
         Errors: UnavailableError.
         """
         parts = _parts(path)
+        if os.geteuid() != 0:
+            return
         with _told(path, "give away"):
             self._close_beside(parts[0])
             for count in range(len(parts)):
@@ -227,9 +226,10 @@ class RealDisk:
         with os.scandir(self._root) as found:
             for entry in found:
                 is_own = entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
-                mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
-                if entry.name != name and is_own and mode & 0o077:
-                    os.chmod(entry.path, mode & 0o700)
+                with suppress(FileNotFoundError):  # files of the database come and go
+                    mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+                    if entry.name != name and is_own and mode & 0o077:
+                        os.chmod(entry.path, mode & 0o700)
 
     def _remove_tree(self, name: str, folder: int) -> None:
         try:
@@ -256,15 +256,6 @@ def _give_file(name: str, folder: int, account: Account) -> None:
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if stat.S_ISREG(found.st_mode):
         os.chmod(name, stat.S_IMODE(found.st_mode) & 0o700, dir_fd=folder)
-
-
-def _make_folder(name: str, above: int, mode: int) -> None:
-    """Makes a folder where there is none; who may enter it does not depend on who started the agent, and with which umask."""
-    try:
-        os.mkdir(name, mode, dir_fd=above)
-    except FileExistsError:
-        return
-    os.chmod(name, mode, dir_fd=above)
 
 
 def _parts(path: str) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from purveyor.client.machine import supervisor
+from purveyor.client.machine import rights, supervisor
 from purveyor.client.machine.interface import RunOrder, RunReport, RunState
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.form import to_bytes
@@ -29,6 +30,12 @@ class _Watch(msgspec.Struct):
     pid: int
     start_time: str
     boot_id: str
+
+
+class _Program(msgspec.Struct):
+    pid: int
+    start_time: str
+    deadline: float
 
 
 class _Report(msgspec.Struct):
@@ -51,6 +58,7 @@ class RealPrograms:
     def start(self, order: RunOrder) -> None:
         """Starts a run; returns once its supervisor has started the command, or found that it cannot be.
 
+        Shape:  an order that its account cannot start ends at once, with a start error that does not pass by itself.
         Errors: UnavailableError when no supervisor could be started; the command was then surely not started either.
         """
         folder = self._folder / order.run
@@ -59,6 +67,8 @@ class RealPrograms:
             if (folder / "claim").exists():
                 return
             supervisor.write_whole(str(folder), "order.json", to_bytes(order))
+            if self._is_refused(order):
+                return
             supervised = subprocess.run(
                 [sys.executable, "-I", "-S", os.path.abspath(supervisor.__file__), str(folder)],
                 cwd="/",
@@ -98,13 +108,18 @@ class RealPrograms:
                 ended_at=_time(report.ended_at),
                 output_tail=report.output_tail,
             )
-        return RunReport(state=RunState.RUNNING if is_watched else RunState.UNKNOWN, started_at=_written_at(folder / "watch.json"))
+        return RunReport(
+            state=RunState.RUNNING if is_watched else RunState.UNKNOWN, started_at=_written_at(folder / "watch.json")
+        )
 
     def stop(self, run: str, *, is_forced: bool) -> None:
         """Asks the whole process tree to end, or ends it (asked first, some seconds before). Errors: UnavailableError."""
         folder = self._folder / run
         watch = _read_json(folder / "watch.json", _Watch)
-        if watch is None or not _is_alive(watch):
+        if watch is None:
+            return
+        if not _is_alive(watch):
+            _signal_all(_left_behind(folder, watch), signal.SIGKILL if is_forced else signal.SIGTERM)
             return
         try:
             supervisor.write_whole(str(folder), "stop", b"force" if is_forced else b"ask")
@@ -115,9 +130,44 @@ class RealPrograms:
 
     def forget(self, run: str) -> None:
         """Removes what was kept of a run that ended."""
-        for name in ("order.json", "watch.json", "report.json", "output.log", "stop", "claim"):
+        for name in ("order.json", "watch.json", "program.json", "report.json", "output.log", "stop", "claim"):
             with suppress(OSError):
                 (self._folder / run / name).unlink()
+
+    def _is_refused(self, order: RunOrder) -> bool:
+        """Whether the account of an order cannot start it; the report then says why. Errors: UnavailableError, OSError."""
+        reason = rights.obstacle(order)
+        folder = str(self._folder / order.run)
+        if reason and supervisor.claim(folder):
+            now = datetime.now(UTC).isoformat()
+            report = _Report(start_error=reason, started_at=now, ended_at=now)
+            supervisor.write_whole(folder, "report.json", to_bytes(report))
+        return bool(reason)
+
+
+def _goes_on_unwatched(folder: Path, watch: _Watch) -> bool:
+    """Whether a program goes on whose watcher was killed. Its time is up as it would have been; how it ends, nobody sees."""
+    left, program = _left_behind(folder, watch), _read_json(folder / "program.json", _Program)
+    if left and program is not None and time.monotonic() >= program.deadline:
+        _signal_all(left, signal.SIGKILL)
+    return bool(left)
+
+
+def _left_behind(folder: Path, watch: _Watch) -> list[int]:
+    """The processes of a program whose watcher is gone: those of its session, and whatever these started."""
+    program = _read_json(folder / "program.json", _Program)
+    if program is None or watch.boot_id != supervisor.boot_id():
+        return []
+    first = supervisor.stat_of(program.pid)
+    if len(first) > 19 and first[19] != program.start_time:
+        return []  # the number was given again
+    return supervisor.session_of(program.pid)
+
+
+def _signal_all(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def _is_alive(watch: _Watch) -> bool:

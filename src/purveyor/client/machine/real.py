@@ -4,33 +4,41 @@ Reads no environment variable: who starts the agent says where its state lies.
 """
 
 import os
+import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import msgspec
 
 from purveyor.client.machine import detection, facts, supervisor, surroundings
+from purveyor.client.machine.directory import Directory
 from purveyor.client.machine.disk import RealDisk
-from purveyor.client.machine.interface import RUNS, Account, Surroundings
+from purveyor.client.machine.interface import RUNS, SEARCH_PATH, Account, Surroundings
 from purveyor.client.machine.notices import RealNotices
 from purveyor.client.machine.programs import RealPrograms
-from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import DetectionRule
 from purveyor.wire.reports import Facts
+
+RESTART = ("shutdown", "-r", "now")
+"""What restarts a machine: systemd, sysvinit, OpenRC and busybox all have it."""
+RESTART_SECONDS = 60.0
 
 
 class RealMachine:
     """Implements `client.machine.interface.Machine`."""
 
-    def __init__(self, state_folder: Path, *, name: str = "", may_restart: bool = False) -> None:
+    def __init__(self, state_folder: Path, *, name: str = "", restart_command: Sequence[str] = RESTART) -> None:
         folder = Path(os.path.abspath(state_folder))
         self.disk = RealDisk(folder)
         self.programs = RealPrograms(folder / RUNS)
-        self.notices = RealNotices()
+        self._directory = Directory()
+        self.notices = RealNotices(self.disk, self._directory.account)
         self._name = name
-        self._may_restart = may_restart
+        self._restart_command = tuple(restart_command)
 
     def now(self) -> datetime:
         """The local clock, aware UTC. It may jump."""
@@ -42,11 +50,11 @@ class RealMachine:
 
     def surroundings(self) -> Surroundings:
         """Who is logged on, and how power and network stand, looked at now. Errors: UnavailableError: it cannot be told."""
-        return surroundings.surroundings()
+        return surroundings.surroundings(self.now(), self._directory)
 
     def account(self, user: str) -> Account | None:
         """The account of a user; None: there surely is none. Errors: UnavailableError when that cannot be told now."""
-        return surroundings.account(user)
+        return surroundings.account(user, self._directory)
 
     def zone(self) -> tzinfo:
         """The machine's time zone."""
@@ -73,10 +81,18 @@ class RealMachine:
         return os.urandom(count)
 
     def restart(self) -> None:
-        """Restarts the machine. Errors: RefusedError where that was not allowed, UnavailableError."""
-        if not self._may_restart:
-            raise RefusedError("the agent may not restart this machine")
+        """Restarts the machine; whether it may be is the caller's matter. Errors: UnavailableError."""
+        first, *rest = self._restart_command
         try:
-            subprocess.run(["/sbin/shutdown", "-r", "now"], stdin=subprocess.DEVNULL, check=True, timeout=60)
+            subprocess.run(
+                [shutil.which(first, path=SEARCH_PATH) or first, *rest],
+                cwd="/",
+                env={"PATH": SEARCH_PATH},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=True,
+                timeout=RESTART_SECONDS,
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise UnavailableError(f"the machine could not be restarted: {error}") from error

@@ -6,6 +6,7 @@ and imports nothing of Purveyor, so that a change of the agent under it does not
 
     claim         made by whoever may start this run; there is one such file, so a run is started once
     watch.json    who watches: pid, start time of that process, boot id
+    program.json  what is watched: pid and start time of the program, which began a session of its own, and when its time is up
     stop          `ask` or `force`: what the agent wants; looked at every second
     report.json   how it ended; visible only when complete
     output.log    the first and the last part of what the program printed, left when it ended
@@ -21,7 +22,9 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 TERM_GRACE_SECONDS = 10.0
 TICK_SECONDS = 1.0
@@ -43,6 +46,14 @@ _LASTING = {
     errno.E2BIG,
     errno.EINVAL,
 }
+
+
+class Rights(NamedTuple):
+    """The account that a program runs as, by numbers."""
+
+    user: int
+    group: int
+    groups: list[int]
 
 
 class Output:
@@ -111,6 +122,7 @@ class Watch:
             report["start_error"] = _words(error)
             report["is_transient"] = isinstance(error, OSError) and error.errno not in _LASTING
             return report
+        self._leave_trace(deadline)
         os.write(announce, b"1")
         os.close(announce)
         while not self._is_over():
@@ -126,10 +138,13 @@ class Watch:
         order = self.order
         folder, environment = str(order["working_directory"]), order["environment"]
         assert isinstance(environment, dict)
+        rights = _rights_of(order.get("account"))
         words = _words_of_command(order["command"], folder)
         if not os.path.isdir(folder):
             raise NotADirectoryError(errno.ENOTDIR, "the working directory is not there", folder)
         self._reads, writes = os.pipe()
+        if rights is not None:
+            os.fchown(writes, rights.user, rights.group)  # else the program could not open /dev/stdout
         try:
             self.program = subprocess.Popen(
                 words,
@@ -140,10 +155,23 @@ class Watch:
                 stderr=writes,
                 start_new_session=True,
                 restore_signals=True,
+                user=None if rights is None else rights.user,
+                group=None if rights is None else rights.group,
+                extra_groups=None if rights is None else rights.groups,
             )
         finally:
             os.close(writes)
         os.set_blocking(self._reads, False)
+
+    def _leave_trace(self, deadline: float) -> None:
+        """Says what is watched, for the case that this watcher is killed: the agent then goes by the program itself."""
+        assert self.program is not None
+        fields = stat_of(self.program.pid)
+        trace = {"pid": self.program.pid, "start_time": fields[19] if len(fields) > 19 else "", "deadline": deadline}
+        try:
+            write_whole(self.folder, "program.json", json.dumps(trace).encode())
+        except OSError:
+            return  # a full disk: the run goes on, and only its watcher knows of it
 
     def listen(self) -> None:
         """Takes signals from now on; before this one would end the watcher."""
@@ -258,21 +286,30 @@ def stat_of(pid: int) -> list[str]:
         return []
 
 
-def tree_below(root: int) -> list[int]:
-    """The processes below one, in any order."""
+def tree_below(*roots: int) -> list[int]:
+    """The processes below some, in any order."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat_of(int(name))
-            if fields:
-                children.setdefault(int(fields[1]), []).append(int(name))
+    for pid, fields in _processes():
+        children.setdefault(int(fields[1]), []).append(pid)
     found: list[int] = []
-    todo = [root]
+    todo = list(roots)
     while todo:
         below = children.get(todo.pop(), [])
         found += below
         todo += below
     return found
+
+
+def session_of(leader: int) -> list[int]:
+    """The living processes of the session that one began, and all below them."""
+    members = [pid for pid, fields in _processes() if fields[0] not in ("Z", "X") and int(fields[3]) == leader]
+    return list(dict.fromkeys([*members, *tree_below(*members)]))
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := stat_of(int(name))):
+            yield int(name), fields
 
 
 def write_whole(folder: str, name: str, content: bytes) -> None:
@@ -361,6 +398,13 @@ def _words_of_command(command: object, folder: str) -> list[str]:
     if "/" not in words[0] and os.path.isfile(beside) and os.access(beside, os.X_OK):
         words[0] = beside
     return words
+
+
+def _rights_of(account: object) -> Rights | None:
+    """The rights of the account in an order; None: those that the watcher has."""
+    if not isinstance(account, dict) or int(account["user_id"]) == os.geteuid():
+        return None
+    return Rights(int(account["user_id"]), int(account["group_id"]), [int(number) for number in account["group_ids"]])
 
 
 def _words(error: Exception) -> str:
