@@ -15,8 +15,8 @@ _PLAIN = (
     " option p section select span strong summary table tbody td th thead time title tr ul"
 )
 _KNOWN = (
-    "action aria-current aria-describedby aria-label aria-labelledby autocomplete charset class content datetime disabled for href"
-    " id lang max method min name rel required role scope selected tabindex type value"
+    "action aria-current aria-describedby aria-label aria-labelledby autocomplete charset class content datetime disabled for"
+    " href id lang max method min name rel required role scope selected tabindex type value"
 )
 VOID = frozenset({"br", "input", "link", "meta"})
 ELEMENTS = VOID | frozenset(_PLAIN.split())

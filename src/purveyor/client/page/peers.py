@@ -4,7 +4,6 @@ What identd does for others: the kernel's table of connections names the user of
 says of itself. Knows no request and no page.
 """
 
-import grp
 import os
 import pwd
 import socket
@@ -41,16 +40,12 @@ class Opener(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The user of this machine who asks. Shape: `name` and `groups` as `wire.accounts` writes accounts."""
+    """The user of this machine who asks, by the name that the system gives them."""
 
     user_id: int
     name: str
-    groups: tuple[str, ...] = ()
-
-    @property
-    def is_root(self) -> bool:
-        """Whether this is the administrator of the machine, who sees what is offered to anybody."""
-        return self.user_id == ROOT
+    is_administrator: bool = False
+    """Whether this is the administrator of the machine, who sees what is offered to anybody."""
 
 
 class Peers(Protocol):
@@ -84,9 +79,18 @@ class RealPeers:
             entry = pwd.getpwuid(opener.user_id)
         except KeyError as error:
             raise RefusedError(f"no account of this machine has the number {opener.user_id}") from error
-        member_of = set(os.getgrouplist(entry.pw_name, entry.pw_gid))
-        groups = tuple(sorted(group.gr_name for group in grp.getgrall() if group.gr_gid in member_of))
-        return Visitor(opener.user_id, entry.pw_name, groups)
+        return Visitor(opener.user_id, entry.pw_name, is_administrator=opener.user_id == ROOT)
+
+
+def own_visitor(*, user: str = "") -> Visitor:
+    """Whoever runs this command, who may read the agent's state and so sees all; or on whose behalf."""
+    if user:
+        return Visitor(-1, user)
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = str(os.geteuid())
+    return Visitor(os.geteuid(), name, is_administrator=True)
 
 
 def opener_in(rows: Iterable[str], theirs: End, ours: End, *, prefix: str = "") -> Opener | None:

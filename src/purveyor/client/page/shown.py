@@ -68,6 +68,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     site: str
     user: str
+    is_whole_machine: bool
+    """Whether it is all that is offered here to anybody, for the machine's administrator."""
     at: Instant
     zone: str
     programs: tuple[ShownProgram, ...]

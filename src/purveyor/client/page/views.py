@@ -90,7 +90,7 @@ def refusal_page(reason: str) -> bytes:
 def _page(frame: Frame, place: str, title: str, *content: Node) -> bytes:
     links = [tag("li", tag("a", text, href=path, aria_current="page" if path == place else None)) for path, text in _PLACES]
     shown = frame.shown
-    whose = f"for {shown.user}" if shown.user else "for the whole machine"
+    whose = "for the whole machine" if shown.is_whole_machine else f"for {shown.user}"
     polled = f"The site was last asked {words.distance(shown.polled_at, shown.at)}. " if shown.polled_at is not None else ""
     return _document(
         f"{title} - {shown.machine}",

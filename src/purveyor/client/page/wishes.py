@@ -67,11 +67,7 @@ def program_named(shown: Shown, name: str, *, elsewhere: frozenset[str] = frozen
         case [one]:
             return one
         case []:
-            is_elsewhere = any(one == f"{package}/{program}" for one in elsewhere)
-            reason = "is offered on this machine, but not to" if is_elsewhere else "is not offered to"
-            raise RefusedError(
-                f"{package}/{program or '?'} {reason} {shown.user or 'anybody here'}; see: purveyor client programs"
-            )
+            raise RefusedError(_not_offered(f"{package}/{program or '?'}", shown, elsewhere))
         case _:
             raise RefusedError(f"several programs of {package} have the name {program[:80]!r}; name one by its number")
 
@@ -169,6 +165,13 @@ def _ask(kind: AskKind, program: ShownProgram, at: datetime, shown: Shown) -> As
     package, _, number = program.id.partition("/")
     key = ProgramKey(package_id(package), ProgramNumber(int(number)))
     return Ask(kind=kind, user=shown.user, made_at=shown.at, at=at, key=key, advertisement=program.advertisement)
+
+
+def _not_offered(program: str, shown: Shown, elsewhere: frozenset[str]) -> str:
+    if shown.is_whole_machine:
+        return f"{program} is not offered on this machine; see: purveyor client programs"
+    reason = "is offered on this machine, but not to" if program in elsewhere else "is not offered to"
+    return f"{program} {reason} {shown.user}; see: purveyor client programs"
 
 
 def _because(program: ShownProgram) -> str:

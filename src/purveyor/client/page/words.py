@@ -69,8 +69,8 @@ def ended(run: ShownRun) -> str:
     return _ENDED.get(run.state, run.state.value)
 
 
-def restart_sentence(restart: ShownRestart, now: datetime, zone: tzinfo) -> str:
-    """What a user is told of a restart that is near."""
+def restart_sentence(restart: ShownRestart, now: datetime, zone: tzinfo | None) -> str:
+    """What a user is told of a restart that is near, on the clock of a zone or of this machine."""
     if not restart.is_by_agent:
         return f"{restart.name} needs a restart. Please restart this machine soon: nothing else is installed before."
     if restart.at is None:
