@@ -60,17 +60,17 @@ def read_rpm(file: BinaryIO, file_name: str) -> Draft:
     requires = requirements(header)
     summary = one_line(header.text(_SUMMARY), 500)
     epoch = next(iter(header.numbers(_EPOCH)), 0)
-    whole_version = f"{version}-{release}"
+    whole_version = f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}"
     return Draft(
         format=PackageFormat.RPM,
         name=one_line(name, PACKAGE_NAME_LIMIT),
-        version=one_line(f"{epoch}:{whole_version}" if epoch else whole_version, NAME_LIMIT),
+        version=one_line(whole_version, NAME_LIMIT),
         publisher=one_line(header.text(_VENDOR), NAME_LIMIT),
         comment=summary,
         architecture=architecture,
         requires=requires[:REQUIRES_LIMIT],
         source_files=(file_name,),
-        notes=_notes(architecture, requires, epoch, whole_version),
+        notes=_notes(architecture, requires, whole_version),
         programs=(
             DraftProgram(
                 name="Install",
@@ -122,7 +122,7 @@ def _is_comparable(whole_version: str) -> bool:
     return "^" not in whole_version and len(whole_version) <= NAME_LIMIT
 
 
-def _notes(architecture: str, requires: tuple[str, ...], epoch: int, whole_version: str) -> tuple[str, ...]:
+def _notes(architecture: str, requires: tuple[str, ...], whole_version: str) -> tuple[str, ...]:
     notes = []
     if architecture not in ("noarch", ""):
         notes.append(
@@ -131,8 +131,6 @@ def _notes(architecture: str, requires: tuple[str, ...], epoch: int, whole_versi
         )
     if requires:
         notes.append("it needs other packages: dnf, yum or zypper fetches those that are missing from the archives that it knows")
-    if epoch:
-        notes.append(f"its epoch {epoch} is not compared when the package is detected, only version and release")
     if not _is_comparable(whole_version):
         notes.append("its version is too long for a detection rule, or has a ^ in it: any version counts as detected")
     return tuple(notes)

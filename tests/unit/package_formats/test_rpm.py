@@ -40,9 +40,10 @@ def test_with_dependencies_the_systems_own_tool_fetches_them() -> None:
         assert tool in line
 
 
-def test_an_epoch_belongs_to_the_version_for_people() -> None:
+def test_an_epoch_belongs_to_the_version() -> None:
     draft = read(rpm({**RPM_VALUES, 1003: [2]}))
     assert draft.version == "2:1.5-3.fc40"
+    assert draft.programs[0].detection == OsPackageRule(name="sample", at_least="2:1.5-3.fc40")
 
 
 def test_a_version_that_no_rule_can_carry_is_detected_by_its_name() -> None:

@@ -43,6 +43,15 @@ def words_of(command: Command) -> list[str]:
     return words
 
 
+def compared_rpm_packages(one: str, other: str) -> int:
+    """As `compared_rpm_versions`, of `EPOCH:VERSION-RELEASE`: no epoch is 0, and a release counts where both have one."""
+    (epoch, version, release), (other_epoch, other_version, other_release) = _parts_of(one), _parts_of(other)
+    if epoch != other_epoch:
+        return 1 if epoch > other_epoch else -1
+    order = compared_rpm_versions(version, other_version)
+    return compared_rpm_versions(release, other_release) if order == 0 and release and other_release else order
+
+
 def compared_rpm_versions(one: str, other: str) -> int:
     """Less than, equal to or more than 0, as rpm orders two versions. Source: rpmvercmp in rpm's rpmio/rpmvercmp.c."""
     for left, right in zip_longest(_SEGMENT.findall(one), _SEGMENT.findall(other)):
@@ -62,6 +71,12 @@ def compared_rpm_versions(one: str, other: str) -> int:
             return 1 if int(left) > int(right) else -1
         return 1 if left > right else -1
     return 0
+
+
+def _parts_of(whole: str) -> tuple[int, str, str]:
+    epoch, colon, rest = whole.partition(":") if ":" in whole else ("", "", whole)
+    version, _, release = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    return (int(epoch) if colon and epoch.isascii() and epoch.isdigit() else 0), version, release
 
 
 def _is_file_there(path: str, sha256: str) -> bool:
@@ -91,8 +106,8 @@ def _is_package_there(name: str, at_least: str, root: str) -> bool:
             return version is not None
         return _exit_code(["dpkg", "--compare-versions", version, "ge", at_least], QUERY_SECONDS) == 0
     if shutil.which("rpm", path=SEARCH_PATH):
-        version = _rpm_version(name, root)
-        return version is not None and (not at_least or compared_rpm_versions(version, at_least) >= 0)
+        versions = _rpm_versions(name, root)
+        return any(not at_least or compared_rpm_packages(version, at_least) >= 0 for version in versions)
     raise UnavailableError("this machine has neither dpkg nor rpm to ask for its packages")
 
 
@@ -107,10 +122,11 @@ def _dpkg_version(name: str, root: str) -> str | None:
     return installed[0] if installed else None
 
 
-def _rpm_version(name: str, root: str) -> str | None:
+def _rpm_versions(name: str, root: str) -> list[str]:
+    """All that are installed: of a kernel there may be several."""
     place = ["--root", root] if root else []
-    code, output = _asked(["rpm", *place, "-q", "--qf", "%{VERSION}-%{RELEASE}\\n", name])
-    return output.splitlines()[0] if code == 0 and output else None
+    code, output = _asked(["rpm", *place, "-q", "--qf", "%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n", name])
+    return output.splitlines() if code == 0 else []
 
 
 def _asked(words: Sequence[str]) -> tuple[int, str]:

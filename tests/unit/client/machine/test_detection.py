@@ -2,7 +2,7 @@
 
 import pytest
 
-from purveyor.client.machine.detection import compared_rpm_versions, words_of
+from purveyor.client.machine.detection import compared_rpm_packages, compared_rpm_versions, words_of
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import Command
 
@@ -28,3 +28,20 @@ def test_a_command_is_words_or_a_line_for_the_shell() -> None:
     assert words_of(Command(shell_line="a | b")) == ["/bin/sh", "-c", "a | b"]
     with pytest.raises(UnavailableError, match="empty"):
         words_of(Command())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "order"),
+    [
+        ("0:1.0.1-1", "1.0-2", 1),
+        ("0:1.0-1", "1.0-2", -1),
+        ("0:1.0-10.fc40", "1.0-9.fc40", 1),
+        ("2:1.0-1", "9.0-1", 1),
+        ("1:1.0-1", "2:0.5", -1),
+        ("0:1.0-5", "1.0", 0),
+        ("0:1.0~rc1-1", "1.0-1", -1),
+        ("x:1.0-1", "1.0-1", 0),
+    ],
+)
+def test_the_release_of_an_rpm_package_never_counts_as_part_of_its_version(one: str, other: str, order: int) -> None:
+    assert compared_rpm_packages(one, other) == order
