@@ -14,7 +14,7 @@ from purveyor.client.policy import pauses, view
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
-from purveyor.client.programs import apm
+from purveyor.client.programs import apm, restart
 from purveyor.client.programs.attendance import waits_for_sessions
 from purveyor.client.programs.bench import silent
 from purveyor.client.state import published
@@ -79,7 +79,9 @@ class Agent:
             state.raise_mark("applied", state.mark("read_snapshot"))
         sent = self._report(identity, policy, access_point, now)
         next_poll_at = state.time("next_poll_at") or now
-        return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent, waits_for_sessions(policy))
+        is_restart_owed = bool(restart.owed(state, self.machine))
+        is_watching = is_restart_owed or waits_for_sessions(policy)
+        return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent, is_watching)
 
     def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
         """The policy, polled for when a poll is due. Shape: with it the CAP that served."""

@@ -69,7 +69,7 @@ def unmet(
     if wanted.needs_unmetered and is_costly(surroundings):
         return _unmet(Cause.METERED, "the network costs by volume", interval)
     if free_bytes is not None and free_bytes < wanted.min_free_bytes:
-        reason = f"not enough space: {wanted.min_free_bytes} bytes have to be free, {free_bytes} are"
+        reason = f"not enough space, as {wanted.min_free_bytes} bytes have to be free"
         return _unmet(Cause.SPACE, reason, interval)
     return _unmet_logon(program, surroundings, user, interval)
 

@@ -69,6 +69,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     settings: AgentSettings
     uptime_seconds: float
     sessions: Sequence[Session] | None
+    is_going_down: bool = False
     window: Unmet | None = None
     """Why it may not begin now, as no maintenance window is open; None: it may."""
 
@@ -77,6 +78,8 @@ def decided(plan: Plan, facts: Facts) -> tuple[Plan, bool]:
     """The plan as it goes on, and whether the machine is to restart now. Pure."""
     if not facts.settings.may_restart:
         return msgspec.structs.replace(plan, deadline=None), False
+    if facts.is_going_down and plan.told_machine_at is None:
+        return plan, False
     if plan.deadline is None and facts.window is not None:
         return plan, False
     is_anybody_there = facts.sessions is None or bool(facts.sessions)
@@ -139,10 +142,9 @@ def turn(bench: Bench, settings: AgentSettings, window: Unmet | None) -> datetim
     jobs = owed(bench.state, bench.machine)
     wishes = [ask for ask in asks(bench.state) if ask.kind in _KINDS]
     if not jobs:
-        _drop(bench, wishes)
+        _drop(bench, settings, wishes)
         return None
-    sessions = _sessions(bench.machine)
-    facts = Facts(settings=settings, uptime_seconds=bench.machine.uptime_seconds(), sessions=sessions, window=window)
+    facts = _facts(bench.machine, settings, None if any(job.is_free for job in jobs) else window)
     plan = _asked(bench, jobs[0], _held_plan(bench.state, bench.machine), wishes, facts)
     plan, is_now = decided(plan, facts)
     if settings.may_restart and plan.deadline is None and not is_now and window is not None:
@@ -155,6 +157,8 @@ def turn(bench: Bench, settings: AgentSettings, window: Unmet | None) -> datetim
 def _next_look(plan: Plan, facts: Facts, now: datetime) -> datetime | None:
     if not facts.settings.may_restart:
         return None
+    if facts.is_going_down:
+        return now + timedelta(seconds=ASK_AGAIN_SECONDS)
     if plan.told_machine_at is not None:
         return now + timedelta(seconds=max(1.0, plan.told_machine_at + ASK_AGAIN_SECONDS - facts.uptime_seconds))
     if plan.deadline is None:
@@ -246,13 +250,13 @@ def _tell_waiting(bench: Bench, job: Job, reason: str) -> None:
         bench.tell(after, StatusId.JOB_WAITING, reason)
 
 
-def _drop(bench: Bench, wishes: Sequence[Ask]) -> None:
+def _drop(bench: Bench, settings: AgentSettings, wishes: Sequence[Ask]) -> None:
     """Forgets a plan whose restart has come, and wishes about it; closes the notice where it is still seen."""
     if not wishes and not bench.state.fact(PLAN):
         return
     plan = _held_plan(bench.state, bench.machine)
-    for session in _sessions(bench.machine) or ():
-        if session.id in plan.shown:
+    if plan.shown:
+        for session in _facts(bench.machine, settings, None).sessions or ():
             bench.machine.notices.close(session, NOTICE)
     with bench.state.transaction():
         bench.state.remember(PLAN, "")
@@ -276,11 +280,19 @@ def _save_plan(state: State, plan: Plan) -> None:
         state.remember(PLAN, text)
 
 
-def _sessions(machine: Machine) -> tuple[Session, ...] | None:
+def _facts(machine: Machine, settings: AgentSettings, window: Unmet | None) -> Facts:
+    uptime_seconds = machine.uptime_seconds()
     try:
-        return machine.surroundings().sessions
+        found = machine.surroundings()
     except UnavailableError:
-        return None
+        return Facts(settings=settings, uptime_seconds=uptime_seconds, sessions=None, window=window)
+    return Facts(
+        settings=settings,
+        uptime_seconds=uptime_seconds,
+        sessions=found.sessions,
+        is_going_down=found.is_going_down,
+        window=window,
+    )
 
 
 def _name(job: Job) -> str:
