@@ -107,7 +107,7 @@ def _chunks(plan: _Plan, wall: datetime, direction: int) -> Iterator[int]:
     """The chunks that the rule has a part in, from the one of a time on, or back to the one of the start."""
     first = chunk_of(plan.start.date(), plan.period, plan.filter.week_start)
     here = chunk_of(wall.date(), plan.period, plan.filter.week_start)
-    last = chunk_of(wall.date().replace(year=LAST_POSSIBLE_YEAR, day=1), plan.period, plan.filter.week_start)
+    last = chunk_of(date(LAST_POSSIBLE_YEAR, 12, 31), plan.period, plan.filter.week_start)
     if plan.end is not None:
         last = min(last, chunk_of(plan.end.date(), plan.period, plan.filter.week_start))
     farthest = HORIZON_YEARS * {Period.YEAR: 1, Period.MONTH: 12, Period.WEEK: 53}[plan.period]
