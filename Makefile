@@ -18,7 +18,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 JOBS ?= 2
-TEST_PACKAGES := nginx=nginx-light smbd=samba smbclient=smbclient tshark=tshark /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg rpmbuild=rpm wixl=wixl
+TEST_PACKAGES := nginx=nginx-light smbd=samba smbclient=smbclient tshark=tshark /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg rpmbuild=rpm wixl=wixl msiinfo=msitools
 BROWSER_PACKAGES := chromium=chromium /usr/share/fonts/truetype/dejavu=fonts-dejavu-core
 BENCHES ?= agent polls publish receive lab sizes
 BENCH_PACKAGES := $(TEST_PACKAGES) wrk=wrk

@@ -6,6 +6,7 @@ Source: [MS-CFB]; the layout of tables as Wine and msitools read it (there is no
 """
 
 import struct
+from array import array
 from typing import BinaryIO
 
 import olefile
@@ -23,7 +24,7 @@ PROPERTY_LIMIT = 20_000
 
 _MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SECTOR_SHIFTS = (9, 12)
-_END_OF_CHAIN = 0xFFFFFFFE
+_END_OF_CHAIN, _FREE = 0xFFFFFFFE, 0xFFFFFFFF
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._"
 _PAIRS, _SINGLES, _TABLE_MARK = 0x3800, 0x4800, 0x4840
 _LONG_REFERENCES = 0x8000
@@ -32,7 +33,17 @@ _UTF8 = 65001
 
 
 class _FencedFile(olefile.OleFileIO):  # type: ignore[misc]  # olefile has no types
-    """olefile, with its directory measured before it is loaded: a chain of sectors may be a ring."""
+    """olefile, with its directory measured before it is loaded, and its table of sectors grown without being copied each time."""
+
+    def loadfat_sect(self, sect: "bytes | array[int]") -> int:
+        """Adds the sectors that are named there to the table of sectors. Shape: the last name that was looked at."""
+        names = sect if isinstance(sect, array) else self.sect2array(sect)
+        name = _FREE
+        for name in names:
+            if name in (_END_OF_CHAIN, _FREE):
+                break
+            self.fat.extend(self.sect2array(self.getsect(name)))
+        return name
 
     def loaddirectory(self, sect: int) -> None:
         """Loads the directory. Errors: RejectedError when it is longer than any real one."""
