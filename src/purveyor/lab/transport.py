@@ -7,7 +7,7 @@ for a file that is not there is written down, because nobody is ever to make one
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.lab.power import Power
@@ -84,6 +84,8 @@ class MemoryBoxes:
         self._damage: dict[str, Callable[[bytes], bytes]] = {}
         self._corrupted: Chosen | None = None
         self._is_empty_for: set[str | None] = set()
+        self._bytes_per_second = 0.0
+        self._passes: Callable[[timedelta], None] | None = None
 
     def shelf(self) -> "MemoryShelf":
         """The site's own hand in the folder."""
@@ -100,6 +102,10 @@ class MemoryBoxes:
         self._is_cut = self._is_cut or not clients
         self._cut_clients.update(clients)
 
+    def slow_down(self, bytes_per_second: float, passes: Callable[[timedelta], None]) -> None:
+        """What is read takes its time from now on; `passes` lets time pass, as `Clock.advance` does."""
+        self._bytes_per_second, self._passes = bytes_per_second, passes
+
     def mend(self) -> None:
         """Takes back every fault: everybody reaches the newest files again, undamaged."""
         self._is_cut = False
@@ -108,6 +114,7 @@ class MemoryBoxes:
         self._damage.clear()
         self._corrupted = None
         self._is_empty_for.clear()
+        self._passes = None
         self.is_discarding = False
         self.release()
 
@@ -194,6 +201,11 @@ class MemoryBoxes:
             self.absent.append(AbsentRequest(client, path, self.now(), is_excused))
             raise AbsentError(f"{self.url} has no {path}")
         return stored
+
+    def crossed(self, size_bytes: int) -> None:
+        """So many bytes went over the link to a client."""
+        if self._passes is not None:
+            self._passes(timedelta(seconds=size_bytes / self._bytes_per_second))
 
     def note(self, client: str, verb: str, path: str) -> None:
         """Writes a request down."""
@@ -296,6 +308,7 @@ class MemoryPoint:
             return None
         if len(stored.content) > limit_bytes:
             raise RejectedError(f"{path} has {len(stored.content)} bytes, more than the {limit_bytes} that were expected")
+        self._folder.crossed(len(stored.content))
         return Answer(stored.content, stored.tag)
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
@@ -319,7 +332,9 @@ class MemoryPoint:
     def _pieces(self, path: str, content: bytes) -> Iterator[bytes]:
         for start in range(0, len(content), PIECE_BYTES):
             self._folder.seen_by(self._client, path)
-            yield content[start : start + PIECE_BYTES]
+            piece = content[start : start + PIECE_BYTES]
+            self._folder.crossed(len(piece))
+            yield piece
 
 
 def _put(files: Files, path: str, stored: Stored | None) -> None:
