@@ -76,7 +76,7 @@ def control_fields(text: str) -> dict[str, str]:
 
     Errors: RejectedError: a line that is no field, a field that stands twice.
     """
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     current = ""
     for line in text.lstrip("\n").split("\n"):
         if not line.strip():
@@ -86,7 +86,7 @@ def control_fields(text: str) -> dict[str, str]:
         if line[0] in " \t":
             if not current:
                 raise RejectedError("the control file begins with the middle of a field")
-            fields[current] += "\n" + line.strip()
+            fields[current].append(line.strip())
             continue
         found = _FIELD.fullmatch(line)
         if not found:
@@ -94,8 +94,8 @@ def control_fields(text: str) -> dict[str, str]:
         current = found[1].lower()
         if current in fields or len(fields) >= FIELD_LIMIT:
             raise RejectedError(f"the control file has the field {found[1][:80]!r} twice, or too many fields")
-        fields[current] = found[2].strip()
-    return fields
+        fields[current] = [found[2].strip()]
+    return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
 def _control_file(file: BinaryIO) -> str:

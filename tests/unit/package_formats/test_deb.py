@@ -1,6 +1,7 @@
 """Debian packages: what the control file says, and what no file can make the reader do."""
 
 import io
+import time
 
 import pytest
 from hypothesis import example, given
@@ -84,6 +85,12 @@ def test_a_bomb_is_not_inflated(kind: str) -> None:
     bomb = compressed(bytes(CONTROL_ARCHIVE_INFLATED_LIMIT + 2**20), kind)
     with pytest.raises(RejectedError, match="larger than"):
         read(ar(("debian-binary", b"2.0\n"), (f"control.tar{kind}", bomb)))
+
+
+def test_a_field_of_very_many_lines_takes_no_time() -> None:
+    started = time.monotonic()
+    read(deb(CONTROL + " x\n" * 300_000))
+    assert time.monotonic() - started < 3
 
 
 @given(st.text(max_size=300))
