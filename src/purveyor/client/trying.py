@@ -307,6 +307,6 @@ def _end_runs(machine: RealMachine, state: State, pause: Callable[[float], None]
     for run in running:
         with suppress(UnavailableError):
             machine.programs.stop(run, is_forced=True)
-    deadline = time.monotonic() + STOP_SECONDS
-    while running and apm.is_running(state) and not apm.has_ended_run(state, machine) and time.monotonic() < deadline:
+    deadline = machine.uptime_seconds() + STOP_SECONDS
+    while running and not apm.has_ended_run(state, machine) and machine.uptime_seconds() < deadline:
         pause(LOOK_SECONDS)
