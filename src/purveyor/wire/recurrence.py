@@ -5,6 +5,7 @@ goes straight to the year, month, week or day that is asked for, however old the
 No rule gives two times less than five minutes apart. Upstream: assignments and maintenance windows.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -121,9 +122,10 @@ def _times_after(plan: _Plan, chunk: int, wall: datetime) -> Iterator[datetime]:
     if plan.rule.by_set_pos and plan.rule.frequency in _PERIODS:
         yield from (found for found in _positioned(plan, days) if found > wall)
         return
-    for day in days:
-        if day >= wall.toordinal():
-            yield from (found for found in _times_on(plan, day) if found > wall)
+    today = wall.toordinal()
+    for day in days[bisect_left(days, today) :]:
+        times = _times_on(plan, day)
+        yield from (_at(day, one) for one in (times[bisect_right(times, wall.time()) :] if day == today else times))
 
 
 def _times_until(plan: _Plan, chunk: int, wall: datetime) -> Iterator[datetime]:
@@ -131,9 +133,10 @@ def _times_until(plan: _Plan, chunk: int, wall: datetime) -> Iterator[datetime]:
     if plan.rule.by_set_pos and plan.rule.frequency in _PERIODS:
         yield from (found for found in reversed(_positioned(plan, days)) if found <= wall)
         return
-    for day in reversed(days):
-        if day <= wall.toordinal():
-            yield from (found for found in reversed(_times_on(plan, day)) if found <= wall)
+    today = wall.toordinal()
+    for day in reversed(days[: bisect_right(days, today)]):
+        times = _times_on(plan, day)
+        yield from (_at(day, one) for one in reversed(times[: bisect_right(times, wall.time())] if day == today else times))
 
 
 def _positioned(plan: _Plan, days: list[int]) -> list[datetime]:
@@ -143,16 +146,15 @@ def _positioned(plan: _Plan, days: list[int]) -> list[datetime]:
     return [_at(days[place // width], plan.times[place % width]) for place in places]
 
 
-def _times_on(plan: _Plan, day: int) -> list[datetime]:
-    """The times on a day that the day parts let through."""
+def _times_on(plan: _Plan, day: int) -> tuple[time, ...]:
+    """The times on a day that the day parts let through, ascending."""
     match plan.rule.frequency:
         case Frequency.HOURLY | Frequency.MINUTELY:
-            times = _times_within(plan, day)
+            return _times_within(plan, day)
         case Frequency.DAILY if (day - plan.start.toordinal()) % plan.rule.interval:
-            times = ()
+            return ()
         case _:
-            times = plan.times
-    return [_at(day, one) for one in times]
+            return plan.times
 
 
 def _times_within(plan: _Plan, day: int) -> tuple[time, ...]:

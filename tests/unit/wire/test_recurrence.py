@@ -151,11 +151,11 @@ def test_an_end_by_a_day_is_meant_to_the_end_of_that_day() -> None:
 )
 def test_a_rule_that_never_fires_says_so_soon(text: str) -> None:
     start, rule = at("2026-02-03T09:00"), parse_rule(text)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert next_after(start, rule, at("2026-11-22T13:00")) is None
     assert latest_until(start, rule, at("2126-11-22T13:00")) is None
     assert not fires_ever(start, rule)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,12 @@ def test_a_rule_that_never_fires_says_so_soon(text: str) -> None:
 )
 def test_a_start_of_decades_ago_costs_nothing(text: str, following: str, last: str) -> None:
     start, rule, wall = at("1971-01-01T00:30"), parse_rule(text), at("2026-11-22T13:00")
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(100):
         found = next_after(start, rule, wall), latest_until(start, rule, wall)
     assert found[0] is not None
     assert found[1] is not None
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     if "MINUTELY" in text:
         assert found[0] - found[1] == timedelta(minutes=7)
         assert (found[0] - start) % timedelta(minutes=7) == timedelta(0)
