@@ -17,8 +17,9 @@ from purveyor.client.policy import conclude
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.walk import Walk
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import apm, families, intake, launching, records
+from purveyor.client.programs import apm, families, launching, records, standing
 from purveyor.client.programs.bench import Bench
+from purveyor.client.programs.history import History
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
 from purveyor.client.state.store import State
@@ -44,7 +45,7 @@ def _forget_when_not_offered(patch: Patch) -> None:
 
     def forget(bench: Bench, policy: Policy, content: apm.ContentCache) -> None:
         advertised = [offer.advertisement for offer in policy.offers]
-        offered = {one.key for one in advertised if not intake._silence(policy, one, bench)}
+        offered = {one.key for one in advertised if not standing.silence(policy, one, bench)}
         gone = records.programs_known(bench.state) - offered if policy.is_complete else frozenset()
         original(bench, msgspec.structs.replace(policy, deleted_programs=policy.deleted_programs | gone), content)
 
@@ -100,16 +101,16 @@ def _rerun_after_disable(patch: Patch) -> None:
 
 def _rerun_on_new_advertisement(patch: Patch) -> None:
     """History is kept by advertisement instead of by package and program (Q257271)."""
-    original = intake.outstanding
+    original = standing.outstanding
 
     def outstanding(found: object, history: object, **options: object) -> object:
         mine = history
-        if isinstance(history, intake.History) and history.succeeded_advertisement is not None:
+        if isinstance(history, History) and history.succeeded_advertisement is not None:
             asking = {occurrence.advertisement for occurrence in found}  # type: ignore[attr-defined]
             mine = history if history.succeeded_advertisement in asking else None
         return original(found, mine, **options)  # type: ignore[arg-type]
 
-    patch.setattr(intake, "outstanding", outstanding)
+    patch.setattr(standing, "outstanding", outstanding)
 
 
 def _start_before_store(patch: Patch) -> None:

@@ -71,7 +71,9 @@ def poll(
         if not keeps_back:
             break
     if served_by is not None:
-        state.remember("access_point", served_by)
+        with state.transaction():
+            state.remember("access_point", served_by)
+            state.remember_time("served_at", now)
     last = state.fact("access_point") or identity.access_point
     policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems)
     return Polled(policy, served_by, tuple(newly_deleted))

@@ -20,7 +20,7 @@ from purveyor.wire.status_messages import StatusId
 
 def forget_deleted(bench: Bench, policy: Policy, content: ContentCache) -> None:
     """Forgets every package and program that is proven deleted and of which something is still held."""
-    if not policy.is_fresh:
+    if not policy.is_fresh or not (policy.deleted_packages or policy.deleted_programs):
         return
     for package in sorted(policy.deleted_packages & records.packages_known(bench.state)):
         jobs = [job for job in _own_jobs(bench) if job.key.package == package]

@@ -1,25 +1,66 @@
 """When a program is to run: the occurrences of all that is offered of it, and which of them still ask for a run.
 
 Pure. All advertisements of one program are looked at together (Q271122, Q215108): they ask for one run, at the earliest of
-their times, and one success answers them all, as far as the rules below say. Nothing here knows of content or of other programs.
+their times, and one success answers them all, as far as the rules below say. Nothing here knows of content or windows.
 
 The rules:
 - nothing is due before its advertisement is available (Q247484), nor once it has expired, nor while it is paused;
-- the only assignment of an advertisement, and one "as soon as possible", is satisfied by any success of the program (Q226922);
-- a timed assignment beside others is satisfied by a success that was started at its time or later (Q257271, Q235815), so
-  several that have passed make one run;
+- what was started is never started again (Q296780), whatever the clock does meanwhile;
+- of a recurrence the latest time that has passed asks, and answers for those before it; the next one ahead is known;
+- an event (a logon, a logoff, a start of the machine) asks once, if it came while the advertisement was available (Q293487);
+- as scheduled: the only time of an advertisement, and "as soon as possible", are satisfied by any success of the program
+  (Q226922); a time beside others, each time of a recurrence and each event by a success that was started then or later
+  (Q257271, Q235815), so several that have passed make one run;
+- if failed: any success satisfies; never: any run does, however it ended; always and on drift: no success does;
 - with `each_version` only a success of this source version or a newer one counts, and each source version is an occurrence;
-- what was started is never started again (Q296780).
+- where each user has a run of their own, only the runs of that user count (Q263372, Q263387).
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from purveyor.client.programs.history import History, Started
+from purveyor.client.programs.job import user_name
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.firings import Firing, Moments, latest_firing, moments_of, next_firing
 from purveyor.wire.ids import AdvertisementId
-from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, Priority, Rerun
+from purveyor.wire.offers import EVENTS, Advertisement, Assignment, AssignmentKind, Priority, Rerun
+from purveyor.wire.recurrence import parse_rule
 from purveyor.wire.schedule import Zone, instant_of
+from purveyor.wire.spread import share_of
+
+CLOCK_TRUST = timedelta(days=2)
+"""So far ahead of the newest time that the site has signed a clock is believed: what is further uses up nothing but itself."""
+_MOMENT = timedelta(microseconds=1)
+_NOT_STARTED = Started("", 0)
+
+
+class Happening(NamedTuple):
+    """Something that happened on the machine and makes assignments due. Shape: numbers rise, and are never given twice."""
+
+    kind: AssignmentKind
+    number: int
+    nominal: str
+    """What it is known by: of which start of the machine, and of which session."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When, where and by whose clock occurrences are looked for. `signed_at` is the newest time that the site has signed."""
+
+    now: datetime
+    zone: tzinfo = UTC
+    client: str = ""
+    signed_at: datetime | None = None
+    happenings: Sequence[Happening] = field(default=())
+
+    @property
+    def trusted_until(self) -> datetime:
+        """Times up to here may use up all that lies before them."""
+        return (self.now if self.signed_at is None else self.signed_at) + CLOCK_TRUST
 
 
 class Occurrence(NamedTuple):
@@ -27,7 +68,8 @@ class Occurrence(NamedTuple):
 
     due_at: datetime
     identity: str
-    """`ADVERTISEMENT.ASSIGNMENT@NOMINAL`, with `#VERSION` where each source version asks anew."""
+    """`ADVERTISEMENT.ASSIGNMENT@NOMINAL`, with `!USER` before the `@` where each user has a run of their own, and `#VERSION`
+    where each source version asks anew."""
     advertisement: AdvertisementId
     assignment: str
     started: Started
@@ -45,6 +87,13 @@ class Occurrence(NamedTuple):
     asked_by: str = ""
     """The user who asked for it."""
     rerun: Rerun = Rerun.AS_SCHEDULED
+    is_per_user: bool = False
+    """Each user has a run of their own."""
+
+    @property
+    def owner(self) -> str:
+        """Whose runs answer it, by `job.user_name`; empty: any run of the program."""
+        return user_name(self.user) if self.is_per_user else ""
 
 
 def is_live(advertisement: Advertisement, now: datetime) -> bool:
@@ -52,26 +101,72 @@ def is_live(advertisement: Advertisement, now: datetime) -> bool:
     return not advertisement.is_paused and (advertisement.expires_at is None or now < advertisement.expires_at)
 
 
-def occurrences(advertisement: Advertisement, *, source_version: int, zone: tzinfo) -> list[Occurrence]:
-    """All times at which one advertisement asks for a run, whether past or still to come."""
-    assignments = advertisement.assignments
-    version = source_version if advertisement.each_version else 0
-    found = [_occurrence(advertisement, assignment, len(assignments), version, zone) for assignment in assignments]
-    return [occurrence for occurrence in found if occurrence is not None]
+def unreadable_rules(advertisement: Advertisement) -> list[str]:
+    """What is wrong with the rules of an advertisement that this client cannot read; its other assignments stand."""
+    problems = []
+    for assignment in advertisement.assignments:
+        try:
+            if assignment.kind is AssignmentKind.RECURRENCE:
+                parse_rule(assignment.rule)
+        except RejectedError as error:
+            problems.append(f"assignment {assignment.number} of {advertisement.id} cannot be read: {error}")
+    return problems
 
 
-def is_satisfied(occurrence: Occurrence, history: History | None) -> bool:
-    """Whether a success that is remembered answers this occurrence."""
-    if history is None or not history.has_succeeded or history.succeeded_version < occurrence.success_version:
+def occurrences(
+    advertisement: Advertisement,
+    moment: Moment,
+    *,
+    source_version: int,
+    user: str = "",
+    is_per_user: bool = False,
+    started: Mapping[str, Started] | None = None,
+) -> list[Occurrence]:
+    """All times at which one advertisement asks for a run: of a recurrence the latest that has passed, and the next one.
+
+    Shape:  `user` is the one for whom it would run; `started` is what is remembered, so that the next one is one that can come.
+    """
+    plan = _Plan(
+        advertisement=advertisement,
+        moment=moment,
+        version=source_version if advertisement.each_version else 0,
+        user=user,
+        is_per_user=is_per_user,
+        started=started or {},
+    )
+    found = []
+    for assignment in advertisement.assignments:
+        if assignment.kind in EVENTS:
+            found += plan.of_events(assignment)
+        elif assignment.kind is AssignmentKind.RECURRENCE:
+            found += plan.of_recurrence(assignment)
+        else:
+            found += plan.of_time(assignment)
+    return found
+
+
+def is_satisfied(occurrence: Occurrence, history: History | None, *, now: datetime | None = None) -> bool:
+    """Whether a success that is remembered answers this occurrence. One of a time still to come was a clock's that was ahead."""
+    success = None if history is None else history.success_of(occurrence.owner)
+    if success is None or success.version < occurrence.success_version:
         return False
-    last = history.last_success_started_at
-    return occurrence.success_since is None or (last is not None and last >= occurrence.success_since)
+    if occurrence.rerun in (Rerun.ALWAYS, Rerun.ON_DRIFT):
+        return False
+    if occurrence.success_since is None or occurrence.rerun in (Rerun.IF_FAILED, Rerun.NEVER):
+        return True
+    last = success.started_at
+    return last is not None and last >= occurrence.success_since and (now is None or last <= now)
+
+
+def is_spent(occurrence: Occurrence, history: History | None) -> bool:
+    """Whether its program was run before and is never to be run again, however that ended."""
+    return occurrence.rerun is Rerun.NEVER and history is not None and history.has_run(occurrence.owner)
 
 
 def was_started(occurrence: Occurrence, history: History | None) -> bool:
     """Whether this occurrence, or a later one of its assignment, was started before."""
     before = None if history is None else history.started.get(occurrence.assignment)
-    return before is not None and occurrence.started.nominal <= before.nominal and occurrence.started.version <= before.version
+    return before is not None and before.has(occurrence.started)
 
 
 def outstanding(
@@ -85,8 +180,8 @@ def outstanding(
         occurrence.identity: occurrence
         for occurrence in found
         if (occurrence.expires_at is None or max(now, occurrence.due_at) < occurrence.expires_at)
-        and not is_satisfied(occurrence, history)
-        and (occurrence.identity in excused or not was_started(occurrence, history))
+        and not is_satisfied(occurrence, history, now=now)
+        and (occurrence.identity in excused or not (was_started(occurrence, history) or is_spent(occurrence, history)))
     }
     return sorted(asking.values(), key=lambda occurrence: (occurrence.due_at, occurrence.identity))
 
@@ -96,37 +191,135 @@ def due(asking: Iterable[Occurrence], now: datetime) -> list[Occurrence]:
     return [occurrence for occurrence in asking if occurrence.due_at <= now]
 
 
-def _occurrence(
-    advertisement: Advertisement, assignment: Assignment, count: int, version: int, zone: tzinfo
-) -> Occurrence | None:
-    available = advertisement.available_from.astimezone(UTC)
-    if assignment.kind is AssignmentKind.ASAP:
-        nominal, instant = _utc_text(available), available
-    elif assignment.at is None:
-        return None
-    else:
-        wall = assignment.at.replace(tzinfo=None)
-        nominal = wall.isoformat(timespec="seconds") + ("Z" if assignment.zone is Zone.UTC else "")
-        try:
-            instant = instant_of(wall, assignment.zone, zone)
-        except OverflowError:
-            return None
-    name = f"{advertisement.id}.{assignment.number}"
-    is_one_of_several = count > 1 and assignment.kind is AssignmentKind.TIME
-    return Occurrence(
-        due_at=max(instant, available),
-        identity=f"{name}@{nominal}#{version}" if version else f"{name}@{nominal}",
-        advertisement=advertisement.id,
-        assignment=name,
-        started=Started(nominal, version),
-        expires_at=advertisement.expires_at,
-        success_since=instant if is_one_of_several else None,
-        success_version=version,
-        is_free=advertisement.ignores_windows,
-        priority=advertisement.priority,
-        rerun=advertisement.rerun,
-    )
-
-
-def _utc_text(instant: datetime) -> str:
+def utc_text(instant: datetime) -> str:
+    """An instant as occurrences name it."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """One advertisement, and for whom and when its occurrences are looked for."""
+
+    advertisement: Advertisement
+    moment: Moment
+    version: int
+    user: str
+    is_per_user: bool
+    started: Mapping[str, Started]
+
+    @property
+    def available(self) -> datetime:
+        return self.advertisement.available_from.astimezone(UTC)
+
+    def name(self, assignment: Assignment) -> str:
+        of_user = f"!{user_name(self.user)}" if self.is_per_user else ""
+        return f"{self.advertisement.id}.{assignment.number}{of_user}"
+
+    def of_time(self, assignment: Assignment) -> list[Occurrence]:
+        if assignment.kind is AssignmentKind.ASAP:
+            return [self.made(assignment, utc_text(self.available), self.available, since=None)]
+        if assignment.at is None:
+            return []
+        wall = assignment.at.replace(tzinfo=None)
+        try:
+            instant = instant_of(wall, assignment.zone, self.moment.zone)
+        except OverflowError:
+            return []
+        is_one_of_several = len(self.advertisement.assignments) > 1
+        nominal = _wall_text(wall, assignment.zone)
+        return [self.made(assignment, nominal, instant, since=instant if is_one_of_several else None)]
+
+    def of_recurrence(self, assignment: Assignment) -> list[Occurrence]:
+        if assignment.at is None:
+            return []
+        try:
+            moments = moments_of(assignment.at.replace(tzinfo=None), assignment.rule, assignment.zone, self.moment.zone)
+            firings = self._firings(assignment, moments)
+        except (RejectedError, OverflowError):
+            return []
+        return [
+            self.made(assignment, _wall_text(one.nominal, assignment.zone), one.at, since=one.at)
+            for one in firings
+            if one is not None and one.at >= self.available
+        ]
+
+    def _firings(self, assignment: Assignment, moments: Moments) -> tuple[Firing | None, Firing | None]:
+        """The latest that is due with this client's share of the spread, and the next one that was not started."""
+        shifted = self.moment.now - self.shift(assignment)
+        latest = latest_firing(moments, shifted)
+        before = self.started.get(self.name(assignment), _NOT_STARTED)
+        ahead = max(shifted, self.available - _MOMENT)
+        if before.nominal:
+            wall = datetime.fromisoformat(before.nominal).replace(tzinfo=None)
+            ahead = max(ahead, instant_of(wall, assignment.zone, self.moment.zone))
+        following = next_firing(moments, ahead)
+        for _ in before.exact:
+            if following is None or _wall_text(following.nominal, assignment.zone) not in before.exact:
+                break
+            following = next_firing(moments, following.at)
+        return latest, following
+
+    def of_events(self, assignment: Assignment) -> list[Occurrence]:
+        """Those that came while it was available. By a clock that was set back they lie ahead: then they are due at once."""
+        return [
+            self.made(
+                assignment,
+                one.nominal,
+                min(one.at, self.moment.now),
+                since=min(one.at, self.moment.now),
+                started=Started(f"{one.number:012d}", self.version),
+            )
+            for one in self.moment.happenings
+            if one.kind is assignment.kind and one.at >= self.available
+        ]
+
+    def made(
+        self, assignment: Assignment, nominal: str, instant: datetime, *, since: datetime | None, started: Started | None = None
+    ) -> Occurrence:
+        advertisement, name = self.advertisement, self.name(assignment)
+        due_at = max(instant, self.available)
+        if assignment.kind not in EVENTS:
+            due_at = self._spread(assignment, due_at)
+        return Occurrence(
+            due_at=due_at,
+            identity=f"{name}@{nominal}#{self.version}" if self.version else f"{name}@{nominal}",
+            advertisement=advertisement.id,
+            assignment=name,
+            started=started or self._started(nominal, instant),
+            expires_at=advertisement.expires_at,
+            success_since=since,
+            success_version=self.version,
+            user=self.user,
+            is_free=advertisement.ignores_windows,
+            priority=advertisement.priority,
+            rerun=advertisement.rerun,
+            is_per_user=self.is_per_user,
+        )
+
+    def _started(self, nominal: str, instant: datetime) -> Started:
+        if instant <= self.moment.trusted_until:
+            return Started(nominal, self.version)
+        return Started("", self.version, (nominal,))
+
+    def shift(self, assignment: Assignment) -> timedelta:
+        """This client's share of the spread."""
+        seconds = max(0, self.advertisement.spread_seconds)
+        if not seconds:
+            return timedelta(0)
+        return timedelta(seconds=int(seconds * share_of(self.moment.client, f"{self.advertisement.id}.{assignment.number}")))
+
+    def _spread(self, assignment: Assignment, due_at: datetime) -> datetime:
+        """A time moved by this client's share; never so far that the advertisement has expired."""
+        shift, expires_at = self.shift(assignment), self.advertisement.expires_at
+        if not shift:
+            return due_at
+        if expires_at is not None and due_at < expires_at <= due_at + shift:
+            shift *= (expires_at - due_at) / timedelta(seconds=max(1, self.advertisement.spread_seconds))
+        try:
+            return due_at + shift
+        except OverflowError:
+            return due_at
+
+
+def _wall_text(wall: datetime, zone: Zone) -> str:
+    return wall.isoformat(timespec="seconds") + ("Z" if zone is Zone.UTC else "")

@@ -1,25 +1,37 @@
-"""What is remembered of one program on this machine: whether it ever succeeded, what was started, its last runs.
+"""What is remembered of one program on this machine: whether it ever succeeded, for whom, what was started, its last runs.
 
 Pure. Keyed by package and program (Q229018), bounded, and it outlives everything but the deletion of its package (Q318779):
-not being offered, being disabled or changing never shortens it. At most one entry an advertisement (Q271696).
+not being offered, being disabled or changing never shortens it, nor does a user's absence (Q321168). At most one entry an
+advertisement (Q271696).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from purveyor.client.programs.job import user_name
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
 
+T = TypeVar("T")
+
 ADVERTISEMENT_LIMIT = 1000
 """Advertisements of one program that are remembered; far more than a program ever has."""
+ASSIGNMENT_LIMIT = 10_000
+"""Assignments of one program of which it is remembered what was started; those not started for the longest time go first."""
+EXACT_LIMIT = 128
+"""Occurrences of one assignment that are remembered one by one, beside all those up to the newest."""
+USER_LIMIT = 1000
+"""Users of one program whose runs are remembered."""
+SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One run that ended."""
+    """One run that ended. `user`: in whose session it ran, or for whom; empty: for the machine."""
 
     run: str
     occurrence: str
@@ -29,17 +41,41 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_at: Instant
     advertisement: AdvertisementId | None = None
     exit_code: int | None = None
+    user: str = ""
 
 
 class Started(NamedTuple):
-    """The newest occurrence of one assignment that was ever started: nothing up to it is started again."""
+    """Which occurrences of one assignment were started: none of them is started again.
+
+    Shape: all up to `nominal`, and those in `exact`, which are named one by one: their time lies further ahead than the site's
+    own clock can be, or they have no order. Nominal times of one assignment are compared as texts.
+    """
 
     nominal: str
     version: int
+    exact: tuple[str, ...] = ()
+
+    def has(self, other: "Started") -> bool:
+        """Whether all that another one names was started, in this source version or a newer one."""
+        is_below = other.nominal <= self.nominal
+        return is_below and other.version <= self.version and all(one <= self.nominal or one in self.exact for one in other.exact)
+
+
+class UserRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is remembered of one program and one user."""
+
+    ran_at: Instant
+    success_started_at: Instant | None = None
+    """When the newest successful run was started."""
+    succeeded_version: int = 0
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is remembered of one program. Shape: `runs` oldest first; `started` by `ADVERTISEMENT.ASSIGNMENT`."""
+    """What is remembered of one program.
+
+    Shape: `runs` oldest first; `started` by `ADVERTISEMENT.ASSIGNMENT`, with `!USER` where each user has runs of their own, the
+    newest last; `by_user` by `job.user_name`.
+    """
 
     key: ProgramKey
     received: tuple[AdvertisementId, ...] = ()
@@ -52,12 +88,37 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     succeeded_version: int = 0
     """The newest source version that ever succeeded."""
     succeeded_advertisement: AdvertisementId | None = None
+    by_user: dict[str, UserRecord] = {}
     runs: tuple[Run, ...] = ()
 
     @property
     def has_succeeded(self) -> bool:
         """Whether the program ever succeeded here."""
         return self.first_succeeded_at is not None
+
+    def has_run(self, user: str = "") -> bool:
+        """Whether the program was ever run here, or for this user (`job.user_name`), however it ended."""
+        return user in self.by_user if user else bool(self.runs) or self.has_succeeded
+
+    def success_of(self, user: str = "") -> "Success | None":
+        """The newest success here, or for this user; None: there is none."""
+        if not user:
+            return Success(self.last_success_started_at, self.succeeded_version) if self.has_succeeded else None
+        record = self.by_user.get(user)
+        has_succeeded = record is not None and record.success_started_at is not None
+        return Success(record.success_started_at, record.succeeded_version) if record is not None and has_succeeded else None
+
+    @property
+    def last_run(self) -> Run | None:
+        """The run that ended last."""
+        return self.runs[-1] if self.runs else None
+
+
+class Success(NamedTuple):
+    """When the newest successful run was started, and the newest source version that ever succeeded."""
+
+    started_at: datetime | None
+    version: int
 
 
 def with_received(history: History, advertisement: AdvertisementId) -> History:
@@ -69,28 +130,47 @@ def with_received(history: History, advertisement: AdvertisementId) -> History:
 
 def with_started(history: History, assignment: str, started: Started) -> History:
     """The history once an occurrence of an assignment was started; what was started stays started."""
-    before = history.started.get(assignment)
-    if before is not None:
-        started = Started(max(before.nominal, started.nominal), max(before.version, started.version))
-    return msgspec.structs.replace(history, started={**history.started, assignment: started})
+    before = history.started.get(assignment, Started("", 0))
+    nominal = max(before.nominal, started.nominal)
+    exact = tuple(dict.fromkeys(one for one in (*before.exact, *started.exact) if one > nominal))[-EXACT_LIMIT:]
+    others = {name: one for name, one in history.started.items() if name != assignment}
+    after = {**others, assignment: Started(nominal, max(before.version, started.version), exact)}
+    return msgspec.structs.replace(history, started=_newest(after, ASSIGNMENT_LIMIT))
 
 
 def with_run(history: History, run: Run, *, limit: int) -> History:
     """The history once a run ended: the newest `limit` runs are kept in detail, a success is kept for good."""
     runs = (*history.runs, run)[-max(1, limit) :]
-    if run.state not in (JobState.SUCCEEDED, JobState.RESTART_PENDING):
-        return msgspec.structs.replace(history, runs=runs)
-    started_at = run.started_at or run.ended_at
+    by_user = _with_user_run(history.by_user, run) if run.user else history.by_user
+    if run.state not in SUCCESSES:
+        return msgspec.structs.replace(history, runs=runs, by_user=by_user)
     return msgspec.structs.replace(
         history,
         runs=runs,
+        by_user=by_user,
         first_succeeded_at=history.first_succeeded_at or run.ended_at,
-        last_succeeded_at=_later(history.last_succeeded_at, run.ended_at),
-        last_success_started_at=_later(history.last_success_started_at, started_at),
+        last_succeeded_at=run.ended_at,
+        last_success_started_at=run.started_at or run.ended_at,
         succeeded_version=max(history.succeeded_version, run.source_version),
         succeeded_advertisement=run.advertisement,
     )
 
 
-def _later(one: datetime | None, other: datetime) -> datetime:
-    return other if one is None else max(one, other)
+def _with_user_run(by_user: Mapping[str, UserRecord], run: Run) -> dict[str, UserRecord]:
+    user = user_name(run.user)
+    before = by_user.get(user)
+    record = UserRecord(
+        ran_at=run.ended_at,
+        success_started_at=None if before is None else before.success_started_at,
+        succeeded_version=0 if before is None else before.succeeded_version,
+    )
+    if run.state in SUCCESSES:
+        version = max(record.succeeded_version, run.source_version)
+        record = UserRecord(ran_at=run.ended_at, success_started_at=run.started_at or run.ended_at, succeeded_version=version)
+    others = {name: one for name, one in by_user.items() if name != user}
+    return _newest({**others, user: record}, USER_LIMIT)
+
+
+def _newest(entries: dict[str, T], limit: int) -> dict[str, T]:
+    """The entries that were put in last."""
+    return entries if len(entries) <= limit else dict(list(entries.items())[-limit:])

@@ -4,8 +4,10 @@ Pure. The table is the whole truth about states: whoever changes a state names a
 allow there is a bug. Read and written by the Advertised Programs Manager alone.
 """
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +19,8 @@ from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Priority
 from purveyor.wire.package_info import Program, ProgramKey
+
+_NAME_LIMIT = 80
 
 
 class Kind(StrEnum):
@@ -194,12 +198,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The user for whom it runs, as the machine names them; empty: for the machine."""
     is_per_user: bool = False
     """Each user has a run of their own; else `user` is only who happened to be there."""
+    session_of: str = ""
+    """The user in whose session alone it may run; empty: in anybody's, or in none, as the program says."""
     is_free: bool = False
     """It may run outside maintenance windows: an emergency, or a user asked for it."""
     priority: Priority = Priority.NORMAL
     postponed_until: Instant | None = None
     stop_request: int = 0
     """The number of the administrator's request that stops it."""
+    stop_at: Instant | None = None
+    """When it is ended by force, having been asked to end; None once that was done."""
     was_there: bool | None = None
     """What detection found right before its launch; None: there is no rule, or it could not tell."""
     asked_by: str = ""
@@ -221,13 +229,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.parent is None
 
 
+@lru_cache(maxsize=4096)
 def user_name(user: str) -> str:
-    """A user as occurrences and errands name them: one account always the same, without an `@`."""
+    """A user as occurrences and errands name them: one account always the same, without an `@`, a long one by its hash."""
     try:
-        name = account_name(user)
+        account = account_name(user)
+        name = f"{account.domain}\\{account.name}" if account.domain else account.name
     except RejectedError:
-        return user.replace("@", "\\")
-    return f"{name.domain}\\{name.name}" if name.domain else name.name
+        name = user
+    plain = name.replace("@", "\\").replace("#", "\\")
+    return plain if len(plain) <= _NAME_LIMIT else f"{plain[:40]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def is_allowed(state: JobState, event: Event) -> bool:

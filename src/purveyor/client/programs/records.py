@@ -3,6 +3,9 @@
 Whatever changes something joins the open transaction of its caller, or opens one.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
+
 from purveyor.client.programs.history import History
 from purveyor.client.programs.job import Job
 from purveyor.client.programs.receipt import Receipt
@@ -59,11 +62,15 @@ def prune_jobs(state: State, key: ProgramKey, *, limit: int) -> None:
         )
 
 
-def histories(state: State) -> dict[ProgramKey, History]:
-    """All that is remembered, by program."""
-    rows = state.connection.execute("select content from history").fetchall()
-    found = (from_bytes(row[0], History) for row in rows)
-    return {history.key: history for history in found}
+def histories(state: State, keys: Iterable[ProgramKey] | None = None) -> dict[ProgramKey, History]:
+    """All that is remembered, by program; or only of certain programs, where a machine remembers far more."""
+    if keys is None:
+        rows = state.connection.execute("select content from history").fetchall()
+        found = (from_bytes(row[0], History) for row in rows)
+        return {history.key: history for history in found}
+    read = state.connection.execute
+    wanted = (read("select content from history where package = ? and program = ?", key).fetchone() for key in keys)
+    return {history.key: history for history in (from_bytes(row[0], History) for row in wanted if row)}
 
 
 def history_of(state: State, key: ProgramKey) -> History:
@@ -84,8 +91,17 @@ def save_history(state: State, history: History) -> None:
 
 def receipts(state: State, package: PackageId | None = None) -> list[Receipt]:
     """The receipts of a package, or all of them; the newest first, as programs are best removed."""
-    found = [from_bytes(row[0], Receipt) for row in state.connection.execute("select content from receipt")]
-    wanted = (receipt for receipt in found if package is None or receipt.key.package == package)
+    where, values = ("", ()) if package is None else (" where package = ?", (package,))
+    rows = state.connection.execute(f"select content from receipt{where}", values)  # noqa: S608 - a condition of this function
+    found = [from_bytes(row[0], Receipt) for row in rows]
+    return sorted(found, key=lambda receipt: (receipt.written_at, receipt.key), reverse=True)
+
+
+def receipts_to_leave(state: State) -> list[Receipt]:
+    """The receipts of programs that are uninstalled once they are not offered any more, the newest first."""
+    rows = state.connection.execute("select content from receipt where instr(content, '\"when_not_offered\":true')")
+    found = [from_bytes(row[0], Receipt) for row in rows]
+    wanted = [receipt for receipt in found if receipt.uninstall is not None and receipt.uninstall.when_not_offered]
     return sorted(wanted, key=lambda receipt: (receipt.written_at, receipt.key), reverse=True)
 
 
@@ -158,4 +174,10 @@ def forget_program(state: State, key: ProgramKey) -> None:
 
 def _jobs(state: State, where: str, *values: object) -> list[Job]:
     rows = state.connection.execute(f"select content from job {where} order by id", values)  # noqa: S608 - conditions of this file
-    return [from_bytes(row[0], Job) for row in rows]
+    return [_job(bytes(row[0])) for row in rows]
+
+
+@lru_cache(maxsize=4096)
+def _job(content: bytes) -> Job:
+    """The job in these bytes; a pass reads the open ones many times."""
+    return from_bytes(content, Job)

@@ -1,4 +1,5 @@
-"""Uninstalls, from the receipts: because the site removes a package, or because a person at the machine asks for it.
+"""Uninstalls, from the receipts: because the site removes a package, a person at the machine asks for it, or a program that replaces
+it comes. Those that follow from a program not being offered any more are concluded in `leaving`.
 
 Needs neither the site nor the package: the receipt has the command and the files that it needs. Never removes a receipt itself:
 that follows a successful uninstall.
@@ -6,6 +7,7 @@ that follows a successful uninstall.
 
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from purveyor.client.machine.interface import Disk
 from purveyor.client.policy_view import Policy
@@ -16,6 +18,7 @@ from purveyor.client.programs.launching import launch
 from purveyor.client.programs.preparing import files_below
 from purveyor.client.programs.receipt import Receipt, folder_of, uninstall_program
 from purveyor.wire.jobs import JobState
+from purveyor.wire.package_info import Program, ProgramKey
 
 ATTEMPT_LIMIT = 3
 """How many times the site's wish to uninstall is tried on one receipt."""
@@ -28,12 +31,40 @@ def plan_removals(bench: Bench, policy: Policy) -> None:
     for package in sorted(policy.removals):
         for receipt in records.receipts(bench.state, package):
             if receipt.uninstall is not None:
-                _plan(bench, receipt, is_asked_for=False)
+                plan_of(bench, receipt, is_asked_for=False)
 
 
 def plan_uninstall(bench: Bench, receipt: Receipt) -> Job:
     """The uninstall job for a receipt, because a person asks for it now; one that failed before is taken up again."""
-    return _plan(bench, receipt, is_asked_for=True)
+    return plan_of(bench, receipt, is_asked_for=True)
+
+
+class Clearing(NamedTuple):
+    """What has to be uninstalled before a program runs that replaces it. Both empty: nothing stands in the way.
+
+    Shape: `waiting` are the uninstalls that are still to come, or to be tried again; `failed` those that are given up.
+    """
+
+    waiting: tuple[Job, ...]
+    failed: tuple[Job, ...]
+
+
+def plan_superseded(bench: Bench, program: Program) -> Clearing:
+    """Makes the uninstalls of what a program replaces and is to be uninstalled first; called right before the program would start.
+
+    The uninstalls run like all others, from their receipts, before anything else does. When one has failed for good, the program
+    that replaces it fails too.
+    """
+    waiting: list[Job] = []
+    failed: list[Job] = []
+    for superseded in program.supersedes:
+        receipt = records.receipt_of(bench.state, ProgramKey(*superseded.key)) if superseded.is_uninstalled else None
+        if receipt is None or receipt.uninstall is None:
+            continue
+        job = plan_of(bench, receipt, is_asked_for=False)
+        may_be_tried = is_allowed(job.state, Event.RUN_AGAIN) and job.attempts < ATTEMPT_LIMIT
+        (waiting if job.is_open or may_be_tried else failed).append(job)
+    return Clearing(tuple(waiting), tuple(failed))
 
 
 def launch_next_uninstall(bench: Bench) -> bool:
@@ -72,7 +103,8 @@ def occurrence_of(receipt: Receipt) -> str:
     return f"uninstall@{receipt.written_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _plan(bench: Bench, receipt: Receipt, *, is_asked_for: bool) -> Job:
+def plan_of(bench: Bench, receipt: Receipt, *, is_asked_for: bool) -> Job:
+    """The uninstall job for a receipt, made where there is none; one that failed is taken up again as far as its tries go."""
     occurrence = occurrence_of(receipt)
     job = records.job_of(bench.state, receipt.key, occurrence)
     if job is None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apm_world import ASAP, advertisement_id, at, key
-from purveyor.client.programs.due import Occurrence, due, is_live, is_satisfied, occurrences, outstanding, was_started
+from purveyor.client.programs.due import Moment, Occurrence, due, is_live, is_satisfied, occurrences, outstanding, was_started
 from purveyor.client.programs.history import History, Run, with_run, with_started
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Assignment
@@ -25,7 +25,8 @@ def advertised(*assignments: Assignment, number: int = 1, **changes: object) -> 
 
 
 def found(*advertisements: Advertisement, version: int = 1, zone: ZoneInfo | None = None) -> list[Occurrence]:
-    return [one for each in advertisements for one in occurrences(each, source_version=version, zone=zone or ZoneInfo("UTC"))]
+    moment = Moment(now=NOON, zone=zone or ZoneInfo("UTC"))
+    return [one for each in advertisements for one in occurrences(each, moment, source_version=version)]
 
 
 def succeeded(at_time: datetime, version: int = 1) -> History:
