@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from purveyor.client.content import ContentCache
 from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import opening, records, removal, restart
+from purveyor.client.programs import leaving, opening, records, removal, restart
 from purveyor.client.programs.bench import Bench, Limits, silent
 from purveyor.client.programs.deletion import forget_deleted
 from purveyor.client.programs.families import Runs
 from purveyor.client.programs.intake import take_in
 from purveyor.client.programs.job import RUNNABLE, Job, Kind
-from purveyor.client.programs.settling import settle, sweep
+from purveyor.client.programs.settling import goes_on, settle, sweep
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import RefusedError, UnavailableError
@@ -55,6 +55,7 @@ def turn(
     sweep(bench)
     forget_deleted(bench, policy, content)
     removal.plan_removals(bench, policy)
+    leaving.plan_leaving(bench, policy)
     standings = take_in(bench, policy)
     runs = Runs(bench=bench, policy=policy, content=content, point_for=point_for, standings=standings)
     runs.drop_orphans()
@@ -93,7 +94,7 @@ def _is_within(job: Job, since: datetime, now: datetime) -> bool:
 def has_ended_run(state: State, machine: Machine) -> bool:
     """Whether a run is over that is not yet settled: a turn would settle it."""
     running = [job for job in records.open_jobs(state) if job.state is JobState.RUNNING]
-    return any(machine.programs.look(job.run).state is not RunState.RUNNING for job in running)
+    return any(machine.programs.look(job.run).state is not RunState.RUNNING and not goes_on(machine, job) for job in running)
 
 
 def holding(state: State, policy: Policy) -> tuple[PackageId, ...]:
@@ -182,8 +183,9 @@ def _start_one(runs: Runs) -> bool:
         return False
     was_launched = False
     for is_fetching in (False, True):
-        for root in runs.roots_due():
-            if runs.is_there_already(root):
+        for found in runs.roots_due():
+            root = runs.looked_for(found)
+            if root is None:
                 continue
             members = runs.family(root)
             if members and (is_fetching or all(runs.fetching.is_here(member) for member in members)):
@@ -201,7 +203,7 @@ def _next_due(runs: Runs, restart_at: datetime | None) -> datetime | None:
     bench, policy = runs.bench, runs.policy
     open_jobs = records.open_jobs(bench.state)
     running = [job for job in open_jobs if job.state is JobState.RUNNING]
-    times: list[datetime] = [_next_look(job, bench.now) for job in running]
+    times: list[datetime] = [_next_look(job, bench) for job in running]
     if runs.is_late:
         bench.state.remember(LOOK_AGAIN, "yes")
         times.append(bench.now)
@@ -244,6 +246,8 @@ def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
     return times
 
 
-def _next_look(job: Job, now: datetime) -> datetime:
-    elapsed = now - (job.started_at or now)
-    return now + max(timedelta(seconds=LOOK_SECONDS), elapsed)
+def _next_look(job: Job, bench: Bench) -> datetime:
+    now = bench.now
+    elapsed = timedelta(0) if goes_on(bench.machine, job) else now - (job.started_at or now)
+    look_at = now + max(timedelta(seconds=LOOK_SECONDS), elapsed)
+    return look_at if job.stop_at is None else min(look_at, job.stop_at)

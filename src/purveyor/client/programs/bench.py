@@ -67,6 +67,7 @@ class Bench:
                 state=job.state if job.kind is Kind.RUN else None,
                 exit_code=exit_code,
                 text=text[:TEXT_LIMIT],
+                user=job.user,
                 request=request,
             ),
         )

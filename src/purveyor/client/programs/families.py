@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from purveyor.client.content import ContentCache
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs import opening, records
+from purveyor.client.programs.audience import is_per_user
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.chain import Broken, chain_of, is_supported, program_of
 from purveyor.client.programs.conditions import Unmet, needs_user
@@ -21,6 +22,7 @@ from purveyor.client.programs.intake import Standing
 from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import already_there, drifted, launch, looked_for, remember_answered
 from purveyor.client.programs.links import Links
+from purveyor.client.programs.removal import launch_next_uninstall, plan_superseded
 from purveyor.transport.interface import Point
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
@@ -114,16 +116,22 @@ class Runs:
             return []
         members: list[Job] = []
         for place, key in enumerate(chain.keys[:-1]):
-            if records.history_of(self.bench.state, key).has_succeeded:
+            if self._has_succeeded(root, key):
                 continue
             member = self._dependency(root, key, chain.keys[place + 1])
             if member is None:
                 return []
             if not member.is_open and member.state is not JobState.SUCCEEDED:
-                self._fail_family(root, [*members, root], member)
+                reason = f"the program {member.key}, on which it depends, ended as {member.state.value}"
+                self._fail_family(root, [*members, root], reason)
                 return []
             members.append(member)
         return [*members, root]
+
+    def _has_succeeded(self, root: Job, key: ProgramKey) -> bool:
+        """Whether a program on which others depend has succeeded: for the same user, where each has a run of it."""
+        owner = root.errand.user if is_per_user(program_of(key, self._packages)) else ""
+        return records.history_of(self.bench.state, key).success_of(owner) is not None
 
     def _dependency(self, root: Job, key: ProgramKey, parent: ProgramKey) -> Job | None:
         """The job of a program that another depends on, made where it is missing; None when it cannot run on this machine."""
@@ -146,9 +154,8 @@ class Runs:
                 self.bench.save(job)
         return job
 
-    def _fail_family(self, root: Job, members: list[Job], failed: Job) -> None:
-        """Nothing that depends on a program that failed is run; the occurrence is used up (Q263700)."""
-        reason = f"the program {failed.key}, on which it depends, ended as {failed.state.value}"
+    def _fail_family(self, root: Job, members: Sequence[Job], reason: str) -> None:
+        """Nothing that depends on what failed is run; the occurrence is used up (Q263700)."""
         answered = self.answers(root)
         with self.bench.state.transaction():
             for job in members:
@@ -167,7 +174,8 @@ class Runs:
             advertisement=root.advertisement,
             due_at=root.due_at,
             user=root.user if root.is_per_user else "",
-            is_per_user=root.is_per_user and needs_user(program),
+            is_per_user=root.is_per_user and is_per_user(program),
+            session_of=root.session_of,
             is_free=root.is_free,
             priority=root.priority,
             asked_by=root.asked_by,
@@ -255,18 +263,17 @@ class Runs:
 
     # --- launching ---
 
-    def is_there_already(self, root: Job) -> bool:
-        """Whether nothing is to be run, since what the program installs is there; looked at when it comes due, and told."""
+    def looked_for(self, root: Job) -> Job | None:
+        """The job once it was looked, as it came due, whether what it installs is there; None: it is, so nothing is run."""
         answers = self.answers(root)
         program = program_of(root.key, self._packages)
         if program is None or root.was_there is not None or not _is_on_drift(answers):
-            return False
+            return root
         was_there = looked_for(self.bench, program)
         if was_there:
             self._answer_without_run(root, answers)
-        elif was_there is False:
-            drifted(self.bench, root)
-        return bool(was_there)
+            return None
+        return root if was_there is None else drifted(self.bench, root)
 
     def launch(self, root: Job, members: Sequence[Job]) -> bool:
         """Launches the first of a family that has not run, where all are ready. True when a launch was tried."""
@@ -284,6 +291,9 @@ class Runs:
         if unmet is not None:
             self._wait(root, job, unmet)
             return False
+        was_uninstalling = self._clear(root, members, program)
+        if was_uninstalling is not None:
+            return was_uninstalling
         was_there = looked_for(self.bench, program)
         if job is root and was_there and _is_on_drift(answers):
             self._answer_without_run(root, answers)
@@ -298,13 +308,30 @@ class Runs:
         manifest = job.manifest
         return launch(
             self.bench,
-            changed(job, was_there=was_there),
+            changed(job, was_there=was_there, is_free=job.is_free or any(answer.is_free for answer in answers)),
             program,
             site=self.policy.settings.site,
             lay_out=lambda folder: self._lay_out(manifest, folder),
             answers=answers,
-            session=self.gate.session(job.user if job.is_per_user else "") if needs_user(program) or job.is_per_user else None,
+            session=self.gate.session(job.session_of) if needs_user(program) or job.session_of else None,
         )
+
+    def _clear(self, root: Job, members: Sequence[Job], program: Program) -> bool | None:
+        """Uninstalls what the program replaces, where it is to be. None: nothing stands in its way; else if one was launched.
+
+        Where that has failed for good, so has the family.
+        """
+        clearing = plan_superseded(self.bench, program)
+        if clearing.failed:
+            failed = clearing.failed[0]
+            reason = f"{failed.key}, which it replaces, could not be uninstalled ({failed.text})"
+            self._fail_family(root, [member for member in members if member.is_open], reason)
+            return False
+        if not clearing.waiting:
+            return None
+        was_launched = launch_next_uninstall(self.bench)
+        self.look_again()
+        return was_launched
 
     def _answer_without_run(self, root: Job, answers: Sequence[Occurrence]) -> None:
         already_there(self.bench, root, answers)

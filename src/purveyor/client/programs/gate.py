@@ -84,7 +84,7 @@ class Gate:
 
     def _unmet(self, job: Job, program: Program, answers: Sequence[Occurrence]) -> Unmet | None:
         surroundings = self.surroundings()
-        user = job.user if job.is_per_user else ""
+        user = job.session_of
         if surroundings is not None and surroundings.is_going_down:
             return unmet(program, surroundings, user=user, free_bytes=None, interval=self.interval)
         is_free = job.is_free or any(answer.is_free for answer in answers)
