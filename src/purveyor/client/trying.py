@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from purveyor.client.content import Content
-from purveyor.client.machine.interface import RUNS
+from purveyor.client.machine.interface import RUNS, Session
+from purveyor.client.machine.notices import RealNotices
 from purveyor.client.machine.programs import RealPrograms
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Offer, Policy
@@ -147,6 +148,16 @@ class WitnessedPrograms(RealPrograms):
         super().forget(run)
 
 
+class SilentNotices(RealNotices):
+    """Says nothing to anybody: a trial is the business of whoever makes it."""
+
+    def show(self, session: Session, name: str, title: str, text: str) -> None:
+        """Shows nothing."""
+
+    def close(self, session: Session, name: str) -> None:
+        """Takes nothing back."""
+
+
 def tried(
     trial: Trial,
     folder: Path,
@@ -164,6 +175,7 @@ def tried(
     machine.programs = programs = WitnessedPrograms(
         Path(machine.disk.absolute(RUNS)), kept=Path(machine.disk.absolute(KEPT)) if keeps else None
     )
+    machine.notices = SilentNotices(machine.disk, machine.account)
     state = open_state(machine.disk.absolute(STATE_FILE))
     try:
         return _Trying(trial, machine, programs, state, tell, pause).verdict()

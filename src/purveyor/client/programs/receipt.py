@@ -6,7 +6,7 @@ Pure. Written when a program succeeds that can be uninstalled or detected; remov
 import msgspec
 
 from purveyor.wire.form import Instant
-from purveyor.wire.package_info import DetectionRule, Program, ProgramKey, Uninstall
+from purveyor.wire.package_info import DetectionRule, Program, ProgramKey, Reporting, Uninstall
 
 FOLDER = "receipts"
 
@@ -23,6 +23,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detection: DetectionRule | None = None
     success_codes: tuple[int, ...] = (0,)
     restart_codes: tuple[int, ...] = ()
+    retry_codes: tuple[int, ...] = ()
+    reporting: Reporting | None = None
 
 
 def folder_of(key: ProgramKey) -> str:
@@ -49,4 +51,6 @@ def uninstall_program(receipt: Receipt) -> Program:
         max_run_seconds=receipt.uninstall.max_run_seconds,
         success_codes=receipt.success_codes,
         restart_codes=receipt.restart_codes,
+        retry_codes=receipt.retry_codes,
+        reporting=receipt.reporting,
     )

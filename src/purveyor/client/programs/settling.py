@@ -113,7 +113,7 @@ def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome:
         if job.stop_request and not report.is_stopped:
             text = f"it had ended before it could be stopped: {ended.text}"
             bench.tell(ended, StatusId.REQUEST_TOO_LATE, text, request=job.stop_request)
-        if job.kind is Kind.RUN:
+        if job.kind is Kind.RUN and last.event is not Event.TRY_LATER:
             _remember(bench, ended)
         if is_installed and is_wanted(program):
             records.save_receipt(bench.state, _receipt(bench, job, program, site))
@@ -136,7 +136,7 @@ def _step(bench: Bench, job: Job, outcome: Outcome) -> Job:
 
 
 def _remember(bench: Bench, job: Job) -> None:
-    state = job.state if job.state is not JobState.WAITING else JobState.INTERRUPTED if job.exit_code is None else JobState.FAILED
+    state = JobState.INTERRUPTED if job.state is JobState.WAITING else job.state
     run = Run(
         run=job.run,
         occurrence=job.occurrence,
@@ -146,6 +146,7 @@ def _remember(bench: Bench, job: Job) -> None:
         ended_at=job.ended_at or bench.now,
         advertisement=job.advertisement,
         exit_code=job.exit_code,
+        user=job.user,
     )
     history = records.history_of(bench.state, job.key)
     records.save_history(bench.state, with_run(history, run, limit=bench.limits.history_limit))
@@ -208,6 +209,8 @@ def _receipt(bench: Bench, job: Job, program: Program, site: str) -> Receipt:
         detection=program.detection,
         success_codes=program.success_codes,
         restart_codes=program.restart_codes,
+        retry_codes=program.retry_codes,
+        reporting=program.reporting,
     )
 
 

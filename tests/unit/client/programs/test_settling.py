@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from apm_world import ASAP, HOUR, MINUTE, World
+from apm_world import ASAP, HOUR, MINUTE, PACKAGE, World
 from purveyor.client.programs import records
 from purveyor.client.programs.job import Job, changed
 from purveyor.client.programs.settling import RESUME_SECONDS
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState
-from purveyor.wire.package_info import AfterRun, IfInterrupted, OsPackageRule, Reporting
+from purveyor.wire.package_info import AfterRun, Command, IfInterrupted, OsPackageRule, Reporting, Uninstall
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.status_messages import StatusId
 
@@ -261,3 +261,28 @@ def test_what_is_detected_afterwards_is_a_fact_of_its_own(
     told = [message for message in world.messages if message.id in (StatusId.DETECTED, StatusId.NOT_DETECTED)]
     assert [message.id for message in told] == ([] if status is None else [status])
     assert all(words in message.text for message in told)
+
+
+def test_q316021_an_uninstall_is_judged_by_its_mif_too(world: World) -> None:
+    world.script("remove", Script(exit_code=9, mif=mif("Success"), removes=("editor",)))
+    uninstall = Uninstall(command=Command(argv=("remove",)))
+    run(world, Script(installs=("editor=2",)), detection=RULE, uninstall=uninstall, reporting=REPORTING)
+    world.removals.add(PACKAGE)
+    world.settle()
+    assert [message.exit_code for message in world.told(StatusId.UNINSTALL_SUCCEEDED_BY_RESULT_FILE)] == [9]
+    assert records.receipts(world.machine.state) == []
+
+
+def test_what_is_still_there_after_its_uninstall_is_told(world: World) -> None:
+    world.script("remove", Script())
+    run(world, Script(installs=("editor=2",)), detection=RULE, uninstall=Uninstall(command=Command(argv=("remove",))))
+    world.removals.add(PACKAGE)
+    world.settle()
+    assert [message.text for message in world.told(StatusId.DETECTED)][1:] == [
+        "it was uninstalled, but what it installs is still there"
+    ]
+
+
+def test_a_start_that_meant_not_now_is_no_run_of_the_history(world: World) -> None:
+    run(world, Script(exit_code=1618))
+    assert world.history().runs == ()
