@@ -9,6 +9,8 @@ import msgspec
 
 from purveyor.wire.ids import PackageId
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
+from purveyor.wire.platforms import is_of_platforms
+from purveyor.wire.reports import Facts
 
 DEPTH_LIMIT = 32
 """Programs in one chain; a longer one is taken for a mistake."""
@@ -63,12 +65,6 @@ def program_of(key: ProgramKey, packages: Mapping[PackageId, PackageInfo]) -> Pr
     return None if info is None else info.program(key.program)
 
 
-def is_supported(program: Program, platform: str) -> bool:
-    """Whether a program may run on a platform such as `linux/debian/12`: one of its own names it, or leads to it.
-
-    Source: Q321580: the answer depends on the platform alone.
-    """
-    if not program.platforms:
-        return True
-    here = f"{platform.strip().casefold()}/"
-    return any(here.startswith(f"{one.strip().casefold().rstrip('/')}/") for one in program.platforms)
+def is_supported(program: Program, facts: Facts) -> bool:
+    """Whether a program may run on a machine: one of its platforms is the machine's, or leads to it."""
+    return is_of_platforms(program.platforms, facts.platform, facts.architecture)

@@ -139,7 +139,7 @@ class Runs:
         if program is None or info is None:
             return None
         job = records.job_of(self.bench.state, key, root.occurrence)
-        if job is None and not is_supported(program, self.bench.machine.facts().platform):
+        if job is None and not is_supported(program, self.bench.machine.facts()):
             reason = f"the program {key}, on which it depends, is not for this machine's platform"
             self._tell_once(root, StatusId.JOB_WAITING, reason)
             return None

@@ -24,6 +24,7 @@ from purveyor.client.programs.supersedence import superseded
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.offers import Advertisement, AssignmentKind, Rerun
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
+from purveyor.wire.reports import Facts
 
 SIGNED_AT = "newest_signed"
 """The fact of the newest time that the site has signed."""
@@ -69,17 +70,21 @@ class Platform:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._known: str | None = None
+        self._known: Facts | None = None
 
     def supports(self, program: Program) -> bool:
         """Whether the program may run here."""
-        return not program.platforms or is_supported(program, self.name)
+        return not program.platforms or is_supported(program, self._facts)
 
     @property
     def name(self) -> str:
         """Such as `linux/debian/12`."""
+        return self._facts.platform
+
+    @property
+    def _facts(self) -> Facts:
         if self._known is None:
-            self._known = self._bench.machine.facts().platform
+            self._known = self._bench.machine.facts()
         return self._known
 
 
