@@ -199,6 +199,8 @@ def _give_preview(output: Output, seen: dict[str, Any]) -> None:
             ("advertisements", _names(seen["advertisements"])),
             ("collections", _names(seen["collections"])),
             ("programs that depend on it", _names(seen["dependents"])),
+            ("programs that replace it", _names(seen["superseded_by"])),
+            ("programs that run again without it", _names(seen["supersedes"])),
             ("can be uninstalled", seen["can_uninstall"]),
         )
     )

@@ -118,7 +118,7 @@ def _show_client(output: Output, seen: Mapping[str, Any]) -> None:
 
 def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
     output.give_table(
-        ("when", "client", "message", "severity", "package", "program", "advertisement", "exit code", "text"),
+        ("when", "client", "message", "severity", "package", "program", "advertisement", "user", "exit code", "text"),
         (
             (
                 moment(row["at"]),
@@ -128,6 +128,7 @@ def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
                 row["package"],
                 row["program"],
                 row["advertisement"],
+                row["user"],
                 row["exit_code"],
                 row["text"],
             )
@@ -140,6 +141,8 @@ def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
 def _give_advertisement(output: Output, seen: Mapping[str, Any]) -> None:
     paused = " (paused)" if seen["is_paused"] else ""
     output.give(f"{seen['advertisement']} {seen['name']}{paused}: {counts_in_words(seen['counts'])}")
+    for warning in seen["warnings"]:
+        output.give(f"  {warning}")
 
 
 def _give_jobs(output: Output, jobs: list[Mapping[str, Any]]) -> None:
@@ -147,13 +150,14 @@ def _give_jobs(output: Output, jobs: list[Mapping[str, Any]]) -> None:
         return
     output.give("")
     output.give_table(
-        ("client", "program", "state", "source version", "exit code", "when", "text"),
+        ("client", "program", "state", "source version", "user", "exit code", "when", "text"),
         (
             (
                 job["client_name"],
                 f"{job['package']}/{job['program']} {job['program_name']}",
                 job["state"] or "no word yet",
                 job["source_version"] or None,
+                job["user"],
                 job["exit_code"],
                 moment(job["at"]),
                 job["text"],

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from purveyor.site_server.database import advertisements, packages, programs
 from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.model import supersedence
 from purveyor.site_server.model.dependencies import dependents_of
 from purveyor.wire.ids import CollectionId, PackageId, ProgramNumber
 from purveyor.wire.package_info import ProgramKey
@@ -21,12 +22,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewView:
-    """Whom a deletion concerns: what refers to the package, how many clients hold it, wait for it, or run it now."""
+    """Whom a deletion concerns: what refers to the package, how many clients hold it, wait for it, or run it now.
+
+    `superseded_by`: programs of other packages that replace one of this package; they go on without that.
+    `supersedes`: programs of other packages that one of this package replaces; they run again where they are offered.
+    """
 
     package: PackageId
     name: str
     advertisements: tuple[Reference, ...]
     dependents: tuple[Reference, ...]
+    superseded_by: tuple[Reference, ...]
+    supersedes: tuple[Reference, ...]
     collections: tuple[Reference, ...]
     holder_count: int
     pending_count: int
@@ -40,6 +47,10 @@ def preview(tx: Connection, row: AnyRow) -> PreviewView:
     offers = advertisements.standing(tx, package=package)
     targets = {one.collection: one.collection_name for one in offers}
     dependents = sorted(key for key in _dependents(tx, package) if key.package != package)
+    replacements = programs.replacements(tx)
+    own = frozenset(ProgramKey(package, ProgramNumber(row.number)) for row in programs.standing(tx, package))
+    replacing = sorted(key for key in supersedence.replacing(replacements, own) if key.package != package)
+    replaced = sorted({key for one in own for key in replacements.get(one, ()) if key.package != package})
     return PreviewView(
         package=package,
         name=row.name,
@@ -47,6 +58,8 @@ def preview(tx: Connection, row: AnyRow) -> PreviewView:
             Reference(id=one.id, name=f"{one.name}: {one.program_name} to {one.collection_name}") for one in offers
         ),
         dependents=tuple(Reference(id=str(key), name=_program_name(tx, key)) for key in dependents),
+        superseded_by=tuple(Reference(id=str(key), name=_program_name(tx, key)) for key in replacing),
+        supersedes=tuple(Reference(id=str(key), name=_program_name(tx, key)) for key in replaced),
         collections=tuple(Reference(id=one, name=targets[one]) for one in sorted(targets)),
         holder_count=packages.count_holders_to_be(tx, package, offering_collections(tx, package)),
         pending_count=packages.count_clients_with_jobs(tx, package, packages.PENDING),
@@ -63,6 +76,12 @@ def confirmation_text(preview: PreviewView, *, with_uninstall: bool) -> str:
     if preview.dependents:
         names = ", ".join(one.id for one in preview.dependents[:10])
         parts.append(f"{len(preview.dependents)} programs of other packages depend on it and will fail ({names})")
+    if preview.superseded_by:
+        names = ", ".join(one.id for one in preview.superseded_by[:10])
+        parts.append(f"{len(preview.superseded_by)} programs of other packages replace it and go on without that ({names})")
+    if preview.supersedes:
+        names = ", ".join(one.id for one in preview.supersedes[:10])
+        parts.append(f"{len(preview.supersedes)} programs that it replaces run again where they are offered ({names})")
     if preview.pending_count or preview.running_count:
         parts.append(f"{preview.pending_count} clients wait for it and {preview.running_count} run it now")
     if with_uninstall:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.admin import package_preview, standing
+from purveyor.site_server.admin import package_preview, programs, standing
 from purveyor.site_server.database import (
     advertisements,
     audit,
@@ -208,7 +208,7 @@ def delete(
     """Deletes a package: clients are told, forget it, and the site proves that they did. There is no other way to delete one.
 
     With `with_uninstall` it is first removed from the machines. Its advertisements go with it; programs of other packages that
-    depend on it fail visibly from then on.
+    depend on it fail visibly from then on; those that replace it go on, and say no more that they do.
     Errors: RefusedError: deleted already, nothing to uninstall it with. ConfirmationNeededError: whom it concerns.
     """
     row = standing.active_package(tx, package)
@@ -229,6 +229,7 @@ def delete(
     advertisements.mark_deleted(tx, own, now)
     state = PackageState.REMOVING if with_uninstall else PackageState.RETIRING
     packages.mark_deleted(tx, package, state=state, running_choice=running, replaced_by=replaced_by, by=by, now=now)
+    programs.forget_replaced_of(tx, package, by=by, now=now)
     wanted.want_package(tx, package)
     if with_uninstall:
         wanted.want_offers(tx, collections.all_systems(tx))

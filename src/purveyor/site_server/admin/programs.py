@@ -177,6 +177,12 @@ def forget_replaced(tx: Connection, gone: Collection[ProgramKey], *, by: str, no
         _record(tx, "program.edit", key, {"name": program.name, "no_longer_replaces": dropped}, by, now)
 
 
+def forget_replaced_of(tx: Connection, package: PackageId, *, by: str, now: datetime) -> None:
+    """Takes the programs of a package that is being deleted out of what others replace."""
+    own = {ProgramKey(package, ProgramNumber(row.number)) for row in programs.standing(tx, package)}
+    forget_replaced(tx, own, by=by, now=now)
+
+
 def listed(tx: Connection, package: PackageId) -> tuple[ProgramView, ...]:
     """The programs of a package, by number. Errors: RefusedError when there is no such package."""
     standing.known_package(tx, package)

@@ -169,6 +169,7 @@ def _advertisement_status(tx: Connection, view: advertisements.AdvertisementView
         collection=view.collection,
         collection_name=view.collection_name,
         is_paused=view.is_paused,
+        warnings=view.warnings,
         counts=_counts(status.counts_of_members(tx, view.collection, ProgramKey(view.package, view.program))),
     )
 
@@ -207,6 +208,7 @@ def _job(
         occurrence=row.occurrence or "",
         source_version=row.source_version or 0,
         exit_code=row.exit_code,
+        user=row.user or "",
         text=row.text or "",
         at=row.at,
         succeeded_version=row.succeeded_version,
@@ -226,6 +228,7 @@ def _silent_job(row: AnyRow, client: ClientId, client_name: str) -> JobView:
         occurrence="",
         source_version=0,
         exit_code=None,
+        user="",
         text="",
         at=None,
         succeeded_version=None,
@@ -249,5 +252,6 @@ def _message(row: AnyRow) -> MessageView:
         source_version=row.source_version,
         state=JobState(row.state) if row.state else None,
         exit_code=row.exit_code,
+        user=row.user,
         text=row.text,
     )

@@ -42,7 +42,7 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvertisementStatus:
-    """Where the program of an advertisement stands on the members of its collection."""
+    """Where the program of an advertisement stands on the members of its collection. `warnings`: why it may wait for ever."""
 
     advertisement: AdvertisementId
     name: str
@@ -52,6 +52,7 @@ class AdvertisementStatus:
     collection: CollectionId
     collection_name: str
     is_paused: bool
+    warnings: tuple[str, ...]
     counts: StateCounts
 
 
@@ -80,6 +81,7 @@ class JobView:
     occurrence: str
     source_version: int
     exit_code: int | None
+    user: str
     text: str
     at: datetime | None
     succeeded_version: int | None
@@ -115,4 +117,5 @@ class MessageView:
     source_version: int
     state: JobState | None
     exit_code: int | None
+    user: str
     text: str

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from purveyor.site_server.database import schema
 
-PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW = "package", "collection", "advertisement", "window"
+PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST = "package", "collection", "advertisement", "window", "request"
 
 
 def next_number(tx: Connection, kind: str) -> int:

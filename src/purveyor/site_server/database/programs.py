@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.dependencies import Dependencies, needed_by
+from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.supersedence import Replacements
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId, ProgramNumber
@@ -114,11 +115,15 @@ def dependencies(tx: Connection) -> Dependencies:
 
 
 def replacements(tx: Connection) -> Replacements:
-    """What every standing program replaces, where it replaces anything."""
-    program = schema.program
+    """What every standing program of an active package replaces, where it replaces anything."""
+    program, package = schema.program, schema.package
     rows = tx.execute(
-        select(program.c.package, program.c.number, program.c.definition).where(
-            program.c.deleted_at.is_(None), program.c.definition.contains('"supersedes"', autoescape=True)
+        select(program.c.package, program.c.number, program.c.definition)
+        .join(package, package.c.id == program.c.package)
+        .where(
+            package.c.state == PackageState.ACTIVE,
+            program.c.deleted_at.is_(None),
+            program.c.definition.contains('"supersedes"', autoescape=True),
         )
     )
     found = {ProgramKey(PackageId(row.package), ProgramNumber(row.number)): program_of(row).supersedes for row in rows}

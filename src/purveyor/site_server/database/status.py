@@ -171,6 +171,7 @@ def _job_columns() -> tuple[ColumnElement[Any], ...]:
         job.c.occurrence,
         job.c.source_version,
         job.c.exit_code,
+        job.c.user,
         job.c.text,
         job.c.at,
         job.c.succeeded_version,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import compiled, windows
+from purveyor.site_server.database import compiled, requests, windows
 from purveyor.site_server.model.advertising import Options
 from purveyor.site_server.publish.packages import compile_package
 from purveyor.wire import offers
@@ -45,6 +45,7 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
         ),
         places=tuple(offers.ContentPlace(manifest=manifest, points=tuple(points)) for manifest, points in sorted(held.items())),
         windows=windows.windows_of(tx, collection),
+        requests=requests.open_requests(tx, collection),
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import publication
+from purveyor.site_server.database import publication, requests
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
@@ -60,6 +60,7 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
     """
     with database.write() as tx:
         settings = read_settings(tx)
+        requests.close_expired(tx, now)
         wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
         keys_missing = tuple(sorted({_KEY_OF[want.kind] for want in wants} - keys.signing.keys()))
         role_count = _sign_roles(tx, [want for want in wants if _KEY_OF[want.kind] in keys.signing], keys, settings, now)

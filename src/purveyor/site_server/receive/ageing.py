@@ -1,4 +1,4 @@
-"""The turn of ageing: what clients said and what strangers were told is forgotten when its time is over, a batch at a time.
+"""The turn of ageing: what clients said and were asked and strangers were told is forgotten in time, a batch at a time.
 
 The states of jobs, what ever succeeded and the audit do not age: only the messages behind them do.
 """
@@ -6,11 +6,13 @@ The states of jobs, what ever succeeded and the audit do not age: only the messa
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from purveyor.site_server.database import refusals, upward
+from purveyor.site_server.database import refusals, requests, upward
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.settings import SiteSettings
 
 ROWS_A_TURN = 2000
+REQUESTS_A_TURN = 10
+"""Each may have as many answers as there are clients."""
 
 
 class Aged(NamedTuple):
@@ -18,6 +20,7 @@ class Aged(NamedTuple):
 
     messages: int
     refusals: int
+    requests: int
     is_more: bool
 
 
@@ -28,4 +31,5 @@ def turn(*, database: Database, settings: SiteSettings, now: datetime, limit: in
     with database.write() as tx:
         messages = upward.drop_old_messages(tx, before=messages_before, limit=limit)
         refused = refusals.drop_old(tx, before=refusals_before, limit=limit)
-    return Aged(messages, refused, limit in (messages, refused))
+        asked = requests.drop_old(tx, before=messages_before, limit=REQUESTS_A_TURN)
+    return Aged(messages, refused, asked, limit in (messages, refused) or asked == REQUESTS_A_TURN)

@@ -48,6 +48,8 @@ class Effects:
     items: list[tuple[int, int, str]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    """What clients answered to requests."""
     discovered: dict[int, Discovered] = field(default_factory=dict)
     named: set[tuple[PackageId, int]] = field(default_factory=set)
     """Packages that discovery records name: (package, client)."""
@@ -82,6 +84,7 @@ class Effects:
                 rows = status.told(messages, client=client.number, sequence=item.sequence, now=now)
                 self.messages += rows.messages
                 self.jobs += rows.jobs
+                self.answers += rows.answers
             case Discovery(facts=facts, packages=packages, absent_requests=absent):
                 self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)))
                 self.named.update((package, client.number) for package in discovery.packages_named(packages))

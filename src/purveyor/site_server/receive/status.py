@@ -1,4 +1,4 @@
-"""Status messages as rows: one for each message, and one for each job that a batch changed. Pure.
+"""Status messages as rows: one for each message, one for each job that a batch changed, one for each request answered. Pure.
 
 What a client says is stored as it says it, cut to what a column holds. Ids of packages that nobody knows are history all the
 same; what is no id at all stays in the text.
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from purveyor.site_server.model.requests import OUTCOMES
 from purveyor.site_server.model.sequence import Advance
 from purveyor.wire import ids
 from purveyor.wire.errors import RejectedError
@@ -21,7 +22,8 @@ PLACES_AN_ITEM = 1000
 LOSS_POSITION = PLACES_AN_ITEM - 1
 """Where the site's own message about lost items stands: behind all that a client can send in one item."""
 
-OCCURRENCE_LIMIT = 64
+OCCURRENCE_LIMIT = 320
+USER_LIMIT = 256
 _INTEGER_LIMIT = 2**31
 COUNT_LIMIT = 2**53
 """No count is believed to be higher; both databases hold it."""
@@ -39,22 +41,26 @@ class JobKey(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What one item said. Shape: rows of `status_message`, then rows of `job_state` in order of the messages."""
+    """What one item said. Shape: rows of `status_message`, of `job_state` and of `request_answer`, in order of the messages."""
 
     messages: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
 
 
 def told(messages: Iterable[StatusMessage], *, client: int, sequence: int, now: datetime) -> Told:
     """The rows for the messages of one item."""
     rows: list[dict[str, Any]] = []
     jobs: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     for position, message in enumerate(messages):
         row = _row(message, client=client, sequence=sequence, position=position, now=now)
         rows.append(row)
         if row["state"] is not None and row["package"] is not None and row["program"] is not None:
             jobs.append(_job(row))
-    return Told(rows, jobs)
+        if message.id in OUTCOMES and 0 < message.request < COUNT_LIMIT:
+            answers.append(_answer(row, message))
+    return Told(rows, jobs, answers)
 
 
 def newest_jobs(jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -88,6 +94,7 @@ def loss_row(moved: Advance, *, client: int, told_by: int, now: datetime) -> dic
         "source_version": 0,
         "state": None,
         "exit_code": None,
+        "user": "",
         "text": f"{moved.lost} items of this client, from number {moved.first_lost} on, were lost before they reached the site",
     }
 
@@ -120,6 +127,7 @@ def _row(message: StatusMessage, *, client: int, sequence: int, position: int, n
         "source_version": message.source_version if 0 <= message.source_version < _INTEGER_LIMIT else 0,
         "state": message.state.value if message.state else None,
         "exit_code": message.exit_code if message.exit_code is None or abs(message.exit_code) < _BIG_LIMIT else None,
+        "user": plain(message.user, USER_LIMIT),
         "text": plain(message.text + unreadable, TEXT_LIMIT),
     }
 
@@ -135,8 +143,25 @@ def _job(row: dict[str, Any]) -> dict[str, Any]:
         "occurrence": row["occurrence"],
         "source_version": row["source_version"],
         "exit_code": row["exit_code"],
+        "user": row["user"],
         "text": row["text"],
         "at": row["at"],
-        "order": row["sequence"] * PLACES_AN_ITEM + row["position"],
+        "order": _order(row),
         "succeeded_version": row["source_version"] if has_succeeded else None,
     }
+
+
+def _answer(row: dict[str, Any], message: StatusMessage) -> dict[str, Any]:
+    return {
+        "request": message.request,
+        "client": row["client"],
+        "outcome": OUTCOMES[message.id].value,
+        "text": row["text"],
+        "at": row["at"],
+        "arrived_at": row["arrived_at"],
+        "order": _order(row),
+    }
+
+
+def _order(row: dict[str, Any]) -> int:
+    return int(row["sequence"]) * PLACES_AN_ITEM + int(row["position"])

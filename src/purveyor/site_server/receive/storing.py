@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, holders, refusals, upward, wanted
+from purveyor.site_server.database import audit, holders, refusals, requests, upward, wanted
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import read_settings
@@ -161,6 +161,7 @@ def _write(tx: Connection, effects: Effects, now: datetime) -> None:
     upward.insert_items(tx, effects.items, now)
     upward.insert_messages(tx, effects.messages)
     upward.store_job_states(tx, status.newest_jobs(effects.jobs))
+    requests.store_answers(tx, effects.answers)
     upward.set_progress(tx, effects.progressed, now)
     upward.set_discovered(tx, list(effects.discovered.values()))
     _note_holders(tx, effects, now)
