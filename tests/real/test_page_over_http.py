@@ -251,7 +251,8 @@ def test_the_list_says_what_is_offered_when_it_runs_and_what_can_be_done(browser
         "Editor",
         "Writes texts.",
         "Example",
-        "Succeeded, Tuesday 1 Dec 2026, 09:00",
+        "Succeeded",
+        "Tuesday 1 Dec 2026, 09:00",
         "Run now",
         "Tuesday 1 Dec 2026, 11:00",
     ):

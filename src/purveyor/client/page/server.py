@@ -75,20 +75,17 @@ class PageServer(ThreadingHTTPServer):
         """Where a browser finds it."""
         return f"http://{door.HOST}:{self.port}/"
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library calls it
-        """Gives a connection a thread, or closes it where there are too many."""
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 - as the library calls it
+        """Whether there is room for one more connection; without, it is closed at once."""
         with self._lock:
             is_full = self._threads_open >= 2 * self.limits.connections
             self._threads_open += not is_full
-        if is_full:
-            self.shutdown_request(request)
-        else:
-            super().process_request(request, client_address)
+        return not is_full
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library calls it
-        """Answers in a thread of its own."""
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library calls it
+        """Answers one connection, in a thread of its own."""
         try:
-            super().process_request_thread(request, client_address)
+            super().finish_request(request, client_address)
         finally:
             with self._lock:
                 self._threads_open -= 1

@@ -16,6 +16,7 @@ STYLE = """\
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.55 system-ui, "DejaVu Sans", sans-serif; }
 header, main, footer { max-width: 52rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 1.5rem; }
+main { margin-top: 1.25rem; }
 footer { padding-bottom: 2rem; color: var(--quiet); font-size: .9rem; }
 .site { margin: 0; color: var(--quiet); font-size: .95rem; }
 h1 { margin: .2rem 0 .8rem; font-size: 1.6rem; line-height: 1.25; }
@@ -32,6 +33,7 @@ nav a[aria-current] { color: var(--ink); font-weight: 600; box-shadow: 0 2px 0 v
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
 .card, .notice { margin: 0 0 .9rem; padding: 1rem 1.15rem; background: var(--sheet); border: 1px solid var(--line);
   border-radius: .5rem; }
+.notice h2 { margin: 0 0 .3rem; }
 .notice { background: var(--notice); border-color: var(--notice-line); }
 .bad { border-color: var(--bad); }
 .by, .quiet { color: var(--quiet); font-size: .93rem; }
@@ -39,9 +41,11 @@ nav a[aria-current] { color: var(--ink); font-weight: 600; box-shadow: 0 2px 0 v
 .failed { color: var(--bad); }
 .succeeded { color: var(--good); }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem 1.25rem; align-items: end; margin-top: .8rem; }
-form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin: 0; }
+form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin: 0; min-width: 0; max-width: 100%; }
+form > div { min-width: 0; max-width: 100%; }
 label { display: block; font-size: .9rem; color: var(--quiet); }
-button, input, select { min-height: 2.5rem; padding: .4rem .8rem; font: inherit; color: var(--ink); background: var(--sheet);
+button, input, select { max-width: 100%; min-height: 2.5rem;
+  padding: .4rem .8rem; font: inherit; color: var(--ink); background: var(--sheet);
   border: 1px solid var(--quiet); border-radius: .35rem; }
 button { cursor: pointer; }
 button.first { color: var(--on-accent); background: var(--accent); border-color: var(--accent); }

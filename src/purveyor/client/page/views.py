@@ -135,7 +135,9 @@ def _card(program: ShownProgram, frame: Frame, number: int) -> Element:
 def _facts(program: ShownProgram, frame: Frame) -> list[Node]:
     now = frame.shown.at
     state = words.state_of(program, now)
-    rows: list[tuple[str, Node]] = [("State", tag("span", state, class_=f"state {_mood(program.state)}".strip()))]
+    last, is_last = program.last_run, program.state is None
+    mood = _mood(last.state if is_last and last is not None else program.state)
+    rows: list[tuple[str, Node]] = [("State", tag("span", state, class_=f"state {mood}".strip()))]
     if program.postponed_until is not None and program.state is JobState.POSTPONED:
         rows.append(("Put off until", _time(program.postponed_until, frame)))
     elif program.due_at is not None and program.state is not JobState.RUNNING and program.due_at > now:
@@ -145,8 +147,8 @@ def _facts(program: ShownProgram, frame: Frame) -> list[Node]:
         rows.append(("Then", [[tag("br") if place else None, _time(at, frame)] for place, at in enumerate(later)]))
     if program.why:
         rows.append(("Why", _name(program.why)))
-    if program.last_run is not None:
-        rows.append(("Last run", [words.ended(program.last_run), ", ", _time(program.last_run.ended_at, frame)]))
+    if last is not None:
+        rows.append(("Last run", [None if is_last else f"{words.ended(last)}, ", _time(last.ended_at, frame)]))
     return [[tag("dt", name), tag("dd", value)] for name, value in rows]
 
 
@@ -168,7 +170,7 @@ def _actions(program: ShownProgram, frame: Frame, heading: str, number: int) -> 
 def _postpone_form(program: ShownProgram, until: datetime, frame: Frame, heading: str, number: int) -> Element:
     left = (until - frame.shown.at).total_seconds()
     choices = [tag("option", text, value=seconds) for text, seconds in _SPANS if seconds <= left]
-    last = tag("option", f"As long as possible: until {words.day_and_time(until, frame.zone)}", value="limit")
+    last = tag("option", f"as long as possible, until {words.day_and_time(until, frame.zone)}", value="limit")
     field = f"postpone-{number}"
     return _form(
         POSTPONE,

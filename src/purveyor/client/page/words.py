@@ -46,7 +46,8 @@ def state_of(program: ShownProgram, now: datetime) -> str:
     """How a program stands, in a few words."""
     match program.state:
         case None:
-            return "Not planned" if program.last_run is None else ended(program.last_run)
+            never = "Can be started" if program.may_run_now else "Not planned"
+            return never if program.last_run is None else ended(program.last_run)
         case JobState.WAITING | JobState.READY:
             is_ahead = program.due_at is not None and program.due_at > now
             return "Planned" if is_ahead else "Waiting to run"
