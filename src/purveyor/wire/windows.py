@@ -6,7 +6,7 @@ each client by the client's share (`wire.spread`), never its end. Pure; a client
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from purveyor.wire.errors import RejectedError
@@ -19,6 +19,8 @@ LONGEST_SECONDS = 7 * 86400
 """Of one opening. What a window that claims more says beyond it is not looked at."""
 MOST_OVERLAPPING = 50
 """Openings that are looked at where each begins before the one before it ends."""
+
+_SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 ShareOf = Callable[[Window], float]
 """A client's share in a window's spread, from 0 to below 1."""
@@ -71,6 +73,23 @@ def next_opening(calendar: Calendar, at: datetime) -> Opening | None:
     """The opening that opens first after an instant. None: none does within a year; the windows never open."""
     found = [opening for window in calendar.windows for opening in _next_of(calendar, window, at)]
     return min(found, key=lambda opening: opening.opens_at, default=None)
+
+
+def first_start(calendar: Calendar, at: datetime, needed: timedelta) -> tuple[datetime, Opening] | None:
+    """When a run that needs so much time may start, from an instant on, and in which opening. None: never within a year."""
+    around = [opening for opening in _around(calendar, at) if opening.opens_at <= at]
+    if around and time_left(calendar, at) >= needed:
+        return at, max(around, key=lambda opening: opening.closes_at)
+    found = next_opening(calendar._replace(windows=tuple(one for one in calendar.windows if _is_long(calendar, one, needed))), at)
+    after = at
+    for _ in range(MOST_OVERLAPPING):
+        opening = next_opening(calendar, after)
+        if opening is None or (found is not None and opening.opens_at >= found.opens_at):
+            break
+        if time_left(calendar, opening.opens_at) >= needed:
+            return opening.opens_at, opening
+        after = opening.opens_at
+    return None if found is None else (found.opens_at, found)
 
 
 def last_closed(calendar: Calendar, at: datetime) -> Opening | None:
@@ -129,6 +148,12 @@ def _moments_of(calendar: Calendar, window: Window) -> Moments | None:
         return moments_of(window.start, window.rule, window.zone, calendar.client_zone)
     except RejectedError:
         return None
+
+
+def _is_long(calendar: Calendar, window: Window, needed: timedelta) -> bool:
+    """Whether one opening of a window alone leaves this client so much time."""
+    opening = _opening(calendar, window, _SOME_TIME)
+    return opening.closes_at - opening.opens_at >= needed
 
 
 def _duration_of(window: Window) -> timedelta:

@@ -14,6 +14,7 @@ from purveyor.wire.windows import (
     LONGEST_SECONDS,
     Calendar,
     calendar_of,
+    first_start,
     last_closed,
     missed,
     next_opening,
@@ -144,6 +145,31 @@ def test_a_window_in_the_hour_that_is_skipped_opens_behind_it_and_one_in_the_hou
     after = next_opening(calendar(short), twice.opens_at)
     assert after is not None
     assert (twice.opens_at, after.opens_at) == (at("2026-10-25T00:30Z"), at("2026-10-26T01:30Z"))
+
+
+@pytest.mark.parametrize(
+    ("now", "needed_hours", "starts", "number"),
+    [
+        ("2026-12-01T23:00Z", 7, "2026-12-01T23:00Z", 1),  # seven hours are left
+        ("2026-12-01T23:01Z", 7, "2026-12-02T22:00Z", 1),
+        ("2026-12-01T12:00Z", 1, "2026-12-01T22:00Z", 1),
+        ("2026-12-01T12:00Z", 20, "2026-12-06T08:00Z", 2),  # no night is as long
+        ("2026-12-01T12:00Z", 31, None, None),
+    ],
+)
+def test_a_run_starts_where_as_much_time_is_left_as_it_may_take(
+    now: str, needed_hours: int, starts: str | None, number: int | None
+) -> None:
+    sundays = window("2026-12-06T08:00", 30, "FREQ=WEEKLY", number=2)
+    found = first_start(calendar(NIGHTLY, sundays), at(now), timedelta(hours=needed_hours))
+    assert (found and (found[0], found[1].window.number)) == (starts and (at(starts), number))
+
+
+def test_a_run_longer_than_each_window_starts_where_two_follow_on_each_other() -> None:
+    late, early = window("2026-12-01T22:00", 2), window("2026-12-02T00:00", 3, number=2)
+    found = first_start(calendar(late, early), at("2026-12-01T12:00Z"), timedelta(hours=5))
+    assert found is not None
+    assert found[0] == at("2026-12-01T22:00Z")
 
 
 def test_the_window_that_closed_last_is_the_one_that_ended_last() -> None:
