@@ -84,7 +84,7 @@ def _register_for_users(client: Noun) -> None:
         "purveyor client run-now S0100001/1", "purveyor client run-now S0100001/setup --at 2026-12-01T19:00",
     )  # fmt: skip
     _add_program(now)
-    now.add_argument("--at", metavar="TIME", default="", type=local_moment, help=_TIME)
+    now.add_argument("--at", metavar="TIME", type=local_moment, help=_TIME)
     postpone = _user_verb(
         client, "postpone", "postpone", "put off the run of a program, within the limit that its advertisement allows",
         "purveyor client postpone S0100001/1 --for 2h", "purveyor client postpone S0100001/1 --until 2026-12-01T19:00",
@@ -92,7 +92,7 @@ def _register_for_users(client: Noun) -> None:
     _add_program(postpone)
     until = postpone.add_mutually_exclusive_group(required=True)
     until.add_argument("--for", metavar="DURATION", dest="seconds", type=duration_seconds, help="for how long, such as 2h")
-    until.add_argument("--until", metavar="TIME", default="", type=local_moment, help=_TIME)
+    until.add_argument("--until", metavar="TIME", type=local_moment, help=_TIME)
     restart = client.noun("restart", "the restart that a program needs")
     _user_verb(
         restart, "now", "restart_now", "restart this machine now, where a restart is pending", "purveyor client restart now"
