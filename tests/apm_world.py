@@ -11,6 +11,7 @@ from purveyor.client.content_cache import Fetched, FetchState, Lack
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
 from purveyor.client.programs import apm, records
+from purveyor.client.programs.asks import Ask, AskKind, add_ask
 from purveyor.client.programs.history import History
 from purveyor.client.programs.job import Job
 from purveyor.lab.clock import START, Clock
@@ -20,7 +21,7 @@ from purveyor.transport.interface import Point
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber, SiteCode
 from purveyor.wire.jobs import JobState
-from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RunningChoice, Window
+from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, Request, RequestKind, RunningChoice, Window
 from purveyor.wire.package_info import Command, PackageInfo, Program, ProgramKey
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.schedule import Zone
@@ -125,6 +126,7 @@ class World:
         self.running_choices: dict[PackageId, RunningChoice] = {}
         self.is_complete = self.is_fresh = self.may_run_accepted = True
         self.windows: list[Window] = []
+        self.requests: list[Request] = []
         self.settings: dict[str, object] = {}
         self.notes: list[str] = []
 
@@ -203,6 +205,7 @@ class World:
             removals=frozenset(self.removals),
             client=ClientId("pc1"),
             windows=tuple(self.windows),
+            requests=tuple(self.requests),
         )
 
     # --- what happens ---
@@ -217,6 +220,36 @@ class World:
             now=self.machine.now(),
             note=self.notes.append,
         )
+
+    def poll(self, step: timedelta = HOUR) -> datetime | None:
+        """Lets time pass, and takes a turn on what an access point serves then."""
+        self.clock.advance(step)
+        self.machine.turn()
+        self.machine.state.remember_time("served_at", self.machine.now())
+        self.machine.state.remember_time("newest_signed", self.clock.now())
+        return self.turn()
+
+    def request(self, number: int, kind: RequestKind, advertisement: int = 1, **changes: object) -> Request:
+        """An administrator asks something of this client."""
+        target = self.advertisements.get(advertisement_id(advertisement))
+        made = Request(
+            number=number,
+            kind=kind,
+            advertisement=advertisement_id(advertisement),
+            package=target.package if target else PACKAGE,
+            program=target.program if target else ProgramNumber(1),
+            made_at=self.clock.now(),
+            expires_at=self.clock.now() + 24 * HOUR,
+        )
+        self.requests.append(msgspec.structs.replace(made, **changes))
+        return self.requests[-1]
+
+    def ask(
+        self, user: str, kind: AskKind = AskKind.RUN, *, after: timedelta = timedelta(0), program: ProgramKey | None = None
+    ) -> None:
+        """A user asks for a run, or to put one off."""
+        now = self.machine.now()
+        add_ask(self.machine.state, Ask(kind=kind, user=user, made_at=now, at=now + after, key=program or key()))
 
     def after(self, step: timedelta) -> datetime | None:
         """Lets time pass, and takes a turn."""

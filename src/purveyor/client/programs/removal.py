@@ -1,6 +1,6 @@
-"""Uninstalls, from the receipts: because the site removes a package, a person at the machine asks for it, or a program that replaces
-it comes. Those that follow from a program not being offered any more are concluded in `leaving`.
+"""Uninstalls, from the receipts: because the site or a person wants it, or a program comes that replaces another.
 
+Those that follow from a program not being offered any more are concluded in `leaving`.
 Needs neither the site nor the package: the receipt has the command and the files that it needs. Never removes a receipt itself:
 that follows a successful uninstall.
 """
@@ -50,7 +50,7 @@ class Clearing(NamedTuple):
 
 
 def plan_superseded(bench: Bench, program: Program) -> Clearing:
-    """Makes the uninstalls of what a program replaces and is to be uninstalled first; called right before the program would start.
+    """Makes the uninstalls of what a program replaces, where they come first; called right before the program would start.
 
     The uninstalls run like all others, from their receipts, before anything else does. When one has failed for good, the program
     that replaces it fails too.

@@ -253,25 +253,26 @@ def advertisement_for(ask: Ask, live: Sequence[Advertisement], seen: Seen) -> Ad
 
 
 def ask_occurrence(ask: Ask, advertisement: Advertisement, program: Program, user: str) -> Occurrence:
-    """The occurrence that an ask makes: no success that was started before it answers it, and nothing else is used up by it."""
+    """The occurrence that an ask makes: no success answers it, only a run that begins when it is due; it uses up nothing else."""
     is_by_user = not ask.request
     letter, number = ("U", ask.number) if is_by_user else ("R", ask.request)
+    nominal = utc_text(ask.at if is_by_user else ask.made_at)
     of_user = f"!{user_name(user)}" if is_per_user(program) else ""
     is_in_session = is_per_user(program) or (is_by_user and (needs_user(program) or audience.is_targeted(advertisement)))
     return Occurrence(
         due_at=max(ask.at, advertisement.available_from),
-        identity=f"{advertisement.id}.{letter}{number}{of_user}@{utc_text(ask.at if is_by_user else ask.made_at)}",
+        identity=f"{advertisement.id}.{letter}{number}{of_user}@{nominal}",
         advertisement=advertisement.id,
         assignment=f"{advertisement.id}.{letter}{of_user}",
-        started=Started("", 0, (f"{number:012d}",)),
+        started=Started("", 0, (f"{number:012d}@{nominal}",)),
         expires_at=advertisement.expires_at,
-        success_since=ask.at,
+        success_since=None,
         success_version=0,
         user=user if is_in_session else "",
         is_free=is_by_user or advertisement.ignores_windows,
         priority=advertisement.priority,
         asked_by=ask.user if is_by_user else "",
-        rerun=Rerun.AS_SCHEDULED,
+        rerun=Rerun.ALWAYS,
         is_per_user=is_per_user(program),
     )
 

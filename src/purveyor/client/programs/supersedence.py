@@ -9,7 +9,7 @@ from purveyor.wire.package_info import Program, ProgramKey
 
 
 def superseded(offered: Mapping[ProgramKey, Program]) -> dict[ProgramKey, ProgramKey]:
-    """The programs that are replaced, each with one that replaces it. Shape: `offered` are those that stand and fit this machine."""
+    """The programs that are replaced, each with one that replaces it. Shape: `offered` are those that stand and fit here."""
     replaces = {key: {one.key for one in program.supersedes if one.key != key} for key, program in offered.items()}
     found: dict[ProgramKey, ProgramKey] = {}
     for key in sorted(replaces):
