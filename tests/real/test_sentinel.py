@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from purveyor.client import asking, sentinel
 from purveyor.client.asking import is_unchanged
 from purveyor.client.asking import main as ask
 from purveyor.client.machine.disk import RealDisk
-from purveyor.client.sentinel import Plan, Poll, read_plan, write_plan
+from purveyor.client.sentinel import Plan, Poll, read_plan
+from purveyor.client.waiting import command, write_plan
 from purveyor.transport.open_point import point_for
 
 WORKER = """
@@ -37,6 +39,24 @@ sys.exit(code)
 """
 
 
+PAGE = """
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[2]))
+open(sys.argv[1] + "/pages", "a").write(f"{os.getpid()}\\n")
+listener.settimeout(0.5)
+while True:
+    try:
+        there, _ = listener.accept()
+    except TimeoutError:
+        break
+    said = there.recv(100)
+    if said == b"crash":
+        os._exit(1)
+    there.sendall(b"hello " + said)
+    there.close()
+"""
+
+
 class Waiting:
     """A sentinel over a worker that only writes down that it was started."""
 
@@ -46,9 +66,12 @@ class Waiting:
         (folder / "worker.py").write_text(WORKER)
         self.plan()
 
-    def plan(self, *polls: Poll, poll_in: float = 3600, due_in: float | None = None, interval: float = 3600) -> None:
+    def plan(
+        self, *polls: Poll, poll_in: float = 3600, due_in: float | None = None, interval: float = 3600, **more: object
+    ) -> None:
         """What each pass will leave as its plan, with times from then."""
         content = {
+            **more,
             "polls": [{"url": poll.url, "tag": poll.tag} for poll in polls],
             "next_poll_at": poll_in,
             "next_due_at": due_in,
@@ -56,9 +79,11 @@ class Waiting:
         }
         (self.folder / "plan-to-write").write_text(json.dumps(content))
 
-    def start(self, *, seconds: float = 0, code: int = 0) -> None:
+    def start(self, *, seconds: float = 0, code: int = 0, page: str = "") -> None:
         worker = [sys.executable, "-I", "-S", str(self.folder / "worker.py"), str(self.folder), str(seconds), str(code)]
-        words = sentinel.command(sys.executable, str(self.folder), worker)
+        (self.folder / "page.py").write_text(page)
+        pages = [sys.executable, "-I", "-S", str(self.folder / "page.py"), str(self.folder)] if page else []
+        words = command(sys.executable, str(self.folder), worker, pages)
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE)
 
     @property
@@ -200,7 +225,7 @@ def test_a_worker_that_fails_is_started_again_later_and_later(waiting: Waiting) 
 
 
 def test_a_worker_that_is_not_there_does_not_end_the_sentinel(tmp_path: Path) -> None:
-    words = sentinel.command(sys.executable, str(tmp_path), ["/no/such/worker"])
+    words = command(sys.executable, str(tmp_path), ["/no/such/worker"])
     process = subprocess.Popen(words, stderr=subprocess.PIPE)
     assert process.stderr is not None
     assert b"/no/such/worker" in process.stderr.readline()
@@ -214,7 +239,7 @@ def test_a_second_sentinel_in_one_folder_is_refused_clearly(waiting: Waiting) ->
     waiting.start()
     waiting.until(lambda: len(waiting.passes) == 1)
     second = subprocess.run(
-        sentinel.command(sys.executable, str(waiting.folder), ["true"]), capture_output=True, text=True, timeout=20, check=False
+        command(sys.executable, str(waiting.folder), ["true"]), capture_output=True, text=True, timeout=20, check=False
     )
     assert second.returncode == 1
     assert "an agent runs already" in second.stderr
@@ -259,18 +284,223 @@ def test_it_imports_nothing_of_purveyor() -> None:
         assert shown.stdout.strip() == "[]"
 
 
+# --- the page ---
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def asked(port: int, words: bytes, *, seconds: float = 10) -> bytes:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=seconds) as there:
+                there.sendall(words)
+                return there.recv(100)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def pages_of(waiting: Waiting) -> list[str]:
+    path = waiting.folder / "pages"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_who_comes_to_the_page_is_answered_by_a_process_that_ends_when_nobody_comes(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port)
+    waiting.start(page=PAGE)
+    assert asked(port, b"one") == b"hello one"
+    assert asked(port, b"two") == b"hello two"
+    [first] = pages_of(waiting)
+    waiting.until(lambda: not Path(f"/proc/{first}").exists())
+    assert asked(port, b"three") == b"hello three"
+    assert len(pages_of(waiting)) == 2
+    assert len(waiting.passes) == 1
+
+
+def test_nobody_at_the_page_costs_no_time(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port)
+    waiting.start(page=PAGE)
+    assert asked(port, b"one") == b"hello one"
+    waiting.until(lambda: not Path(f"/proc/{pages_of(waiting)[0]}").exists())
+    assert waiting.process is not None
+    switches = Path(f"/proc/{waiting.process.pid}/status").read_text().split("voluntary_ctxt_switches:")[1].split()[0]
+    time.sleep(1)
+    assert switches == Path(f"/proc/{waiting.process.pid}/status").read_text().split("voluntary_ctxt_switches:")[1].split()[0]
+
+
+def test_a_page_is_answered_while_a_pass_goes_on(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port, due_in=1)
+    waiting.start(seconds=0, page=PAGE)
+    assert asked(port, b"one") == b"hello one"
+    worker = waiting.folder / "worker.py"
+    worker.write_text(worker.read_text().replace("time.sleep(seconds)", "time.sleep(60)"))
+    waiting.until(lambda: len(waiting.passes) == 2)
+    waiting.until(lambda: not Path(f"/proc/{pages_of(waiting)[0]}").exists())
+    assert asked(port, b"two") == b"hello two"
+
+
+def test_a_page_that_fails_is_left_alone_for_a_while(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port)
+    waiting.start(page=PAGE)
+    assert asked(port, b"crash") == b""
+    with socket.create_connection(("127.0.0.1", port)):
+        time.sleep(0.5)
+    assert len(pages_of(waiting)) == 1
+    assert waiting.process is not None
+    assert waiting.process.poll() is None
+
+
+def test_a_port_that_is_taken_is_said_once_and_everything_else_goes_on(waiting: Waiting) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        waiting.plan(page_port=port, due_in=0.3)
+        waiting.start(page=PAGE)
+        waiting.until(lambda: len(waiting.passes) >= 3)
+    assert waiting.process is not None
+    assert waiting.process.stderr is not None
+    waiting.process.send_signal(signal.SIGTERM)
+    said = waiting.process.stderr.read().decode()
+    assert said.count(str(port)) == 1
+    assert waiting.end() == 0
+
+
+def test_the_page_goes_with_the_sentinel(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port)
+    waiting.start(page=PAGE.replace("0.5", "60"))
+    assert asked(port, b"one") == b"hello one"
+    assert waiting.end() == 0
+    assert not Path(f"/proc/{pages_of(waiting)[0]}").exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_only_this_machine_reaches_the_page(waiting: Waiting) -> None:
+    port = free_port()
+    waiting.plan(page_port=port)
+    waiting.start(page=PAGE)
+    assert asked(port, b"one") == b"hello one"
+    listening = [
+        line.split() for line in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} 00000000:0000 0A" in line
+    ]
+    assert [words[1] for words in listening] == [f"0100007F:{port:04X}"]
+
+
+# --- people, and starts of the machine ---
+
+
+@pytest.fixture
+def heeding(monkeypatch: pytest.MonkeyPatch, waiting: Waiting) -> Waiting:
+    """A sentinel that heeds changes at once, so that a test need not wait."""
+    copy = waiting.folder / "sentinel.py"
+    copy.write_text(Path(sentinel.__file__).read_text().replace("HEED_SECONDS = 15.0", "HEED_SECONDS = 0.5"))
+    monkeypatch.setattr(sentinel, "__file__", str(copy))
+    return waiting
+
+
+def test_somebody_who_logs_on_or_off_starts_a_pass(heeding: Waiting) -> None:
+    folder = heeding.folder / "sessions"
+    folder.mkdir()
+    heeding.plan(watches=[{"url": str(folder), "tag": sentinel.tag_of(str(folder))}])
+    heeding.start()
+    heeding.until(lambda: len(heeding.passes) == 1)
+    (folder / ".1.new").write_text("USER=alice")
+    (folder / ".1.new").rename(folder / "1")
+    began = time.monotonic()
+    heeding.until(lambda: len(heeding.passes) == 2)
+    assert time.monotonic() - began < sentinel.LOOK_SECONDS - 1, "the system reports it"
+
+
+def test_a_watched_file_that_is_not_there_yet_is_noticed_when_it_comes(heeding: Waiting) -> None:
+    path = heeding.folder / "utmp"
+    heeding.plan(watches=[{"url": str(path), "tag": ""}])
+    heeding.start()
+    heeding.until(lambda: len(heeding.passes) == 1)
+    path.write_bytes(b"somebody")
+    heeding.until(lambda: len(heeding.passes) == 2)
+
+
+def test_many_who_come_and_go_start_few_passes(heeding: Waiting) -> None:
+    folder = heeding.folder / "sessions"
+    folder.mkdir()
+    heeding.plan(watches=[{"url": str(folder), "tag": "never so"}])
+    heeding.start()
+    heeding.until(lambda: len(heeding.passes) == 1)
+    for number in range(20):
+        (folder / str(number)).touch()
+        time.sleep(0.05)
+    assert len(heeding.passes) <= 4
+
+
+def test_a_start_of_the_machine_starts_a_pass(waiting: Waiting) -> None:
+    write_plan(RealDisk(waiting.folder), Plan(next_poll_at=time.time() + 3600, interval_seconds=3600, boot_id="an earlier one"))
+    waiting.plan(boot_id=sentinel.boot_id())
+    waiting.start()
+    waiting.until(lambda: len(waiting.passes) == 1)
+    assert waiting.end() == 0
+    waiting.start()
+    time.sleep(0.5)
+    assert waiting.end() == 0
+    assert len(waiting.passes) == 1
+
+
+def test_a_program_whose_watcher_was_killed_starts_a_pass_then_and_at_its_own_end(waiting: Waiting) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    program = subprocess.Popen(["sleep", "600"])
+    run = waiting.folder / "runs" / "r1"
+    run.mkdir(parents=True)
+    (run / "watch.json").write_text(json.dumps({"pid": gone.pid}))
+    (run / "program.json").write_text(json.dumps({"pid": program.pid}))
+    waiting.start()
+    waiting.until(lambda: len(waiting.passes) == 2)
+    program.kill()
+    program.wait()
+    waiting.until(lambda: len(waiting.passes) == 3)
+
+
 # --- its parts ---
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
-    plan = Plan(polls=(Poll("http://a/b", '"x"'),), next_poll_at=5.5, next_due_at=None, interval_seconds=60)
+    plan = Plan(
+        polls=(Poll("http://a/b", '"x"'),),
+        next_poll_at=5.5,
+        next_due_at=None,
+        interval_seconds=60,
+        watches=(Poll("/run/systemd/sessions", "1-2-3"),),
+        boot_id="b",
+        page_port=4711,
+    )
     write_plan(RealDisk(tmp_path), plan)
     assert read_plan(str(tmp_path)) == plan
     write_plan(RealDisk(tmp_path), Plan(next_due_at=7.0))
     assert read_plan(str(tmp_path)) == Plan(next_due_at=7.0)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"polls": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"polls": 1}',
+        b'{"polls": [], "next_due_at": null, "next_poll_at": 1, "interval_seconds": 1, "watches": 1}',
+        b"\xff",
+    ],
+)
 def test_a_plan_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "next.json").write_bytes(content)
     assert read_plan(str(tmp_path)) is None

@@ -10,10 +10,10 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from purveyor.client import reports, sentinel
+from purveyor.client import reports, sentinel, waiting
 from purveyor.client.agent import Agent, Pass
 from purveyor.client.log import Log, Weight, last_lines
-from purveyor.client.machine import lock
+from purveyor.client.machine import lock, sessions
 from purveyor.client.main import PERSON_WAITS_SECONDS, STATE_FILE, Parts, parts_of
 from purveyor.client.policy import poll, view
 from purveyor.client.programs import apm
@@ -43,14 +43,16 @@ def run_pass(folder: Path, *, is_forced: bool, waits: bool) -> Pass:
         log = _log(folder, parts)
         agent = Agent(machine=parts.machine, state=parts.state, point_for=parts.point_for, note=log.write)
         try:
+            seen = waiting.watches_of(sessions.watched_paths())
             made = agent.turn(is_forced=is_forced)
             while waits and (apm.is_running(parts.state) or _is_due(parts, made)):
                 _wait_for_run(parts)
+                seen = waiting.watches_of(sessions.watched_paths())
                 made = agent.turn()
         except PurveyorError as error:
             log.write(f"the pass was given up: {error}", Weight.ERROR)
             raise
-        sentinel.write_plan(parts.machine.disk, _plan(parts, made))
+        waiting.write_plan(parts.machine.disk, _plan(parts, made, seen))
         return made
 
 
@@ -65,7 +67,8 @@ def become_sentinel(folder: Path) -> None:
         raise RefusedError("this client has not joined a site; `purveyor client join` does that")
     parts.state.connection.close()
     worker = [sys.executable, "-m", "purveyor.client.running", str(folder.absolute())]
-    words = sentinel.command(sys.executable, str(folder.absolute()), worker)
+    page = [sys.executable, "-m", "purveyor.client.page.serving", str(folder.absolute())]
+    words = waiting.command(sys.executable, str(folder.absolute()), worker, page)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(words[0], words)  # noqa: S606 - the words are our own
@@ -136,8 +139,8 @@ def _wait_for_run(parts: Parts) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _plan(parts: Parts, made: Pass) -> sentinel.Plan:
-    """What the sentinel is to wait for after this pass."""
+def _plan(parts: Parts, made: Pass, seen: tuple[sentinel.Poll, ...] = ()) -> sentinel.Plan:
+    """What the sentinel is to wait for after this pass; `seen` is what tells of sessions, as it was before."""
     state, settings = parts.state, view.held_settings(parts.state)
     interval = settings.poll_interval_seconds if settings is not None else sentinel.LONGEST_SLEEP_SECONDS
     due = [time for time in (made.next_due_at, _next_report_at(parts, settings)) if time is not None]
@@ -152,6 +155,9 @@ def _plan(parts: Parts, made: Pass) -> sentinel.Plan:
         next_poll_at=made.next_poll_at.timestamp(),
         next_due_at=max(min(due), soonest).timestamp() if due else None,
         interval_seconds=float(interval),
+        watches=seen if made.waits_for_sessions else (),
+        boot_id=parts.machine.boot_id(),
+        page_port=settings.page_port if settings is not None else 0,
     )
 
 

@@ -63,7 +63,7 @@ def is_on_mains(root: Path) -> bool | None:
 def is_metered(root: Path, ask: Callable[[Sequence[str]], Answer]) -> bool | None:
     """Whether the network that leads out costs by volume, as NetworkManager knows or guesses; None where it is not there."""
     interface = _way_out(root)
-    if interface is None or not _has_network_manager(root):
+    if interface is None or not _can_tell_metered(root):
         return None
     try:
         answer = ask(["nmcli", "--terse", "--get-values", "GENERAL.METERED", "device", "show", interface])
@@ -115,7 +115,7 @@ def _way_out(root: Path) -> str | None:
     return interface if _INTERFACE.fullmatch(interface) else None
 
 
-def _has_network_manager(root: Path) -> bool:
+def _can_tell_metered(root: Path) -> bool:
     return (root / "run/NetworkManager").is_dir() and (root != Path("/") or is_installed("nmcli"))
 
 
