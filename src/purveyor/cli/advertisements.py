@@ -7,6 +7,7 @@ from typing import Any
 from purveyor.cli.arguments.values import instant_of
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import Output, counted, duration, moment
+from purveyor.cli.preview import show_new
 from purveyor.cli.rest import rest_of, segment
 
 _LISTING = "/advertisements"
@@ -36,6 +37,8 @@ def add(call: Call) -> int:
         "is_confirmed": options.is_confirmed,
         **_options(options),
     }
+    if options.preview:
+        return show_new(call, asked)
     added = rest_of(call).post(_LISTING, asked)
     if output.is_json:
         output.give_json(added)

@@ -27,6 +27,7 @@ CHANGES = [
     ("POST", "/advertisements/S0120001/pause", None),
     ("POST", "/advertisements/S0120001/resume", None),
     ("DELETE", "/advertisements/S0120001", None),
+    ("POST", "/previews", {"package": "S0100001", "program": "1", "collection": "x"}),
     ("POST", "/windows", {"collection": "x", "duration_seconds": 3600}),
     ("PATCH", "/windows/1", {"name": "x"}),
     ("DELETE", "/windows/1", None),

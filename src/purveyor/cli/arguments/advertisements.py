@@ -2,13 +2,16 @@
 
 import argparse
 
+from purveyor.cli.arguments.preview import add_amounts
 from purveyor.cli.arguments.shape import Noun, add_yes
 from purveyor.cli.arguments.values import assignment, duration_or_none, moment
 
 _MODULE = "purveyor.cli.advertisements"
 _TIMES = (
     "A TIME with Z or an offset is the same moment everywhere (2026-12-01T09:00Z); in --assign a TIME without one is read on each\n"
-    "client's own clock (2026-12-01T09:00). `now`, and a duration from now such as 2h, serve for the others."
+    "client's own clock (2026-12-01T09:00). `now`, and a duration from now such as 2h, serve for the others.\n"
+    "An RRULE comes again (FREQ=WEEKLY;BYDAY=TU), with its start before it or from today at 00:00 on; docs/schedules.md lists what\n"
+    "is possible. An EVENT is logon, logoff or startup."
 )
 
 
@@ -22,6 +25,7 @@ def register(root: Noun) -> None:
         examples=(
             "purveyor advertise S0100001 Install --to Pilot --assign asap",
             "purveyor advertise S0100001 Install --to 'All Systems' --assign 2026-12-01T22:00 --expires 2026-12-31T00:00Z --yes",
+            "purveyor advertise S0100001 Scan --to Pilot --assign '2026-12-01T03:00 FREQ=WEEKLY;BYDAY=TU' --preview",
             "purveyor advertise S0100001 Profile --to Sales --assign logon --group 'CORP\\Sales' --visible --postpone 2d",
             "purveyor advertise S0100001 Fix --to Pilot --assign asap --priority high --ignore-windows 'the worm of 1 December'",
         ),
@@ -33,6 +37,8 @@ def register(root: Noun) -> None:
     _add_options(advertise, is_edit=False)
     advertise.add_argument("--paused", action="store_true", help="offer nothing until it is resumed")
     add_yes(advertise, "it reaches many clients")
+    advertise.add_argument("--preview", action="store_true", help="only show what it would come to; nothing is changed")
+    add_amounts(advertise, "with --preview: ")
 
     noun = root.noun("advertisement", "programs offered to collections")
     noun.verb("list", f"{_MODULE}:show_all", "list advertisements", examples=("purveyor advertisement list",))
@@ -69,7 +75,7 @@ def _by_id(noun: Noun, verb: str, what: str, example: str) -> argparse.ArgumentP
 def _add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="N", help="the advertisement's name (default: package and program)")
     parser.add_argument(
-        "--assign", metavar="asap|TIME", type=assignment, action="append", help="make it mandatory; may be repeated"
+        "--assign", metavar="asap|TIME|RRULE|EVENT", type=assignment, action="append", help="make it mandatory; may be repeated"
     )
     parser.add_argument("--available-from", metavar="TIME", type=moment, help="when it starts to be offered (default: now)")
     parser.add_argument("--expires", metavar="TIME", type=moment, help="when it stops being offered (default: never)")

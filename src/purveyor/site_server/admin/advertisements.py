@@ -65,7 +65,7 @@ def add(
     assigned = rules.numbered(rules.assignments_of(assignments, today=now.date()), (), 0).assignments
     options = advertising.options_with(Options(), given)
     starts_at = now if available_from is None else available_from
-    _check_times(starts_at, expires_at)
+    check_times(starts_at, expires_at)
     advertising.check_fit(offered_program, assigned, options, each_version=each_version)
     twin = _twin(tx, key, collection, assigned, options, available_from, expires_at, now=now, each_version=each_version)
     if twin is not None:
@@ -138,7 +138,7 @@ def edit(
     old = (row.name, row.available_from, row.expires_at, row.each_version, before, old_options)
     if (title, starts_at, ends_at, runs_each_version, assigned.assignments, options) == old:
         raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is so already")
-    _check_times(starts_at, ends_at)
+    check_times(starts_at, ends_at)
     advertising.check_fit(programs.program_of(row), assigned.assignments, options, each_version=runs_each_version)
     is_wider = advertising.reaches_further(old_options, options) or (runs_each_version and not row.each_version)
     if assigned.has_new or is_wider:
@@ -211,7 +211,8 @@ def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bo
     return shown(tx, advertisement)
 
 
-def _check_times(available_from: datetime, expires_at: datetime | None) -> None:
+def check_times(available_from: datetime, expires_at: datetime | None) -> None:
+    """Nothing when an advertisement may be available from the one to the other. Errors: RefusedError."""
     for time in (available_from, expires_at):
         if time is not None and time.utcoffset() is None:
             raise RefusedError("times of an advertisement are instants: write 2026-12-01T09:00Z")
