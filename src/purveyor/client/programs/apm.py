@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from purveyor.client.content import ContentCache
 from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import leaving, opening, records, removal, restart
+from purveyor.client.programs import leaving, notices, opening, records, removal, restart
 from purveyor.client.programs.bench import Bench, Limits, silent
 from purveyor.client.programs.deletion import forget_deleted
 from purveyor.client.programs.families import Runs
@@ -67,7 +67,7 @@ def turn(
         _evict(runs)
         state.remember(_SWEPT, machine.boot_id())
     restart_at = restart.turn(bench, policy.settings, runs.gate.closed())
-    return _next_due(runs, restart_at)
+    return _next_due(runs, restart_at, notices.tell_users(bench, policy))
 
 
 def jobs(state: State) -> list[Job]:
@@ -199,7 +199,7 @@ def _may_uninstall(runs: Runs) -> bool:
     return not runs.is_busy() and not runs.gate.is_going_down() and runs.gate.closed() is None
 
 
-def _next_due(runs: Runs, restart_at: datetime | None) -> datetime | None:
+def _next_due(runs: Runs, *others: datetime | None) -> datetime | None:
     bench, policy = runs.bench, runs.policy
     open_jobs = records.open_jobs(bench.state)
     running = [job for job in open_jobs if job.state is JobState.RUNNING]
@@ -211,7 +211,7 @@ def _next_due(runs: Runs, restart_at: datetime | None) -> datetime | None:
         times += [time for time in (_next_uninstall(runs),) if time is not None]
     if policy.may_run_accepted:
         times += _starts(runs, open_jobs)
-    times += [time for time in (restart_at, opening.next_look(runs.gate.windows, bench.now)) if time is not None]
+    times += [time for time in (*others, opening.next_look(runs.gate.windows, bench.now)) if time is not None]
     earliest = min(times, default=None)
     return None if earliest is None else max(earliest, bench.now + SHORTEST_PAUSE)
 

@@ -266,3 +266,12 @@ def test_what_is_remembered_is_bounded(people: People, monkeypatch: pytest.Monke
         people.advertise(number, program=key(number=number))
     people.tell()
     assert len(notices.held(people.machine.state)) == 5
+
+
+def test_a_pass_tells_what_is_new_and_comes_back_before_a_run_that_may_be_put_off(people: People) -> None:
+    people.advertise(1, at(START + 10 * HOUR))
+    people.change(postpone_seconds=7200, is_visible=True)
+    assert people.turn() == START + 9 * HOUR
+    assert [notice.title for notice in people.machine.notices.shown] == ["A new program"]
+    people.after(9 * HOUR)
+    assert people.machine.notices.shown[-1].title == "setup will be run soon"
