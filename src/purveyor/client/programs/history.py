@@ -7,12 +7,13 @@ advertisement (Q271696).
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from purveyor.client.programs.job import user_name
-from purveyor.wire.form import Instant
+from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
@@ -27,6 +28,7 @@ EXACT_LIMIT = 128
 """Occurrences of one assignment that are remembered one by one, beside all those up to the newest."""
 USER_LIMIT = 1000
 """Users of one program whose runs are remembered."""
+_NO_RUNS = msgspec.Raw(b"[]")
 SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
 
 
@@ -73,7 +75,7 @@ class UserRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is remembered of one program.
 
-    Shape: `runs` oldest first; `started` by `ADVERTISEMENT.ASSIGNMENT`, with `!USER` where each user has runs of their own, the
+    Shape: `started` by `ADVERTISEMENT.ASSIGNMENT`, with `!USER` where each user has runs of their own, the
     newest last; `by_user` by `job.user_name`.
     """
 
@@ -89,7 +91,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest source version that ever succeeded."""
     succeeded_advertisement: AdvertisementId | None = None
     by_user: dict[str, UserRecord] = {}
-    runs: tuple[Run, ...] = ()
+    kept_runs: msgspec.Raw = msgspec.field(default=_NO_RUNS, name="runs")
+    """The runs as they are stored: a pass reads many histories, and few of their runs."""
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The newest runs that ended, oldest first."""
+        return _runs(bytes(self.kept_runs))
 
     @property
     def has_succeeded(self) -> bool:
@@ -98,7 +106,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def has_run(self, user: str = "") -> bool:
         """Whether the program was ever run here, or for this user (`job.user_name`), however it ended."""
-        return user in self.by_user if user else bool(self.runs) or self.has_succeeded
+        return user in self.by_user if user else self.kept_runs != _NO_RUNS or self.has_succeeded
 
     def success_of(self, user: str = "") -> "Success | None":
         """The newest success here, or for this user; None: there is none."""
@@ -140,13 +148,13 @@ def with_started(history: History, assignment: str, started: Started) -> History
 
 def with_run(history: History, run: Run, *, limit: int) -> History:
     """The history once a run ended: the newest `limit` runs are kept in detail, a success is kept for good."""
-    runs = (*history.runs, run)[-max(1, limit) :]
+    runs = msgspec.Raw(to_bytes((*history.runs, run)[-max(1, limit) :]))
     by_user = _with_user_run(history.by_user, run) if run.user else history.by_user
     if run.state not in SUCCESSES:
-        return msgspec.structs.replace(history, runs=runs, by_user=by_user)
+        return msgspec.structs.replace(history, kept_runs=runs, by_user=by_user)
     return msgspec.structs.replace(
         history,
-        runs=runs,
+        kept_runs=runs,
         by_user=by_user,
         first_succeeded_at=history.first_succeeded_at or run.ended_at,
         last_succeeded_at=run.ended_at,
@@ -154,6 +162,11 @@ def with_run(history: History, run: Run, *, limit: int) -> History:
         succeeded_version=max(history.succeeded_version, run.source_version),
         succeeded_advertisement=run.advertisement,
     )
+
+
+@lru_cache(maxsize=256)
+def _runs(content: bytes) -> tuple[Run, ...]:
+    return from_bytes(content, tuple[Run, ...])
 
 
 def _with_user_run(by_user: Mapping[str, UserRecord], run: Run) -> dict[str, UserRecord]:

@@ -1,8 +1,8 @@
 """Uninstalls a program once no advertisement of it reaches this machine any more, where its receipt says so: once.
 
 It has left when a complete and fresh policy, confirmed by an access point, offers it no more, and a later poll, at least one poll
-interval after, says the same (Q199263, Q316021). What is paused, disabled, replaced or needed by something that is offered has not
-left; what is deleted, or belongs to another site, is not judged here. Upstream: policy; downstream: `removal`, which runs it.
+interval after, says the same (Q199263, Q316021). What is paused, disabled, replaced or needed by something that is offered has
+not left; what is deleted, or belongs to another site, is not judged here. Upstream: policy; downstream: `removal`, which runs it.
 """
 
 from collections.abc import Iterable
