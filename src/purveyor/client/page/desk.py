@@ -19,7 +19,7 @@ from purveyor.client.page.wishes import Wish, ask_of, sentence
 from purveyor.client.policy import poll, view
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs import records, restart
-from purveyor.client.programs.asks import add_ask, asks
+from purveyor.client.programs.asks import Ask, AskKind, add_ask, asks
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.history import Run
 from purveyor.client.programs.offered import OfferedProgram, offered_to
@@ -75,9 +75,11 @@ class StateDesk:
             shown, zone = shown_to(visitor, parts), parts.machine.zone()
             elsewhere = frozenset(str(offer.advertisement.key) for offer in parts.policy().offers)
             ask = ask_of(wish, shown, zone, elsewhere=elsewhere)
-            if sum(is_same(one.user, ask.user) for one in asks(parts.state)) >= ASKS_EACH:
-                raise RefusedError(f"{ASKS_EACH} wishes of {ask.user} wait already; more are taken when these are done")
-            add_ask(parts.state, ask)
+            waiting = [one for one in asks(parts.state) if is_same(one.user, ask.user)]
+            if not any(_is_repeated(ask, one) for one in waiting):
+                if len(waiting) >= ASKS_EACH:
+                    raise RefusedError(f"{ASKS_EACH} wishes of {ask.user} wait already; more are taken when these are done")
+                add_ask(parts.state, ask)
         self._woken()
         return sentence(wish, ask, shown, zone)
 
@@ -159,6 +161,12 @@ def _run(run: Run, program: str, name: str, package_name: str) -> ShownRun:
         ended_at=run.ended_at,
         exit_code=run.exit_code,
     )
+
+
+def _is_repeated(ask: Ask, before: Ask) -> bool:
+    """Whether a run is asked for that is waited for already: whoever presses a button twice means it once."""
+    is_same_run = ask.kind is before.kind is AskKind.RUN and ask.key is not None and ask.key == before.program
+    return is_same_run and (ask.at == before.at or max(ask.at, before.at) <= ask.made_at)
 
 
 def _restart(visitor: Visitor, state: State, machine: Machine, policy: Policy) -> ShownRestart | None:

@@ -1,7 +1,8 @@
 """What is offered to a user of this machine, and how it stands: what the agent's page and commands show.
 
-Reads the state, changes nothing. A user sees a program where an advertisement that stands is optional or visible, and is for them
-or for everybody (Q215108, Q235820); root, named by no user, sees what anybody would. Why something waits is the text of its job.
+Reads the state, changes nothing. A user sees a program where an advertisement that stands is optional or visible, or lets its run
+be put off, and is for them or for everybody (Q215108, Q235820); root, named by no user, sees what anybody would. Only one that is
+optional or visible may be started. Why something waits is the text of its job.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs.audience import groups_of, is_per_user
+from purveyor.client.programs.audience import groups_of, is_for, is_per_user
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.due import Moment, occurrences
 from purveyor.client.programs.events import Seen, seen_now
@@ -82,9 +83,9 @@ def shown_to(
 
 
 def _is_seen(advertisement: Advertisement, user: str, groups: Sequence[str]) -> bool:
-    if user:
-        return may_be_asked_for(advertisement, user, groups)
-    return advertisement.is_visible or not advertisement.assignments
+    if advertisement.assignments and not advertisement.is_visible and not advertisement.postpone_seconds:
+        return False
+    return not user or is_for(advertisement, user, groups)
 
 
 def _own(found: dict[Errand, Standing], key: ProgramKey, user: str) -> Standing | None:
@@ -112,6 +113,7 @@ def _offered(
     obstacle = "" if platform.supports(program) else f"it is for {', '.join(program.platforms)}; this machine is {platform.name}"
     is_planned = job is not None and job.is_open
     is_begun = job is not None and job.is_open and job.state not in NOT_STARTED
+    startable = [one for one in shown if may_be_asked_for(one, user, groups)] if user else []
     return OfferedProgram(
         key=standing.key,
         name=program.name,
@@ -119,7 +121,7 @@ def _offered(
         package_name="" if package is None else package.name,
         package_version="" if package is None else package.version,
         publisher="" if package is None else package.publisher,
-        advertisement=shown[0].id,
+        advertisement=(startable or shown)[0].id,
         is_mandatory=any(one.assignments for one in standing.live),
         state=job.state if job is not None and is_planned else None,
         due_at=job.due_at if job is not None and job.state in NOT_STARTED and standing.asking else None,
@@ -128,7 +130,7 @@ def _offered(
         why=obstacle or (job.text if job is not None and is_planned else ""),
         last_run=runs[-1] if runs else None,
         last_success_at=None if success is None else success.started_at,
-        may_run_now=bool(user) and not obstacle and not is_begun and policy.may_run_accepted,
+        may_run_now=bool(startable) and not obstacle and not is_begun and policy.may_run_accepted,
         may_postpone_until=may_postpone_until(standing, bench.now, user, groups) if is_own else None,
     )
 

@@ -146,6 +146,27 @@ def test_one_user_does_not_fill_the_desk(office: Office) -> None:
     office.desk.ask(BORIS, RunNow(program="S0100001/1"))
 
 
+def test_who_presses_a_button_twice_starts_it_once(office: Office) -> None:
+    office.advertise()
+    office.desk.ask(ALICE, RunNow(program="S0100001/1"))
+    office.desk.ask(ALICE, RunNow(program="S0100001/1"))
+    assert len(asks(office.machine.state)) == 1
+    office.settle()
+    assert office.runs == ["setup"]
+
+
+def test_what_may_be_put_off_is_shown_to_who_may_even_where_they_may_not_start_it(office: Office) -> None:
+    office.advertise(1, at(START + HOUR))
+    office.change(postpone_seconds=3600)
+    office.turn()
+    assert (office.seen().may_run_now, office.seen().may_postpone_until) == (False, START + 2 * HOUR)
+    with pytest.raises(RefusedError, match="cannot be started by a user"):
+        office.desk.ask(ALICE, RunNow(program="S0100001/1"))
+    office.desk.ask(ALICE, Postpone(program="S0100001/1", seconds=2 * 3600))
+    office.turn()
+    assert office.seen().postponed_until == START + 2 * HOUR
+
+
 def test_the_secret_of_the_page_is_made_once_and_kept(office: Office) -> None:
     first = office.desk.key()
     assert len(first) == 32
