@@ -28,6 +28,8 @@ CHANGES = [
     ("POST", "/advertisements/S0120001/resume", None),
     ("DELETE", "/advertisements/S0120001", None),
     ("POST", "/previews", {"package": "S0100001", "program": "1", "collection": "x"}),
+    ("POST", "/advertisements/S0120001/requests", {"kind": "stop"}),
+    ("POST", "/requests/1/withdraw", None),
     ("POST", "/windows", {"collection": "x", "duration_seconds": 3600}),
     ("PATCH", "/windows/1", {"name": "x"}),
     ("DELETE", "/windows/1", None),
