@@ -66,7 +66,7 @@ def turn(
     if has_ended or runs.fetching.has_fetched or _is_first_turn_since_start(state, machine):
         _evict(runs)
         state.remember(_SWEPT, machine.boot_id())
-    restart_at = restart.turn(bench, policy.settings, runs.gate.closed())
+    restart_at = restart.turn(bench, policy.settings, runs.gate.closed_for)
     return _next_due(runs, restart_at, notices.tell_users(bench, policy))
 
 
@@ -177,6 +177,7 @@ def _run_due(runs: Runs, site: str) -> bool:
 def _start_one(runs: Runs) -> bool:
     """Fetches what is due and launches one program, if nothing runs. True when one was launched."""
     runs.look_again()
+    runs.gate.begin_round()
     if _may_uninstall(runs) and removal.launch_next_uninstall(runs.bench):
         return True
     if not runs.policy.may_run_accepted:

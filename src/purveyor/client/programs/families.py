@@ -101,7 +101,7 @@ class Runs:
     def look_again(self) -> None:
         """Forgets what was seen of other jobs and of the machine, since something was launched or settled."""
         self._is_busy = None
-        self.gate.begin_round()
+        self.gate.look_afresh()
 
     def _place(self, job: Job) -> tuple[datetime, str]:
         return job.due_at or self.bench.now, job.occurrence
@@ -230,6 +230,9 @@ class Runs:
         return job.due_at - timedelta(seconds=seconds * (1 - share_of(self.policy.client, f"prefetch {job.key}") / 2))
 
     def _is_worth_prefetching(self, root: Job, answers: Sequence[Occurrence]) -> bool:
+        program = program_of(root.key, self._packages)
+        if program is None or (program.depends_on is None and (root.state is JobState.READY or not root.manifest)):
+            return False
         offered = [self._advertisements.get(one.advertisement) for one in answers]
         is_available = any(one is not None and one.available_from <= self.bench.now for one in offered)
         return is_available and not _is_on_drift(answers) and self.fetching.is_time(root)

@@ -29,11 +29,16 @@ class Gate:
     looks: set[datetime] = field(default_factory=set)
     _has_looked: bool = False
     _surroundings: Surroundings | None = None
+    _by_window: dict[tuple[int, bool], Unmet | None] = field(default_factory=dict)
 
     def begin_round(self) -> None:
-        """Forgets what was seen, since something was launched or settled."""
-        self._has_looked = False
+        """Forgets what was seen and when to look again: all that waits is looked at once more."""
+        self.look_afresh()
         self.looks.clear()
+
+    def look_afresh(self) -> None:
+        """Forgets what was seen of the machine, since something was launched or settled."""
+        self._has_looked = False
 
     def surroundings(self) -> Surroundings | None:
         """Who is logged on, and how power and network stand; None: that cannot be told now."""
@@ -50,7 +55,7 @@ class Gate:
         """What keeps a job from starting at this moment; None: all holds, by two looks."""
         found = self._unmet(job, program, answers)
         if found is None:
-            self._has_looked = False
+            self.look_afresh()
             found = self._unmet(job, program, answers)
         self._note_look(found)
         return found
@@ -66,6 +71,10 @@ class Gate:
     def closed(self) -> Unmet | None:
         """Why nothing that keeps to windows may happen now; None: it may."""
         return closed(self.windows, self.bench.now)
+
+    def closed_for(self, job: Job) -> Unmet | None:
+        """Why what follows from a job, such as a restart, may not happen now, however short it is; None: it may."""
+        return None if job.is_free else self._unmet_window(1, job.due_at or self.bench.now)
 
     def is_going_down(self) -> bool:
         """Whether the machine is going down: nothing starts then, whatever it is (Q297522)."""
@@ -90,10 +99,19 @@ class Gate:
         is_free = job.is_free or any(answer.is_free for answer in answers)
         if not is_free:
             due_at = min((answer.due_at for answer in answers), default=job.due_at or self.bench.now)
-            found = unmet_window(self.windows, at=self.bench.now, due_at=due_at, max_run_seconds=program.max_run_seconds)
+            found = self._unmet_window(program.max_run_seconds, due_at)
             if found is not None:
                 return found
         return unmet(program, surroundings, user=user, free_bytes=self._free_bytes(program), interval=self.interval)
+
+    def _unmet_window(self, max_run_seconds: int, due_at: datetime) -> Unmet | None:
+        """As `unmet_window` says it of this moment; worked out once for all jobs to which the same applies."""
+        missed = self.windows.missed
+        key = (max_run_seconds, missed is not None and due_at < missed.closes_at)
+        if key not in self._by_window:
+            found = unmet_window(self.windows, at=self.bench.now, due_at=due_at, max_run_seconds=max_run_seconds)
+            self._by_window[key] = found
+        return self._by_window[key]
 
     def _free_bytes(self, program: Program) -> int | None:
         if not program.conditions.min_free_bytes:

@@ -5,7 +5,7 @@ notice could be shown (Q229113). Until the restart nothing else starts (Q226504)
 Upstream: jobs in RESTART_PENDING, what users ask for; downstream: the machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -134,19 +134,23 @@ def pending(state: State, machine: Machine, settings: AgentSettings) -> RestartP
     )
 
 
-def turn(bench: Bench, settings: AgentSettings, window: Unmet | None) -> datetime | None:
+def turn(bench: Bench, settings: AgentSettings, closed_for: Callable[[Job], Unmet | None]) -> datetime | None:
     """Brings the restart that is owed one step on, and says when to look again; None: nothing is owed, or somebody has to act.
 
-    Shape:  `window` says why it may not begin now.
+    Shape:  `closed_for` says why what follows from a job may not begin now, as no maintenance window is open.
     """
     jobs = owed(bench.state, bench.machine)
     wishes = [ask for ask in asks(bench.state) if ask.kind in _KINDS]
     if not jobs:
         _drop(bench, settings, wishes)
         return None
-    facts = _facts(bench.machine, settings, None if any(job.is_free for job in jobs) else window)
+    by_job = [closed_for(job) for job in jobs]
+    window = None if None in by_job else by_job[0]
+    facts = _facts(bench.machine, settings, window)
     plan = _asked(bench, jobs[0], _held_plan(bench.state, bench.machine), wishes, facts)
     plan, is_now = decided(plan, facts)
+    if is_now and any(job.state is JobState.RUNNING for job in records.open_jobs(bench.state)):
+        is_now = False  # its end comes first, and brings the next turn
     if settings.may_restart and plan.deadline is None and not is_now and window is not None:
         _tell_waiting(bench, jobs[0], f"its restart {window.reason}")
     plan = _restarted(bench, jobs[0], plan, facts.uptime_seconds) if is_now else _announced(bench, jobs[0], plan, facts)

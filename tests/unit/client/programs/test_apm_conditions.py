@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from apm_world import ASAP, HOUR, MINUTE, OTHER, World, at, key
+from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, World, at, key
 from purveyor.client.programs.job import Job
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Priority, Rerun, Window
-from purveyor.wire.package_info import Conditions, FileRule, Logon, RunAs
+from purveyor.wire.package_info import Command, Conditions, FileRule, Logon, RunAs, Superseded, Uninstall
 from purveyor.wire.schedule import Zone
 from purveyor.wire.status_messages import StatusId
 
@@ -541,3 +541,77 @@ def test_q271602_content_stays_during_the_whole_run_whatever_becomes_of_its_pack
     assert world.machine.disk.read(f"{folder}/setup") == b"1"
     world.settle()
     assert world.machine.disk.names("runs") == []
+
+
+# --- what comes together ---
+
+
+def test_a_launch_that_fails_makes_nobody_forget_who_else_waits(world: World) -> None:
+    world.package(world.program(1, "waits", conditions=WITH_USER), world.program(2, "broken $NOWHERE"))
+    world.advertise(1, ASAP)
+    world.advertise(2, ASAP, program=key(number=2))
+    assert world.turn() == START + MINUTE
+
+
+def test_what_a_missed_window_brought_may_be_followed_by_its_restart(world: World) -> None:
+    world.settings["may_restart"] = True
+    world.windows = [window(later_hour(), catch_up=True)]
+    world.script("setup", Script(exit_code=3010))
+    offered(world, Conditions())
+    world.turn()
+    world.machine.power_cut()
+    world.clock.advance(8 * HOUR)
+    world.machine.start()
+    world.settle()
+    world.turn()
+    assert world.runs == ["setup"]
+    assert world.machine.is_restart_wanted
+
+
+def test_what_the_site_removes_is_removed_in_a_window_too(world: World) -> None:
+    remove = Uninstall(command=Command(argv=("remove",)))
+    world.package(world.program(1, uninstall=remove))
+    world.advertise(1, ASAP)
+    world.settle()
+    world.windows = [window(later_hour())]
+    world.removals.add(PACKAGE)
+    opens_at = opening(world, later_hour())
+    assert world.turn() == opens_at
+    assert world.runs == ["setup"]
+    world.after(opens_at - world.machine.now())
+    assert world.runs == ["setup", "remove"]
+
+
+def replacing(world: World) -> None:
+    """The old program has run; the new one, which replaces it, is offered too."""
+    remove = Uninstall(command=Command(argv=("remove",)))
+    world.package(world.program(1, "old", uninstall=remove))
+    world.advertise(1, ASAP)
+    world.settle()
+    new = world.program(1, "new", supersedes=(Superseded(key=key(), is_uninstalled=True),))
+    world.package(new, package=OTHER)
+    world.advertise(2, ASAP, program=key(OTHER))
+
+
+def test_what_a_program_replaces_is_uninstalled_before_it_runs(world: World) -> None:
+    replacing(world)
+    world.settle()
+    assert world.runs == ["old", "remove", "new"]
+    assert world.state_of(key(OTHER)) is JobState.SUCCEEDED
+
+
+def test_where_the_uninstall_of_what_it_replaces_fails_for_good_a_program_fails_too(world: World) -> None:
+    world.script("remove", Script(exit_code=9))
+    replacing(world)
+    due: datetime | None = world.turn()
+    for _ in range(60):
+        if not world.job(key(OTHER)).is_open:
+            break
+        world.clock.advance(HOUR)
+        world.machine.programs.turn()
+        due = world.turn()
+    assert due is None or due > world.machine.now()
+    assert "new" not in world.runs
+    assert world.runs.count("remove") == 3
+    assert world.state_of(key(OTHER)) is JobState.FAILED
+    assert len(world.told(StatusId.DEPENDENCY_FAILED)) == 1
