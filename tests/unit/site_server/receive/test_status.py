@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.site_server.receive.status import OCCURRENCE_LIMIT, newest_jobs, told
+from purveyor.site_server.receive.status import COUNT_LIMIT, OCCURRENCE_LIMIT, USER_LIMIT, newest_jobs, told
 from purveyor.wire.ids import AdvertisementId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
@@ -26,6 +26,8 @@ MESSAGES = st.builds(
     state=st.none() | st.sampled_from(JobState),
     exit_code=st.none() | st.integers(),
     text=st.text(max_size=3000),
+    user=st.text(max_size=400),
+    request=st.integers(),
 )
 
 
@@ -33,7 +35,7 @@ MESSAGES = st.builds(
 def test_whatever_a_client_says_fits_the_columns_of_both_databases(message: StatusMessage) -> None:
     rows = told([message], client=1, sequence=2**53, now=NOW)
     row = rows.messages[0]
-    for text, limit in (("text", TEXT_LIMIT), ("occurrence", OCCURRENCE_LIMIT)):
+    for text, limit in (("text", TEXT_LIMIT), ("occurrence", OCCURRENCE_LIMIT), ("user", USER_LIMIT)):
         assert len(row[text]) <= limit
         assert "\0" not in row[text]
     assert row["package"] is None or len(row["package"]) == 8
@@ -42,7 +44,8 @@ def test_whatever_a_client_says_fits_the_columns_of_both_databases(message: Stat
     assert 0 <= row["source_version"] < 2**31
     assert row["exit_code"] is None or -(2**63) < row["exit_code"] < 2**63
     assert 1970 <= row["at"].year <= 2200
-    assert all(job["order"] < 2**63 for job in rows.jobs)
+    assert all(one["order"] < 2**63 for one in (*rows.jobs, *rows.answers))
+    assert all(0 < answer["request"] < COUNT_LIMIT for answer in rows.answers)
 
 
 def test_message_without_a_state_or_a_program_changes_no_job() -> None:
@@ -50,6 +53,13 @@ def test_message_without_a_state_or_a_program_changes_no_job() -> None:
     stateful = StatusMessage(id=StatusId.JOB_WAITING, at=NOW, package=PackageId("S0100001"), state=JobState.WAITING)
     rows = told([silent, stateful], client=1, sequence=1, now=NOW)
     assert (len(rows.messages), rows.jobs) == (2, [])
+
+
+def test_only_messages_that_answer_a_request_are_answers() -> None:
+    said = [(StatusId.PROGRAM_STARTED, 1), (StatusId.STOPPED, 0), (StatusId.STOPPED, 2), (StatusId.REQUEST_TOO_LATE, 3)]
+    messages = [StatusMessage(id=status, at=NOW, request=request, text="so") for status, request in said]
+    answers = told(messages, client=1, sequence=4, now=NOW).answers
+    assert [(one["request"], one["outcome"], one["order"]) for one in answers] == [(2, "done", 4002), (3, "too-late", 4003)]
 
 
 def job(order: int, state: str = "running", succeeded_version: int | None = None) -> dict[str, Any]:
