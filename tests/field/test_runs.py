@@ -75,6 +75,23 @@ End Component
 """
 
 
+def test_q229018_every_program_of_a_package_runs_exactly_once_in_whatever_order_they_are_offered() -> None:
+    with Fleet(2, poll_interval=POLL) as fleet:
+        package = fleet.admin.add_package("Suite", {"setup.exe": b"setup"})
+        programs = [fleet.admin.add_program(package, f"part {number}", f"part-{number}.exe") for number in range(6)]
+        for number in (4, 1, 5):
+            fleet.admin.advertise(programs[number])
+        fleet.settle()
+        for number in (0, 3, 2):
+            fleet.admin.advertise(programs[number])
+            fleet.advance_polls(1)
+        fleet.admin.update_package(package, {"setup.exe": b"another setup"})
+        fleet.settle()
+        for client in fleet.clients:
+            assert [fleet.ran(client, f"part-{number}.exe") for number in range(6)] == [1] * 6
+            assert len(client.machine.programs.launches) == 6
+
+
 def test_q215032_a_program_that_never_ends_is_ended_after_its_time_and_the_next_one_runs() -> None:
     with Fleet(1, poll_interval=POLL) as fleet:
         client = fleet.clients[0]
@@ -325,3 +342,14 @@ def test_clock_of_the_lab_and_of_a_machine_are_told_apart() -> None:
     clock = Clock()
     machine = SimulatedMachine("pc1", clock, skew=timedelta(hours=-3))
     assert machine.now() == clock.now() - timedelta(hours=3)
+
+
+@pytest.mark.parametrize("folder", ["bin/../../..", "not/there", "setup.exe"])
+def test_q273754_q263279_a_working_directory_that_cannot_be_used_is_named_before_the_launch(folder: str) -> None:
+    with Fleet(1, poll_interval=POLL) as fleet:
+        package = fleet.admin.add_package("Editor", {"setup.exe": b"setup"})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe", working_directory=folder))
+        fleet.advance_polls(2)
+        assert fleet.clients[0].machine.programs.launches == []
+        (text,) = told(fleet, StatusId.PREPARATION_FAILED)
+        assert folder in text

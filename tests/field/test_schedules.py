@@ -1,5 +1,6 @@
 """What went wrong with schedules in the field: programs that ran twice, never, at a wrong time, or for a wrong reason."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -10,10 +11,13 @@ from field.words import told
 from journeys.scene import POLL_INTERVAL
 from purveyor.client.programs import asks
 from purveyor.client.programs.asks import Ask, AskKind
+from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import advertisements, programs
+from purveyor.transport.interface import Answer, Point
 from purveyor.wire.errors import RefusedError
+from purveyor.wire.offers import Priority
 from purveyor.wire.package_info import Conditions, Logon
 from purveyor.wire.status_messages import StatusId
 
@@ -188,3 +192,78 @@ def test_q246974_what_another_point_does_changes_nothing_for_the_point_that_serv
         fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"), over_slow_link=False)
         fleet.advance(hours=3)
         assert fleet.ran(client, "setup.exe") == 1, "a CAP that was away was taken for a slow link"
+
+
+# --- slow links ---
+
+
+def slow(fleet: Fleet, client: LabClient, *, seconds: float) -> None:
+    """From now on a read at the distribution point takes this client so long."""
+    point_for = client.agent.point_for
+
+    def slowly(url: str) -> Point:
+        point = point_for(url)
+        return SlowPoint(point, fleet, seconds) if url == fleet.dp.url else point
+
+    client.agent.point_for = slowly
+
+
+class SlowPoint:
+    """A point behind a slow link: the time of the lab moves on while it serves."""
+
+    def __init__(self, point: Point, fleet: Fleet, seconds: float) -> None:
+        self._point, self._fleet, self._seconds = point, fleet, seconds
+
+    @property
+    def url(self) -> str:
+        return self._point.url
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        self._fleet.clock.advance(timedelta(seconds=self._seconds))
+        return self._point.read(path, limit_bytes=limit_bytes, tag=tag)
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        self._fleet.clock.advance(timedelta(seconds=self._seconds))
+        return self._point.read_from(path, offset=offset, limit_bytes=limit_bytes)
+
+    def put(self, path: str, content: bytes) -> None:
+        self._point.put(path, content)
+
+
+def test_q246863_the_link_that_counts_is_the_one_to_the_point_that_serves_the_program() -> None:
+    with Fleet(2, poll_interval=POLL) as fleet:
+        far, near = fleet.clients
+        slow(fleet, far, seconds=60)
+        package = fleet.admin.add_package("Editor", {"setup.exe": b"setup" * 1000})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"), over_slow_link=False)
+        fleet.advance(hours=3)
+        assert (fleet.ran(near, "setup.exe"), fleet.ran(far, "setup.exe")) == (1, 0)
+        assert "slow link" in told(fleet, StatusId.JOB_WAITING)[0]
+
+
+def test_q202332_over_a_slow_link_the_advertisement_that_is_mandatory_there_schedules_the_program() -> None:
+    with Fleet(2, poll_interval=POLL) as fleet:
+        far, near = fleet.clients
+        slow(fleet, far, seconds=60)
+        program = fleet.admin.add_program(fleet.admin.add_package("Editor", {"setup.exe": b"setup" * 1000}), "run", "setup.exe")
+        fleet.admin.advertise(program, over_slow_link=False)
+        at = fleet.clock.now().replace(second=0, microsecond=0) + timedelta(hours=4)
+        fleet.admin.advertise(program, assignments=[f"{at:%Y-%m-%dT%H:%M}Z"])
+        fleet.advance(hours=3)
+        assert (fleet.ran(near, "setup.exe"), fleet.ran(far, "setup.exe")) == (1, 0)
+        fleet.advance(hours=3)
+        assert (fleet.ran(near, "setup.exe"), fleet.ran(far, "setup.exe")) == (1, 1)
+        assert starts(fleet, far.name)[0] >= at
+
+
+def test_priority_orders_what_is_due() -> None:
+    with Fleet(1, poll_interval=POLL) as fleet:
+        fleet.cap.cut()
+        package = fleet.admin.add_package("Suite")
+        for name in ("low", "normal", "high"):
+            fleet.admin.advertise(fleet.admin.add_program(package, name, f"{name}.exe"), priority=Priority(name))
+            fleet.advance(minutes=1)
+        fleet.cap.mend()
+        fleet.advance(hours=2)
+        ran = [launch.command for launch in fleet.clients[0].machine.programs.launches]
+        assert ran == ["high.exe", "normal.exe", "low.exe"]
