@@ -1,6 +1,8 @@
 """The agent's page in a real browser, in front of a real agent: programs are listed, started, put off and remembered."""
 
 import getpass
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,10 @@ class Desk:
         """A program as commands name it."""
         return f"{self.packages[name]}/1"
 
+    def is_answering(self) -> bool:
+        """Whether the page is there."""
+        return self.installation.call("client", "programs", "--page", self.url).code == 0
+
     def listed(self) -> dict[str, Any]:
         """What the page lists, by name."""
         shown = self.installation.asked("client", "programs", "--page", self.url)
@@ -53,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    """A client whose agent runs, with its page in front of it; one for all tests, each of which has its own programs."""
+    """A client whose agent runs and serves its page; one for all tests, each of which has its own programs."""
     with tempfile.TemporaryDirectory(prefix="purveyor-site-") as folder:
         installation = Installation(Path(folder))
         try:
@@ -63,15 +69,9 @@ def desk() -> Iterator[Desk]:
             installation.join("anna")
             packages = _offered(installation)
             installation.run_agent("anna")
-            words = [sys.executable, "-m", "purveyor.cli", "client", "page", "--state", str(installation.state("anna"))]
-            with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as page:
-                assert page.stdout is not None
-                try:
-                    found = Desk(installation, page.stdout.readline().strip(), packages)
-                    installation.until("the agent knows of all", lambda: found.listed().keys() == packages.keys())
-                    yield found
-                finally:
-                    page.terminate()
+            found = Desk(installation, f"http://127.0.0.1:{_page_port(installation)}/", packages)
+            installation.until("the page lists all", lambda: found.is_answering() and found.listed().keys() == packages.keys())
+            yield found
         finally:
             installation.end()
 
@@ -179,6 +179,18 @@ def test_a_page_of_another_origin_cannot_make_the_agent_do_anything(desk: Desk, 
     assert not desk.mark("sheet").exists()
 
 
+def test_the_page_is_served_in_the_foreground_too_and_ends_when_it_is_interrupted(desk: Desk) -> None:
+    state = str(desk.installation.state("anna"))
+    words = [sys.executable, "-m", "purveyor.cli", "client", "page", "--state", state]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as page:
+        assert page.stdout is not None and page.stderr is not None
+        url = page.stdout.readline().strip()
+        listed = desk.installation.asked("client", "programs", "--page", url)
+        page.send_signal(signal.SIGINT)
+        assert (page.wait(20), page.stderr.read()) == (0, "the page has ended\n")
+    assert {one["name"] for one in listed["programs"]} == desk.packages.keys()
+
+
 def test_commands_show_and_ask_what_the_page_does(desk: Desk) -> None:
     call, state = desk.installation, str(desk.installation.state("anna"))
     shown = call.asked("client", "programs", "--page", desk.url)
@@ -209,6 +221,14 @@ def _offered(installation: Installation) -> dict[str, str]:
         installation.purveyor("advertise", package, name, "--to", "All Systems", *assigned, "--yes")
         packages[name] = package
     return packages
+
+
+def _page_port(installation: Installation) -> int:
+    """The port that this site's agents serve their page at: one that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    installation.purveyor("settings", "set", "page_port", str(port))
+    return port
 
 
 def _look_until(desk: Desk, page: Page, is_so) -> None:  # noqa: ANN001 - any question

@@ -5,17 +5,22 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from page_world import EDITOR, RESTART, UPDATE, Browser, HandDesk, page_serving
+from purveyor.client import sentinel
 from purveyor.client.page import door
+from purveyor.client.page.answers import Page
 from purveyor.client.page.peers import End, Opener, RealPeers, Visitor
 from purveyor.client.page.remote import PageDesk
-from purveyor.client.page.server import Limits
+from purveyor.client.page.server import Limits, PageServer, listener_at
+from purveyor.client.page.waking import wake
 from purveyor.client.page.wishes import Postpone, PostponeRestart, RestartNow, RunNow
 from purveyor.wire.errors import RefusedError, UnavailableError
 
@@ -209,6 +214,23 @@ def test_one_user_does_not_take_all_places(desk: HandDesk) -> None:
         for connection in waiting:
             connection.close()
     assert 429 in statuses
+
+
+def test_it_ends_when_nobody_comes_and_not_before_whoever_came_is_answered(desk: HandDesk) -> None:
+    with PageServer(listener_at(0), Page(desk), peers=Claimed(ALICE)) as server:
+        got: list[int] = []
+        visit = threading.Thread(target=lambda: got.append(Browser(server.port).get().status))
+        visit.start()
+        server.serve_until_idle(0.5)
+        assert server.is_idle
+    visit.join(20)
+    assert got == [200]
+
+
+def test_a_sentinel_that_is_gone_is_not_woken_whoever_has_its_number_now(tmp_path: Path) -> None:
+    assert not wake(tmp_path)
+    (tmp_path / sentinel.LOCK).write_text(str(os.getpid()))
+    assert not wake(tmp_path), "the signal would have ended this very test"
 
 
 # --- what it shows ---
