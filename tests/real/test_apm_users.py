@@ -176,3 +176,22 @@ def _owner(pid: str) -> int | None:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return None
+
+
+@pytest.mark.parametrize("user", ["", USER])
+def test_q218474_the_words_of_a_command_arrive_as_they_were_given(agent: Agent, user: str) -> None:
+    words = ("a b", 'c"d', "e'f", "ü漢", "*", ";", "&&", "", "$$HOME", "back\\slash", "new\nline", "-n", "`id`")
+    script = b'#!/bin/sh\nfor word in "$@"; do printf "%s\\036" "$word"; done > "$TMPDIR/words"\n'
+    agent.content.available["m1"] = {"put them.sh": script + b'cat "$TMPDIR/words"\n'}
+    world = World()
+    command = Command(argv=("/bin/sh", "put them.sh", *words))
+    run_as = RunAs.USER if user else RunAs.SYSTEM
+    world.package(
+        Program(number=ProgramNumber(1), name='it\'s "odd" ü', command=command, run_as=run_as, success_codes=(7,)), manifest="m1"
+    )
+    world.points["m1"] = ("http://dp.example/dp",)
+    world.advertise(1, ASAP)
+    agent.policy = world.policy()
+    agent.settle()
+    given = "\x1e".join("$HOME" if word == "$$HOME" else word for word in words)
+    assert given in agent.jobs[-1].text

@@ -268,9 +268,9 @@ class Runs:
 
     def looked_for(self, root: Job) -> Job | None:
         """The job once it was looked, as it came due, whether what it installs is there; None: it is, so nothing is run."""
-        answers = self.answers(root)
-        program = program_of(root.key, self._packages)
-        if program is None or root.was_there is not None or not _is_on_drift(answers):
+        answers = [] if root.was_there is not None else self.answers(root)
+        program = program_of(root.key, self._packages) if _is_on_drift(answers) else None
+        if program is None:
             return root
         was_there = looked_for(self.bench, program)
         if was_there:
