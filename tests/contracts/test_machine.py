@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from purveyor.client.machine.interface import Disk, Machine, RunOrder, RunReport, RunState
+from purveyor.client.machine.interface import Disk, Machine, RunOrder, RunReport, RunState, Session
 from purveyor.client.machine.real import RealMachine
 from purveyor.lab.clock import Clock
 from purveyor.lab.machine import SimulatedMachine
@@ -301,3 +301,58 @@ def test_a_machine_knows_what_it_is(subject: Subject) -> None:
 def test_random_bytes_differ(subject: Subject) -> None:
     assert len(subject.machine.random_bytes(16)) == 16
     assert subject.machine.random_bytes(16) != subject.machine.random_bytes(16)
+
+
+def test_the_time_since_the_start_goes_on_and_never_back(subject: Subject) -> None:
+    before = subject.machine.uptime_seconds()
+    subject.pass_time()
+    assert subject.machine.uptime_seconds() > before >= 0
+
+
+# --- people ---
+
+
+def test_every_session_has_an_id_of_its_own_and_a_user(subject: Subject) -> None:
+    if isinstance(subject.machine, SimulatedMachine):
+        subject.machine.people.log_on("alice", ("staff",))
+        subject.machine.people.log_on("CORP\\bob")
+        subject.machine.people.log_on("alice")
+    found = subject.machine.surroundings()
+    assert not found.is_going_down
+    assert len({session.id for session in found.sessions}) == len(found.sessions)
+    for session in found.sessions:
+        assert session.user
+        assert session.since is None or session.since.utcoffset() == timedelta(0)
+
+
+def test_an_account_is_found_by_its_name_and_one_that_is_not_there_is_none(subject: Subject) -> None:
+    if isinstance(subject.machine, SimulatedMachine):
+        subject.machine.people.add_account("nobody")
+    found = subject.machine.account("nobody")
+    assert found is not None
+    assert found.name == "nobody"
+    assert found.user_id > 0
+    assert found.group_id in found.group_ids
+    assert found.home.startswith("/")
+    assert subject.machine.account("no-such-user-at-all") is None
+
+
+def test_a_notice_that_nobody_can_see_is_no_error(subject: Subject) -> None:
+    nobody = Session(id="none", user="no-such-user-at-all")
+    subject.machine.notices.show(nobody, "x", "A title", "A text")
+    subject.machine.notices.show(nobody, "x", "--help", "\x1b<b>")
+    subject.machine.notices.close(nobody, "x")
+    subject.machine.notices.close(nobody, "never shown")
+
+
+def test_a_folder_that_was_given_away_can_still_be_read_and_removed(subject: Subject) -> None:
+    if isinstance(subject.machine, SimulatedMachine):
+        subject.machine.people.add_account("nobody")
+    account = subject.machine.account("nobody")
+    assert account is not None
+    subject.disk.append("runs/r1/scratch/result.json", b"{}")
+    subject.disk.give("runs/r1/scratch", account)
+    assert subject.disk.read("runs/r1/scratch/result.json") == b"{}"
+    subject.disk.append("runs/r1/scratch/more", b"1")
+    subject.disk.remove("runs/r1")
+    assert subject.disk.names("runs") == []

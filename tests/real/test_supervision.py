@@ -250,6 +250,7 @@ def test_a_pid_that_was_given_again_is_not_taken_for_the_watcher(bench: Bench) -
     path = bench.folder / "runs" / run / "watch.json"
     watch = msgspec.json.decode(path.read_bytes())
     path.write_bytes(msgspec.json.encode({**watch, "start_time": "1"}))
+    path.with_name("program.json").unlink()
     assert bench.programs.look(run).state is RunState.UNKNOWN
     path.write_bytes(msgspec.json.encode(watch))
 
@@ -303,3 +304,49 @@ def test_many_runs_leave_nothing_open_behind(bench: Bench) -> None:
         bench.programs.forget(run)
     bench.until(lambda: not any(is_alive(pid) for pid in watchers))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- a watcher that was killed ---
+
+
+def test_a_program_whose_watcher_was_killed_is_still_seen_and_its_end_is_unknown(bench: Bench) -> None:
+    run = bench.start("sleep 600 & exec sleep 600")
+    os.kill(bench.watcher(run), signal.SIGKILL)
+    bench.until(lambda: not is_alive(bench.watcher(run)))
+    assert bench.programs.look(run).state is RunState.RUNNING
+    bench.programs.stop(run, is_forced=True)
+    report = bench.ended(run)
+    assert (report.state, report.exit_code) == (RunState.UNKNOWN, None)
+
+
+def test_a_program_without_a_watcher_is_ended_at_its_time(bench: Bench) -> None:
+    run = bench.start("sleep 600", max_run_seconds=2)
+    os.kill(bench.watcher(run), signal.SIGKILL)
+    bench.until(lambda: not is_alive(bench.watcher(run)))
+    assert bench.programs.look(run).state is RunState.RUNNING
+    assert bench.ended(run).state is RunState.UNKNOWN
+
+
+def test_a_child_that_goes_on_after_a_program_without_a_watcher_counts_too(bench: Bench) -> None:
+    run = bench.start("sleep 600 & sleep 1; echo done > $MARK")
+    os.kill(bench.watcher(run), signal.SIGKILL)
+    bench.until(lambda: bench.read("mark") == "done\n")
+    assert bench.programs.look(run).state is RunState.RUNNING
+    bench.programs.stop(run, is_forced=False)
+    assert bench.ended(run).state is RunState.UNKNOWN
+
+
+def test_a_number_that_was_given_again_is_not_taken_for_the_program(bench: Bench) -> None:
+    run = bench.start("sleep 600")
+    watcher = bench.watcher(run)
+    os.kill(watcher, signal.SIGKILL)
+    bench.until(lambda: not is_alive(watcher))
+    path = bench.folder / "runs" / run / "program.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"start_time": "', '"start_time": "1'))
+    assert bench.programs.look(run).state is RunState.UNKNOWN
+    bench.programs.stop(run, is_forced=True)
+    path.write_text(whole)
+    assert bench.programs.look(run).state is RunState.RUNNING
+    bench.programs.stop(run, is_forced=True)
+    assert bench.ended(run).state is RunState.UNKNOWN

@@ -108,9 +108,8 @@ class RealPrograms:
                 ended_at=_time(report.ended_at),
                 output_tail=report.output_tail,
             )
-        return RunReport(
-            state=RunState.RUNNING if is_watched else RunState.UNKNOWN, started_at=_written_at(folder / "watch.json")
-        )
+        goes_on = is_watched or (watch is not None and _goes_on_unwatched(folder, watch))
+        return RunReport(state=RunState.RUNNING if goes_on else RunState.UNKNOWN, started_at=_written_at(folder / "watch.json"))
 
     def stop(self, run: str, *, is_forced: bool) -> None:
         """Asks the whole process tree to end, or ends it (asked first, some seconds before). Errors: UnavailableError."""
