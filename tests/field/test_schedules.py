@@ -14,7 +14,7 @@ from purveyor.client.programs.asks import Ask, AskKind
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
-from purveyor.site_server.admin import advertisements, programs
+from purveyor.site_server.admin import advertisements, programs, status
 from purveyor.transport.interface import Answer, Point
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.offers import Priority
@@ -192,6 +192,21 @@ def test_q246974_what_another_point_does_changes_nothing_for_the_point_that_serv
         fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"), over_slow_link=False)
         fleet.advance(hours=3)
         assert fleet.ran(client, "setup.exe") == 1, "a CAP that was away was taken for a slow link"
+
+
+@pytest.mark.parametrize("hours", [-30, -2, 2, 5])
+def test_q202552_a_clock_that_differs_is_a_warning_on_the_site_once_a_day_and_disturbs_nobody(hours: int) -> None:
+    with Fleet(2, poll_interval=POLL) as fleet:
+        wrong, right = fleet.clients
+        fleet.settle()
+        wrong.machine.clock.skew = timedelta(hours=hours)
+        fleet.advance(days=2)
+        names = [one.client_name for one in fleet.admin.ask(status.messages, limit=1000) if one.status == StatusId.CLOCK_DIFFERS]
+        assert set(names) == {wrong.name}
+        assert 1 <= len(names) <= 6
+        fleet.admin.advertise(fleet.admin.add_program(fleet.admin.add_package("Editor"), "install", "setup.exe"))
+        fleet.advance(hours=12)
+        assert fleet.ran(right, "setup.exe") == 1
 
 
 # --- slow links ---

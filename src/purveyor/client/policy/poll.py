@@ -27,6 +27,8 @@ from purveyor.wire.status_messages import StatusId
 
 TIMESTAMP = "clidata.box/timestamp.json"
 ROOT_INTERVAL = timedelta(days=1)
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How far clocks may differ before that is told (Q202552)."""
 
 
 class Polled(NamedTuple):
@@ -108,7 +110,7 @@ def _poll_at(state: State, identity: Identity, point: Point, now: datetime) -> _
     root_read_at = state.time("root_read")
     is_root_due = root_read_at is None or not root_read_at <= now < root_read_at + ROOT_INTERVAL
     if timestamp is None and lookup is None and not is_root_due and _is_everything_read(state):
-        return _Served(_withheld(state, point, now), ())
+        return _Served((*_withheld(state, point, now), *_clock_behind(state, now)), ())
     return _walk(state, identity, point, now, timestamp=timestamp, lookup=lookup, is_root_due=is_root_due)
 
 
@@ -147,8 +149,8 @@ def _walk(
         if is_root_due:
             state.remember_time("root_read", now)
         _remember_reading(state, entry, is_complete=walk.is_complete)
-    clock = _clock_differs(walk.trusted, now) if timestamp is not None else ()
-    return _Served((*walk.problems, *_withheld(state, point, now), *clock), tuple(deleted))
+    ahead = _clock_ahead(walk.trusted, now) if timestamp is not None else ()
+    return _Served((*walk.problems, *_withheld(state, point, now), *ahead, *_clock_behind(state, now)), tuple(deleted))
 
 
 def _remember_reading(state: State, entry: HeldEntry | None, *, is_complete: bool) -> None:
@@ -295,7 +297,16 @@ def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
     return (Problem(about=point.url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
 
 
-def _clock_differs(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
+def _clock_behind(state: State, now: datetime) -> tuple[Problem, ...]:
+    """A problem record while the clock here is behind what the site has signed. The text is the same all day."""
+    signed_at = state.time("newest_signed")
+    if signed_at is None or now >= signed_at - CLOCK_TOLERANCE:
+        return ()
+    reason = f"the clock here is behind: it is at {now:%Y-%m-%d}, and the site signed after that, on {signed_at:%Y-%m-%d}"
+    return (Problem(about="the clock", reason=reason, status=StatusId.CLOCK_DIFFERS),)
+
+
+def _clock_ahead(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
     """A problem record when a timestamp that is new here reads as expired: then this clock is ahead, or the site was away.
 
     The text is the same all day, so that it is told once a day at most.

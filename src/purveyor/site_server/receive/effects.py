@@ -86,6 +86,8 @@ class Effects:
                 self.jobs += rows.jobs
                 self.answers += rows.answers
             case Discovery(facts=facts, packages=packages, absent_requests=absent):
+                ahead = status.clock_row(item.made_at, client=client.number, sequence=item.sequence, now=now)
+                self.messages += [ahead] if ahead is not None else []
                 self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)))
                 self.named.update((package, client.number) for package in discovery.packages_named(packages))
             case Joining(facts=facts):

@@ -5,7 +5,7 @@ same; what is no id at all stays in the text.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from purveyor.site_server.model.requests import OUTCOMES
@@ -21,6 +21,10 @@ PLACES_AN_ITEM = 1000
 """`order` of a job is sequence times this plus the position of the message."""
 LOSS_POSITION = PLACES_AN_ITEM - 1
 """Where the site's own message about lost items stands: behind all that a client can send in one item."""
+CLOCK_POSITION = PLACES_AN_ITEM - 2
+"""Where its message about the client's clock stands."""
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How far a client's clock may be ahead before that is told."""
 
 OCCURRENCE_LIMIT = 320
 USER_LIMIT = 256
@@ -79,14 +83,31 @@ def newest_jobs(jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def loss_row(moved: Advance, *, client: int, told_by: int, now: datetime) -> dict[str, Any]:
     """The row that says that items were lost before they reached the site."""
+    text = f"{moved.lost} items of this client, from number {moved.first_lost} on, were lost before they reached the site"
+    return _own_row(StatusId.REPORTS_LOST, text, client=client, sequence=told_by, position=LOSS_POSITION, now=now)
+
+
+def clock_row(made_at: datetime, *, client: int, sequence: int, now: datetime) -> dict[str, Any] | None:
+    """The row that says that a client's clock is ahead of the site's, by what it sent; None when it surely is not (Q202552).
+
+    That a clock is behind cannot be seen here, since items may have waited; the client sees and tells it.
+    """
+    if made_at <= now + CLOCK_TOLERANCE:
+        return None
+    text = f"the clock of this client is ahead: it is at {made_at:%Y-%m-%d %H:%M} UTC, the site's is at {now:%Y-%m-%d %H:%M} UTC"
+    return _own_row(StatusId.CLOCK_DIFFERS, text, client=client, sequence=sequence, position=CLOCK_POSITION, now=now)
+
+
+def _own_row(status: StatusId, text: str, *, client: int, sequence: int, position: int, now: datetime) -> dict[str, Any]:
+    """A message that the site itself adds to what a client says."""
     return {
         "client": client,
-        "sequence": told_by,
-        "position": LOSS_POSITION,
+        "sequence": sequence,
+        "position": position,
         "arrived_at": now,
         "at": now,
-        "status": int(StatusId.REPORTS_LOST),
-        "severity": severity_of(StatusId.REPORTS_LOST).value,
+        "status": int(status),
+        "severity": severity_of(status).value,
         "package": None,
         "program": None,
         "advertisement": None,
@@ -95,7 +116,7 @@ def loss_row(moved: Advance, *, client: int, told_by: int, now: datetime) -> dic
         "state": None,
         "exit_code": None,
         "user": "",
-        "text": f"{moved.lost} items of this client, from number {moved.first_lost} on, were lost before they reached the site",
+        "text": text,
     }
 
 
