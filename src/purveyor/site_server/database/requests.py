@@ -121,10 +121,11 @@ def store_answers(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def counts(tx: Connection, row: AnyRow) -> dict[Outcome | None, int]:
-    """How many clients gave which answer to the request in a row; under None those that are silent."""
+    """How many clients gave which answer to the request in a row; under None those that it is for and that are silent."""
     answer = schema.request_answer
-    grouped = _asked(row, (answer.c.outcome, func.count())).group_by(answer.c.outcome)
-    return {None if one[0] is None else Outcome(one[0]): one[1] for one in tx.execute(grouped)}
+    of_this = answer.c.request == row.number
+    found = tx.execute(select(answer.c.outcome, func.count()).where(of_this).group_by(answer.c.outcome)).all()
+    return {Outcome(outcome): count for outcome, count in found} | {None: _count_silent(tx, row)}
 
 
 def answers(tx: Connection, row: AnyRow, *, outcome: Outcome | None, is_silent: bool, after: str, limit: int) -> Sequence[AnyRow]:
@@ -149,9 +150,7 @@ def answers(tx: Connection, row: AnyRow, *, outcome: Outcome | None, is_silent: 
 
 def count_failed(tx: Connection, collection: CollectionId, package: PackageId, program: int) -> int:
     """How many members of a collection said that the last run of a program failed."""
-    member = schema.member
-    statement = select(func.count()).select_from(member).where(member.c.collection == collection)
-    return int(tx.execute(statement.where(_has_failed(member.c.client, package, program))).scalar_one())
+    return int(tx.execute(_count_of_failed(collection, package, program)).scalar_one())
 
 
 def count_answers(tx: Connection, number: int) -> int:
@@ -182,6 +181,36 @@ def _asked(row: AnyRow, columns: tuple[ColumnElement[Any], ...]) -> Select[*tupl
         is_member = client.c.number.in_(select(member.c.client).where(member.c.collection == row.collection))
         is_meant = and_(is_member, _has_failed(client.c.number, row.package, row.program)) if row.only_failed else is_member
     return select(*columns).select_from(client).outerjoin(answer, is_answer).where(or_(is_meant, answer.c.client.is_not(None)))
+
+
+def _count_silent(tx: Connection, row: AnyRow) -> int:
+    """How many of those that a request is for have not answered it."""
+    answer, member, job = schema.request_answer, schema.member, schema.job_state
+    named = clients_of(row)
+    if named:
+        return len(named) - count_answers(tx, row.number)
+    if row.only_failed:
+        has_answered = exists().where(answer.c.request == row.number, answer.c.client == job.c.client)
+        return int(tx.execute(_count_of_failed(row.collection, row.package, row.program).where(~has_answered)).scalar_one())
+    members = select(func.count()).where(member.c.collection == row.collection)
+    answered = (
+        select(func.count())
+        .select_from(answer)
+        .join(member, and_(member.c.client == answer.c.client, member.c.collection == row.collection))
+        .where(answer.c.request == row.number)
+    )
+    return int(tx.execute(members).scalar_one()) - int(tx.execute(answered).scalar_one())
+
+
+def _count_of_failed(collection: str, package: str, program: int) -> Select[int]:
+    """Counts the members of a collection on which the last run of a program failed, from the states of that program."""
+    job, member = schema.job_state, schema.member
+    return (
+        select(func.count())
+        .select_from(job)
+        .join(member, and_(member.c.client == job.c.client, member.c.collection == collection))
+        .where(job.c.package == package, job.c.program == program, job.c.state.in_(FAILED))
+    )
 
 
 def _has_failed(client: ColumnElement[int], package: str, program: int) -> ColumnElement[bool]:
