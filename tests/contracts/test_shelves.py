@@ -15,7 +15,8 @@ from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Listed, Shelf
 from purveyor.transport.smb_shelf import SmbShelf
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from s3_server import GROUP, Bucket
 from samba_server import Samba, share_of
 
 
@@ -40,7 +41,13 @@ def smb_shelf(samba: Samba) -> Iterator[Shelf]:
     share.close()
 
 
-@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf"])
+@pytest.fixture
+def s3_shelf(bucket: Bucket) -> Shelf:
+    """A shelf below a prefix of a bucket at a real S3 server."""
+    return bucket.shelf("sites/CAP_S01")
+
+
+@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", pytest.param("s3_shelf", marks=GROUP)])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     """One of all of them."""
     found: Shelf = request.getfixturevalue(request.param)
@@ -109,6 +116,12 @@ def test_a_path_that_leaves_the_shelf_is_rejected(shelf: Shelf, path: str) -> No
         shelf.read(path)
     with pytest.raises(RejectedError):
         shelf.remove(path)
+    with pytest.raises(RejectedError):
+        shelf.write_from(path, [b"x"], limit_bytes=10)
+    with pytest.raises(RejectedError):
+        list(shelf.pieces(path))
+    with pytest.raises(RejectedError):
+        shelf.size_of(path)
 
 
 def test_syncing_keeps_everything(shelf: Shelf) -> None:
@@ -118,6 +131,57 @@ def test_syncing_keeps_everything(shelf: Shelf) -> None:
     shelf.sync()
     shelf.sync()
     assert len(shelf.listed("offerinf.box/0", limit=100)) == 9
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [5], [0, 3, 0, 4], [1, 2_000_000, 1], [9_000_000, 9_000_000, 7]])
+def test_a_file_of_many_pieces_is_written_and_read_whole(shelf: Shelf, sizes: list[int]) -> None:
+    pieces = [os.urandom(size) for size in sizes]
+    assert shelf.write_from("files/ab/abc", iter(pieces), limit_bytes=20_000_000) == sum(sizes)
+    assert b"".join(shelf.pieces("files/ab/abc")) == b"".join(pieces)
+    assert shelf.size_of("files/ab/abc") == sum(sizes)
+
+
+@pytest.mark.parametrize("limit_bytes", [99, 20_000_000])
+def test_a_writer_that_breaks_off_or_brings_too_much_leaves_what_was_there(shelf: Shelf, limit_bytes: int) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield b"x" * 99
+        yield b"y" * 9_000_000
+        raise RejectedError("the sender has gone")
+
+    for before in (None, b"before"):
+        if before is not None:
+            shelf.write("files/ab/abc", before)
+        with pytest.raises(RejectedError, match="the sender has gone" if limit_bytes > 99 else "larger than the 99 bytes"):
+            shelf.write_from("files/ab/abc", breaking(), limit_bytes=limit_bytes)
+        assert shelf.read("files/ab/abc") == before
+        assert [item.name for item in shelf.listed("files/ab", limit=10)] == (["abc"] if before else [])
+
+
+def test_a_file_is_not_seen_before_its_last_piece(shelf: Shelf) -> None:
+    seen: list[int | None] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"x" * 9_000_000
+        seen.append(shelf.size_of("files/ab/abc"))
+        yield b"y"
+
+    shelf.write_from("files/ab/abc", pieces(), limit_bytes=20_000_000)
+    assert seen == [None]
+
+
+def test_an_absent_file_has_no_size_and_no_pieces(shelf: Shelf) -> None:
+    assert shelf.size_of("files/ab/abc") is None
+    with pytest.raises(AbsentError):
+        list(shelf.pieces("files/ab/abc"))
+    shelf.write("files/ab/empty", b"")
+    assert shelf.size_of("files/ab/empty") == 0
+    assert list(shelf.pieces("files/ab/empty")) == []
+
+
+def test_a_listing_tells_apart_what_was_written_before_a_moment(shelf: Shelf) -> None:
+    shelf.write("ddr.box/a", b"x")
+    assert shelf.listed("ddr.box", limit=10, until=datetime(2025, 1, 1, tzinfo=UTC)) == []
+    assert shelf.listed("ddr.box", limit=10, until=datetime(2099, 1, 1, tzinfo=UTC)) == [Listed("a", 1)]
 
 
 # What only a real folder can get wrong.

@@ -31,10 +31,10 @@ from purveyor.transport.serving import (
     path_in,
     send_piecewise,
 )
-from purveyor.wire.boxes import is_down_path, is_mutable, up_box_of
+from purveyor.wire.boxes import CACHE_CHANGING, CACHE_LASTING, is_down_path, is_mutable, up_box_of
 
-CHANGING: Header = (b"cache-control", b"no-cache")
-LASTING: Header = (b"cache-control", b"public, max-age=31536000, immutable")
+CHANGING: Header = (b"cache-control", CACHE_CHANGING.encode())
+LASTING: Header = (b"cache-control", CACHE_LASTING.encode())
 
 _THREADS = 8
 _LIMITS = Limits()

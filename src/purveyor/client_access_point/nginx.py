@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from purveyor.client_access_point.limits import Limits
 from purveyor.transport.folder import FULL, UP_MODE
-from purveyor.wire.boxes import DOWN_BOXES, UP_BOXES, Box
+from purveyor.wire.boxes import CACHE_CHANGING, CACHE_LASTING, DOWN_BOXES, UP_BOXES, Box
 from purveyor.wire.errors import RefusedError
 
 ARRIVING = ".nginx"
@@ -139,7 +139,7 @@ def _poll_locations(plan: Plan) -> list[str]:
         f"""\
     location = /cap/clidata.box/{name} {{
         alias "{plan.cap_folder}/clidata.box/{name}";
-        {_shown("no-cache")}
+        {_shown(CACHE_CHANGING)}
     }}
 """
         for name in ("timestamp.json", "root.json")
@@ -147,7 +147,7 @@ def _poll_locations(plan: Plan) -> list[str]:
     shards = f"""\
     location ~ "^/cap/(?<shard>offerinf\\.box/(?:{_NAME}/){{1,2}}{_NAME}\\.lkp)\\z" {{
         alias "{plan.cap_folder}/$shard";
-        {_shown("no-cache")}
+        {_shown(CACHE_CHANGING)}
     }}
 """
     return [*exact, shards]
@@ -160,7 +160,7 @@ def _down_location(plan: Plan) -> str:
         if (-d "{plan.cap_folder}/$file") {{ return 404; }}  # a folder is not shown to be there
         alias "{plan.cap_folder}/$file";
         disable_symlinks on "from={plan.cap_folder}";
-        {_shown("public, max-age=31536000, immutable")}
+        {_shown(CACHE_LASTING)}
     }}
 """
 
@@ -171,7 +171,7 @@ def _content_location(plan: Plan) -> str:
         alias "{plan.dp_folder}/$content";
         max_ranges 1;
         disable_symlinks on "from={plan.dp_folder}";
-        {_shown("public, max-age=31536000, immutable")}
+        {_shown(CACHE_LASTING)}
     }}
 """
 

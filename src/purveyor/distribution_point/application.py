@@ -27,8 +27,9 @@ from purveyor.transport.serving import (
     range_in,
     send_piecewise,
 )
+from purveyor.wire.boxes import CACHE_LASTING
 
-LASTING: Header = (b"cache-control", b"public, max-age=31536000, immutable")
+LASTING: Header = (b"cache-control", CACHE_LASTING.encode())
 
 _CONTENT = re.compile(r"files/([0-9a-f]{2})/(?P<file>\1[0-9a-f]{62})|manifests/(?P<manifest>[0-9a-f]{64})")
 _THREADS = 8

@@ -5,7 +5,7 @@ sees of it (a `Point`). Between the two lie the faults: cut, held back, stale, e
 for a file that is not there is written down, because nobody is ever to make one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from purveyor.lab.power import Power
 from purveyor.transport.interface import Answer, Listed
 from purveyor.transport.paths import check_item, check_path
+from purveyor.transport.streams import Measured
 from purveyor.wire import boxes
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 
@@ -257,18 +258,38 @@ class MemoryShelf:
         check_path(path)
         self._write(path, Stored(bytes(content), self._folder.next_modified(path)))
 
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        """Writes a file that will never change from pieces; gives its size in bytes. Errors: as the interface says."""
+        content = b"".join(Measured(pieces, _checked(path), limit_bytes))
+        self.write(path, content)
+        return len(content)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in pieces. Errors: AbsentError."""
+        content = self.read(path)
+        if content is None:
+            raise AbsentError(f"{self._folder.url} has no {path}")
+        for start in range(0, len(content), PIECE_BYTES):
+            yield content[start : start + PIECE_BYTES]
+
+    def size_of(self, path: str) -> int | None:
+        """A file's size in bytes, or None when there is none."""
+        content = self.read(path)
+        return None if content is None else len(content)
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
         if _checked(path) in self._folder.files:
             self._folder.power.effect(f"remove {path}")
             self._folder.wrote(path, None)
 
-    def listed(self, folder: str, *, limit: int) -> list[Listed]:
-        """Complete files directly in a folder, at most `limit`."""
+    def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
+        """Complete files directly in a folder, at most `limit`; only those last written before `until`."""
         start = _checked(folder) + "/" if folder else ""
         found: list[Listed] = []
         for path, stored in self._folder.files.items():
-            if path.startswith(start) and "/" not in path[len(start) :]:
+            is_meant = until is None or stored.modified < until.timestamp()
+            if is_meant and path.startswith(start) and "/" not in path[len(start) :]:
                 found.append(Listed(path[len(start) :], len(stored.content)))
                 if len(found) == limit:
                     break

@@ -6,14 +6,28 @@ Whatever it shows was whole before it was seen. What a client does with such a f
 import itertools
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
-from purveyor.transport.confined import FOLDER_MODE, create_aside, locate, open_file, read_at_most, unavailable, write_aside
+from purveyor.transport.confined import (
+    FOLDER_MODE,
+    PIECE_BYTES,
+    create_aside,
+    locate,
+    open_file,
+    read_at_most,
+    unavailable,
+    write_all,
+    write_aside,
+)
 from purveyor.transport.durable import make_durable
 from purveyor.transport.interface import Listed
 from purveyor.transport.paths import check_path
+from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import BOXES, UP_BOXES
-from purveyor.wire.errors import RejectedError
+from purveyor.wire.errors import AbsentError, RejectedError
 
 ASIDE = ".aside"
 """Where the owner writes before renaming; hidden, never served."""
@@ -54,12 +68,10 @@ class FolderShelf:
 
     def read(self, path: str) -> bytes | None:
         """The file's bytes, or None when there is none. Errors: RejectedError for a link, pipe or giant; UnavailableError."""
-        try:
-            descriptor, seen = open_file(self._folder, path)
-        except (FileNotFoundError, NotADirectoryError):
+        opened = self._opened(path)
+        if opened is None:
             return None
-        except OSError as error:
-            raise unavailable(error, f"{self._folder}/{path}", "read") from error
+        descriptor, seen = opened
         try:
             if seen.st_size > _READ_LIMIT_BYTES:
                 raise RejectedError(f"{self._folder}/{path} has {seen.st_size} bytes, too many to be read at once")
@@ -82,6 +94,54 @@ class FolderShelf:
         """
         self._place(path, content, is_synced=is_synced, is_mutable=True)
 
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        """Writes a file that will never change from pieces; gives its size in bytes. Errors: as `Shelf.write_from`."""
+        check_path(path)
+        aside = self._new_aside()
+        measured = Measured(pieces, path, limit_bytes)
+        is_placed = False
+        try:
+            self._open_aside()
+            target = self._target(path)
+            descriptor = create_aside(aside)
+            try:
+                for piece in measured:
+                    write_all(descriptor, piece)
+            finally:
+                os.close(descriptor)
+            os.replace(aside, target)
+            is_placed = True
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "write") from error
+        finally:
+            if not is_placed:
+                with suppress(OSError):
+                    os.unlink(aside)
+        self._unsynced.add(target)
+        return measured.size_bytes
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in pieces. Errors: AbsentError, RejectedError for a link or pipe, UnavailableError."""
+        opened = self._opened(path)
+        if opened is None:
+            raise AbsentError(f"{self._folder} has no {path}")
+        descriptor, _ = opened
+        try:
+            while piece := os.read(descriptor, PIECE_BYTES):
+                yield piece
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "read") from error
+        finally:
+            os.close(descriptor)
+
+    def size_of(self, path: str) -> int | None:
+        """A file's size in bytes, or None when there is none. Errors: RejectedError for a link or pipe; UnavailableError."""
+        opened = self._opened(path)
+        if opened is None:
+            return None
+        os.close(opened[0])
+        return opened[1].st_size
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
         try:
@@ -95,11 +155,12 @@ class FolderShelf:
             raise unavailable(error, f"{self._folder}/{path}", "remove") from error
         self._unsynced.add(place)
 
-    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+    def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
         """Complete files directly in a folder, in any order, at most `limit`; none when there is no such folder.
 
         Errors: UnavailableError. What vanishes meanwhile, hidden names, links and folders are left out.
         """
+        before_ns = None if until is None else int(until.timestamp() * 1_000_000_000)
         check_path(folder)
         found: list[Listed] = []
         try:
@@ -107,7 +168,7 @@ class FolderShelf:
                 for entry in entries:
                     if len(found) >= limit:
                         break
-                    if (size_bytes := _size_of(entry)) is not None:
+                    if (size_bytes := _size_of(entry, before_ns)) is not None:
                         found.append(Listed(entry.name, size_bytes))
         except FileNotFoundError:
             return []
@@ -159,7 +220,7 @@ class FolderShelf:
 
     def _place(self, path: str, content: bytes, *, is_synced: bool, is_mutable: bool) -> None:
         check_path(path)
-        aside = f"{self._folder}/{ASIDE}/{os.getpid()}-{next(self._numbers)}"
+        aside = self._new_aside()
         try:
             self._open_aside()
             target = self._target(path)
@@ -170,6 +231,18 @@ class FolderShelf:
         except OSError as error:
             raise unavailable(error, f"{self._folder}/{path}", "write") from error
         self._unsynced.add(target)
+
+    def _opened(self, path: str) -> tuple[int, os.stat_result] | None:
+        """A descriptor of a plain file and what it is; None when there is none."""
+        try:
+            return open_file(self._folder, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise unavailable(error, f"{self._folder}/{path}", "read") from error
+
+    def _new_aside(self) -> str:
+        return f"{self._folder}/{ASIDE}/{os.getpid()}-{next(self._numbers)}"
 
     def _target(self, path: str) -> str:
         try:
@@ -218,11 +291,13 @@ def _date_after(aside: str, before_ns: int) -> None:
         os.utime(aside, ns=(earliest_ns, earliest_ns))
 
 
-def _size_of(entry: os.DirEntry[str]) -> int | None:
+def _size_of(entry: os.DirEntry[str], before_ns: int | None) -> int | None:
+    """The size of a plain file, last written before that time where one is given."""
     if entry.name.startswith("."):
         return None
     try:
         seen = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return seen.st_size if stat.S_ISREG(seen.st_mode) else None
+    is_meant = stat.S_ISREG(seen.st_mode) and (before_ns is None or seen.st_mtime_ns < before_ns)
+    return seen.st_size if is_meant else None

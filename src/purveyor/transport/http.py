@@ -40,6 +40,12 @@ class Patience:
 PATIENCE = Patience()
 
 
+def plain_address(path: str) -> str:
+    """How a file of a point is asked for. Errors: RejectedError for what is no path inside a point."""
+    check_path(path)
+    return quote(path)
+
+
 class HttpPoint:
     """A CAP or DP behind an HTTP server: the built-in one, nginx, or any that serves a folder."""
 
@@ -50,8 +56,10 @@ class HttpPoint:
         patience: Patience = PATIENCE,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        address_of: Callable[[str], str] = plain_address,
     ) -> None:
         self._url = url.rstrip("/")
+        self._address_of = address_of
         self._patience = patience
         self._monotonic = monotonic
         self._tags: OrderedDict[str, str] = OrderedDict()
@@ -78,8 +86,7 @@ class HttpPoint:
 
     def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
         """The file, or None when the server says it is still the one that `tag` stands for. Errors: as `Point.read`."""
-        check_path(path)
-        response = self._ask("GET", path, tag_headers(tag))
+        response = self._ask("GET", self._address_of(path), tag_headers(tag))
         try:
             if response.status == 304 and tag:
                 return None
@@ -103,14 +110,14 @@ class HttpPoint:
         A server that knows no ranges costs the bytes before `offset` once more. One that answers with another range, or with
         another file than an earlier call on this point saw, is not believed.
         """
-        check_path(path)
+        address = self._address_of(path)
         if limit_bytes <= 0:
             return
         headers = {"Range": f"bytes={offset}-{offset + limit_bytes - 1}"}
         known = self._tags.get(path, "")
         if offset and known:
             headers["If-Range"] = known
-        response = self._ask("GET", path, headers)
+        response = self._ask("GET", address, headers)
         try:
             if response.status == 416:
                 return
@@ -131,7 +138,9 @@ class HttpPoint:
         Errors: as `Point.put`; a refusal for want of rights counts as unavailable, since an administrator can mend it.
         """
         check_item(path, content)
-        response = self._ask("PUT", path, {"If-None-Match": "*", "Content-Type": "application/octet-stream"}, content)
+        response = self._ask(
+            "PUT", self._address_of(path), {"If-None-Match": "*", "Content-Type": "application/octet-stream"}, content
+        )
         _let_go(response)
         status = response.status
         if status in _TAKEN or status in _ALREADY_THERE:
@@ -140,20 +149,20 @@ class HttpPoint:
             raise RejectedError(f"{self._url} will not take {path}: it answers {status}")
         raise UnavailableError(f"{self._url} does not take {path} now: it answers {status}")
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> urllib3.BaseHTTPResponse:
+    def _ask(self, method: str, address: str, headers: dict[str, str], body: bytes | None = None) -> urllib3.BaseHTTPResponse:
         """The answer's head; a kept connection that the server closed meanwhile is tried once more on a new one."""
         try:
             try:
-                return self._send(method, path, headers, body)
+                return self._send(method, address, headers, body)
             except ProtocolError:
-                return self._send(method, path, headers, body)
+                return self._send(method, address, headers, body)
         except (HTTPError, OSError, ValueError) as error:
             raise self._unreachable(error) from error
 
-    def _send(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, address: str, headers: dict[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
         return self._pool.request(
             method,
-            f"{self._url}/{quote(path)}",
+            f"{self._url}/{address}",
             body=body,
             headers={**self._pool.headers, **headers},
             redirect=False,

@@ -3,7 +3,8 @@
 Paths are relative, with `/`, and never leave the point: an implementation refuses others with RejectedError.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 
@@ -60,11 +61,27 @@ class Shelf(Protocol):
     def replace(self, path: str, content: bytes) -> None:
         """Replaces a mutable file; its modification time is at least one whole second after the one before (protocol 3.4)."""
 
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        """Writes a file that will never change from pieces, however large; gives its size in bytes.
+
+        Nobody sees it before the last piece has come; whatever `pieces` raises leaves nothing to be seen.
+        Errors: RejectedError when there are more bytes than the limit; UnavailableError.
+        """
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in pieces, however large it is. Errors: AbsentError when there is none; UnavailableError."""
+
+    def size_of(self, path: str) -> int | None:
+        """A file's size, or None when there is none. Units: bytes. Errors: UnavailableError."""
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
 
-    def listed(self, folder: str, *, limit: int) -> list[Listed]:
-        """Complete files directly in a folder, in any order, at most `limit`."""
+    def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
+        """Complete files directly in a folder, in any order, at most `limit`; only those last written before `until`.
+
+        Units: aware UTC, by the clock of the disk or server that holds them.
+        """
 
     def sync(self) -> None:
         """Makes everything written so far outlast a power cut (`write` and `replace` may leave that to this call)."""

@@ -57,7 +57,7 @@ class SmbPoint:
             raise UnavailableError(f"{box.name} at {self.url} is full")
         name = path.rpartition("/")[2]
         try:
-            self._share.place(path, content, aside=f"{box.name}/.{name}", replaces=False)
+            self._share.place(path, [content], aside=f"{box.name}/.{name}", replaces=False)
         except AbsentError as error:
             raise UnavailableError(f"{self.url} has no {box.name}: it is no access point") from error
 

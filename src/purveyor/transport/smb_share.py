@@ -7,7 +7,7 @@ what is read is judged elsewhere, sizes are limited here. Knows nothing of boxes
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import RLock
@@ -91,10 +91,11 @@ class Seen(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A plain file in a folder."""
+    """A plain file in a folder; `written_at` is aware UTC."""
 
     name: str
     size_bytes: int
+    written_at: datetime
 
 
 def address_of(url: str) -> SmbAddress:
@@ -191,8 +192,11 @@ class SmbShare:
             return False
         return True
 
-    def entries(self, folder: str, *, limit: int) -> list[Entry]:
-        """Plain files directly in a folder, at most so many. Errors: AbsentError when there is no folder, UnavailableError."""
+    def entries(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Entry]:
+        """Plain files directly in a folder, at most so many, last written before `until`.
+
+        Errors: AbsentError when there is no folder, UnavailableError.
+        """
         found: list[Entry] = []
         with self._working(folder, "list"):
             opened = self._file(folder)
@@ -205,14 +209,15 @@ class SmbShare:
                         if error.status in (NtStatus.STATUS_NO_MORE_FILES, NtStatus.STATUS_NO_SUCH_FILE):
                             break
                         raise
-                    found += [entry for entry in map(_entry, listed) if entry is not None]
+                    entries = [entry for entry in map(_entry, listed) if entry is not None]
+                    found += [entry for entry in entries if until is None or entry.written_at < until]
             finally:
                 _close(opened)
         return found[:limit]
 
     # --- writing ---
 
-    def place(self, path: str, content: bytes, *, aside: str, replaces: bool, later_than: int | None = None) -> bool:
+    def place(self, path: str, pieces: Iterable[bytes], *, aside: str, replaces: bool, later_than: int | None = None) -> bool:
         """Writes a file aside, makes it durable and gives it its name, all through one handle. False: the name is taken.
 
         Units:  `later_than` is seconds since 1970: the file is dated one whole second later, at least.
@@ -233,8 +238,11 @@ class SmbShare:
             )
             is_placed = False
             try:
-                for start in range(0, len(content), step := min(PIECE_BYTES, self._most(reading=False))):
-                    opened.write(content[start : start + step], start)
+                at, step = 0, min(PIECE_BYTES, self._most(reading=False))
+                for piece in pieces:
+                    for start in range(0, len(piece), step):
+                        opened.write(piece[start : start + step], at + start)
+                    at += len(piece)
                 opened.flush()
                 if later_than is not None:
                     self._date_after(opened, later_than)
@@ -417,7 +425,7 @@ def _entry(listed: Any) -> Entry | None:
     attributes = listed["file_attributes"].get_value()
     if name.startswith(".") or attributes & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
         return None
-    return Entry(name, int(listed["end_of_file"].get_value()))
+    return Entry(name, int(listed["end_of_file"].get_value()), _time(listed["last_write_time"].get_value()))
 
 
 def _words(error: Exception) -> str:

@@ -5,14 +5,17 @@ share takes some two hundred files a second.
 """
 
 import itertools
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from purveyor.transport.folder import ASIDE
 from purveyor.transport.interface import Listed
 from purveyor.transport.paths import check_path
 from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import BOXES
 from purveyor.wire.errors import AbsentError, RejectedError
+from purveyor.wire.manifest import FILE_LIMIT_BYTES
 
 _READ_LIMIT_BYTES = 256 * 2**20
 
@@ -48,14 +51,33 @@ class SmbShelf:
 
     def write(self, path: str, content: bytes) -> None:
         """Writes a file that will never change; a damaged one under that name is mended. Errors: UnavailableError."""
-        self._place(path, content, later_than=None)
+        self._place(path, [content], later_than=None)
 
     def replace(self, path: str, content: bytes) -> None:
         """Replaces a mutable file; it is dated one whole second after the one before. Errors: UnavailableError."""
         check_path(path)
         before = max(self._dated_at(path), self._dated.get(path, 0))
-        self._place(path, content, later_than=before or None)
+        self._place(path, [content], later_than=before or None)
         self._dated[path] = self._dated_at(path)
+
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        """Writes a file that will never change from pieces; gives its size in bytes. Errors: as `Shelf.write_from`."""
+        measured = Measured(pieces, path, limit_bytes)
+        self._place(path, measured, later_than=None)
+        return measured.size_bytes
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in pieces. Errors: AbsentError, UnavailableError."""
+        check_path(path)
+        yield from self._share.pieces(path, offset=0, limit_bytes=FILE_LIMIT_BYTES)
+
+    def size_of(self, path: str) -> int | None:
+        """A file's size in bytes, or None when there is none. Errors: UnavailableError."""
+        check_path(path)
+        try:
+            return self._share.look(path, length=1).size_bytes
+        except AbsentError:
+            return None
 
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
@@ -66,22 +88,22 @@ class SmbShelf:
         except AbsentError:
             return
 
-    def listed(self, folder: str, *, limit: int) -> list[Listed]:
+    def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
         """Complete files directly in a folder, at most `limit`; none when there is no such folder. Errors: UnavailableError."""
         check_path(folder)
         try:
-            return [Listed(entry.name, entry.size_bytes) for entry in self._share.entries(folder, limit=limit)]
+            return [Listed(entry.name, entry.size_bytes) for entry in self._share.entries(folder, limit=limit, until=until)]
         except AbsentError:
             return []
 
     def sync(self) -> None:
         """Nothing: every file was flushed before it got its name."""
 
-    def _place(self, path: str, content: bytes, *, later_than: int | None) -> None:
+    def _place(self, path: str, pieces: Iterable[bytes], *, later_than: int | None) -> None:
         check_path(path)
         self._make_folders(path)
         aside = f"{ASIDE}/{self._owner}-{next(self._numbers)}"
-        self._share.place(path, content, aside=aside, replaces=True, later_than=later_than)
+        self._share.place(path, pieces, aside=aside, replaces=True, later_than=later_than)
 
     def _make_folders(self, path: str) -> None:
         parts = path.split("/")[:-1]

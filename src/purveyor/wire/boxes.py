@@ -29,6 +29,11 @@ class Box(NamedTuple):
     depth_limit: int
 
 
+CACHE_CHANGING = "no-cache"
+"""How a file that is replaced may be kept on the way: to be asked for again each time."""
+CACHE_LASTING = "public, max-age=31536000, immutable"
+"""How a file that never changes may be kept on the way, content too."""
+
 _DOWN_LIMIT = 16 * 2**20
 
 
@@ -87,3 +92,8 @@ def is_down_path(path: str) -> bool:
 def is_mutable(path: str) -> bool:
     """Whether this is one of the three kinds of down file that are ever replaced (protocol 3.4)."""
     return path in ("clidata.box/timestamp.json", "clidata.box/root.json") or path.endswith(".lkp")
+
+
+def cache_control(path: str) -> str:
+    """The `Cache-Control` with which every server shows this file of a CAP or DP (protocol 3.4)."""
+    return CACHE_CHANGING if is_mutable(path) else CACHE_LASTING

@@ -1,0 +1,184 @@
+"""A real S3 server for tests: SeaweedFS on loopback ports, one for a whole session, with a bucket of its own for every test.
+
+As a pytest plugin it gives fixtures. It takes seconds to start, so tests that use it belong to one xdist group.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import urllib3
+
+from purveyor.transport.s3_address import S3Address, s3_address
+from purveyor.transport.s3_credentials import Credentials
+from purveyor.transport.s3_shelf import S3Shelf
+
+STARTING_SECONDS = 60.0
+REGION = "us-east-1"
+OWNER = Credentials("owner-of-tests", "a-secret-of-tests-that-is-long")
+SITE = Credentials("site-of-tests", "another-secret-of-tests-that-is-long")
+"""A key with no more rights than a site needs: it can make no bucket."""
+GROUP = pytest.mark.xdist_group("s3")
+
+_GRPC_DISTANCE = 10_000
+_SERVERS = ("master", "volume", "filer", "s3")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket at the running server."""
+
+    endpoint: str
+    name: str
+    credentials: Credentials = SITE
+
+    def address(self, prefix: str = "") -> S3Address:
+        """A prefix in it."""
+        return s3_address(f"s3://{self.name}/{prefix}", endpoint=self.endpoint)
+
+    def shelf(self, prefix: str = "") -> S3Shelf:
+        """A prefix in it, in the site's hand."""
+        return S3Shelf(self.address(prefix), lambda: self.credentials)
+
+    def open_to_everybody(self, policy: str) -> None:
+        """Gives the bucket a policy, as its owner does."""
+        answer = signed("PUT", self.endpoint, f"/{self.name}", {"policy": ""}, policy.encode())
+        assert answer.status in (200, 204), answer.data
+
+    def uploads_under_way(self) -> bytes:
+        """What large uploads the server holds that nobody has completed."""
+        answer = signed("GET", self.endpoint, f"/{self.name}", {"uploads": ""})
+        assert answer.status == 200, answer.data
+        return answer.data
+
+
+def signed(method: str, endpoint: str, path: str, query: dict[str, str], body: bytes = b"") -> urllib3.BaseHTTPResponse:
+    """The answer to a request of the owner, for what shelves never do. Source: AWS Signature Version 4."""
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {"host": endpoint.partition("//")[2], "x-amz-content-sha256": digest, "x-amz-date": at}
+    names = ";".join(sorted(headers))
+    asked = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query.items()))
+    lines = [method, quote(path), asked, *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, digest]
+    scope = f"{at[:8]}/{REGION}/s3/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256("\n".join(lines).encode()).hexdigest()])
+    key = b"AWS4" + OWNER.secret_access_key.encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.new(key, text.encode(), "sha256").hexdigest()
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={OWNER.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return urllib3.request(method, f"{endpoint}{quote(path)}" + (f"?{asked}" if asked else ""), body=body, headers=headers)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of a running server."""
+    program = Path(sys.executable).parent / "weed"
+    assert program.exists(), "these tests need SeaweedFS: make setup"
+    with tempfile.TemporaryDirectory(prefix="purveyor-s3-", ignore_cleanup_errors=True) as own:
+        folder = Path(own)
+        (folder / "kept").mkdir()
+        (folder / "rights.json").write_text(json.dumps(_rights()))
+        ports = dict(zip((*_SERVERS, "iceberg", "lance"), _free_ports(len(_SERVERS) + 2), strict=True))
+        words = [
+            "server",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-dir={folder / 'kept'}",
+            "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=128",
+            "-volume.max=1000",
+            "-volume.index=memory",
+            "-filer",
+            "-s3",
+            f"-s3.config={folder / 'rights.json'}",
+            f"-s3.port.iceberg={ports['iceberg']}",
+            f"-s3.port.lance={ports['lance']}",
+            *(f"-{name}.port={ports[name]}" for name in _SERVERS),
+        ]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(program), *words],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.environ.get("PATH", ""), "HOME": own, "TMPDIR": own, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
+                cwd=own,
+            )
+        try:
+            endpoint = f"http://127.0.0.1:{ports['s3']}"
+            _wait_for(endpoint, process, folder / "log")
+            yield endpoint
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STARTING_SECONDS)
+            shutil.rmtree(folder / "kept", ignore_errors=True)
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> Bucket:
+    """An empty bucket that nobody else has and only its site may read."""
+    made = Bucket(s3_server, f"test-{secrets.token_hex(8)}")
+    answer = signed("PUT", made.endpoint, f"/{made.name}", {})
+    assert answer.status == 200, answer.data
+    return made
+
+
+def with_key(bucket: Bucket, key: str, secret: str) -> Bucket:
+    """The same bucket with another access key."""
+    return replace(bucket, credentials=Credentials(key, secret))
+
+
+def _rights() -> dict[str, object]:
+    def identity(name: str, said: Credentials, actions: list[str]) -> dict[str, object]:
+        key = {"accessKey": said.access_key_id, "secretKey": said.secret_access_key}
+        return {"name": name, "credentials": [key], "actions": actions}
+
+    may = ["Read", "Write", "List"]
+    return {"identities": [identity("owner", OWNER, ["Admin", *may]), identity("site", SITE, may)]}
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free together with those that the server opens ten thousand above them."""
+    found: list[int] = []
+    with ExitStack() as held:
+        while len(found) < count:
+            port = 20_000 + secrets.randbelow(12_000)
+            with suppress(OSError):
+                first = held.enter_context(socket.create_server(("127.0.0.1", port)))
+                held.enter_context(socket.create_server(("127.0.0.1", port + _GRPC_DISTANCE)))
+                found.append(first.getsockname()[1])
+    return found
+
+
+def _wait_for(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Returns once a bucket could be made and written."""
+    deadline = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"weed ended with {process.returncode}: {log.read_text()[-3000:]}"
+        with suppress(urllib3.exceptions.HTTPError):
+            steps = [signed("PUT", endpoint, "/started", {}), signed("PUT", endpoint, "/started/it", {}, b"works")]
+            if all(step.status == 200 for step in steps):
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"weed did not start: {log.read_text()[-3000:]}")
