@@ -20,10 +20,12 @@ from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
+from purveyor.transport.s3_policy import bucket_policy
 from purveyor.transport.smb_point import SmbPoint
 from purveyor.transport.smb_share import SmbShare, address_of
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of, manifest_path
+from s3_server import GROUP, Bucket
 from samba_server import Samba, share_of
 
 TIMESTAMP = "clidata.box/timestamp.json"
@@ -112,9 +114,30 @@ def over_smb(samba: Samba, open_folder: Path) -> Iterator[Place]:
     content.close()
 
 
-@pytest.fixture(params=["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab", "over_smb"])
+@pytest.fixture
+def over_s3(bucket: Bucket) -> Place:
+    """A real bucket over plain HTTP, opened with the policy that we print; it has no up boxes."""
+    bucket.open_to_everybody(bucket_policy(bucket.name, "sites", tells_absent=True))
+    cap, dp = bucket.shelf("sites/CAP_S01"), bucket.shelf("sites/DP_S01")
+    nowhere = HttpPoint("http://127.0.0.1:1/bucket")
+    return Place(point_for(cap.address.public_url), point_for(dp.address.public_url), cap, dp, nowhere)
+
+
+BOTH_WAYS = ["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab", "over_smb"]
+DOWN_ONLY = [pytest.param("over_s3", marks=GROUP)]
+
+
+@pytest.fixture(params=[*BOTH_WAYS, *DOWN_ONLY])
 def place(request: pytest.FixtureRequest) -> Place:
     """One of all of them."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Place)
+    return found
+
+
+@pytest.fixture(params=BOTH_WAYS)
+def with_up_boxes(request: pytest.FixtureRequest) -> Place:
+    """One of those into which clients can put."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Place)
     return found
@@ -264,7 +287,8 @@ def test_absent_content_is_told_from_an_unreachable_point(place: Place) -> None:
         whole(place.nowhere.read_from(manifest_path("0" * 64), offset=0, limit_bytes=LIMIT))
 
 
-def test_an_item_that_was_put_lies_in_the_box_for_the_site(place: Place) -> None:
+def test_an_item_that_was_put_lies_in_the_box_for_the_site(with_up_boxes: Place) -> None:
+    place = with_up_boxes
     path = item_path()
     place.cap.put(path, b"sealed")
     assert place.cap_shelf.read(path) == b"sealed"
@@ -273,14 +297,16 @@ def test_an_item_that_was_put_lies_in_the_box_for_the_site(place: Place) -> None
     assert place.cap_shelf.listed("statmsgs.box", limit=10) == []
 
 
-def test_putting_an_item_again_is_no_error_and_changes_nothing(place: Place) -> None:
+def test_putting_an_item_again_is_no_error_and_changes_nothing(with_up_boxes: Place) -> None:
+    place = with_up_boxes
     path = item_path("ddr.box")
     place.cap.put(path, b"first")
     place.cap.put(path, b"again")
     assert place.cap_shelf.read(path) == b"first"
 
 
-def test_an_item_of_exactly_the_limit_is_taken_and_a_larger_one_rejected(place: Place) -> None:
+def test_an_item_of_exactly_the_limit_is_taken_and_a_larger_one_rejected(with_up_boxes: Place) -> None:
+    place = with_up_boxes
     path = item_path("ccr.box")
     place.cap.put(path, b"x" * 16 * 1024)
     with pytest.raises(RejectedError):

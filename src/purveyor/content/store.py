@@ -11,16 +11,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 
-from purveyor.content.tree import check_tree
+from purveyor.content.place import ContentPlace
+from purveyor.content.tree import canonical_tree, tree_in
 from purveyor.content.verify import PIECE_BYTES, checked_digest, digest_of, verified
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import (
-    SIZE_LIMIT_BYTES,
     Manifest,
     Stored,
-    decode,
     distinct_files,
     encode,
     file_path,
@@ -47,8 +47,9 @@ class ContentStore:
             for name in ("files", "manifests", ASIDES):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             for aside in (folder / ASIDES).iterdir():
-                if clock() - aside.lstat().st_mtime > ASIDE_AGE_LIMIT_SECONDS:
-                    aside.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # another thread has given it its name meanwhile
+                    if clock() - aside.lstat().st_mtime > ASIDE_AGE_LIMIT_SECONDS:
+                        aside.unlink()
         except OSError as error:
             raise UnavailableError(f"the content store {str(folder)!r} cannot be opened: {error.strerror}") from error
 
@@ -74,9 +75,7 @@ class ContentStore:
 
         Errors: RejectedError: no manifest, too large, or not one that every client can hold; UnavailableError.
         """
-        manifest = _readable(content)
-        if encode(_sorted(manifest)) != content:
-            raise RejectedError("the manifest is not in its canonical form: entries sorted by path, nothing beside them")
+        manifest = canonical_tree(content)
         self._write(manifest_path(hash_of(content)), [content])
         return manifest
 
@@ -85,7 +84,7 @@ class ContentStore:
         content = b"".join(self._pieces(manifest_path(checked_digest(sha256))))
         if hash_of(content) != sha256:
             raise RejectedError(f"the manifest {sha256} in {str(self.folder)!r} is damaged")
-        return _readable(content)
+        return tree_in(content)
 
     def pieces(self, sha256: str) -> Iterator[bytes]:
         """The bytes of a file, in pieces, as they are on disk. Errors: UnavailableError: not here, not readable."""
@@ -99,21 +98,23 @@ class ContentStore:
         """Reads every file of the tree again; paths in the store of those that are missing or damaged."""
         return [stored.path for stored in distinct_files(manifest) if not self._is_sound(stored)]
 
-    def copy_to(self, other: "ContentStore", manifest: Manifest) -> int:
-        """Gives another store what it lacks of the tree, the manifest last; counts the files that it lacked.
+    def copy_to(self, other: ContentPlace, manifest: Manifest) -> int:
+        """Gives another place what it lacks of the tree, the manifest last; counts the files that it lacked.
 
-        One file under two names where the file system can do that, else a copy; either is verified before it has its name.
+        One file under two names where one file system holds both, else a copy; each is verified before it has its name.
         Errors: UnavailableError: something is not here, or the other store cannot take it; RejectedError: damaged here.
         """
         content = encode(manifest)
         lacking = other.missing(manifest)
-        can_share = True
+        folder = other if isinstance(other, ContentStore) else None
         for stored in lacking:
-            can_share = can_share and self._share(other, stored)
-            if not can_share:
+            if folder is not None and not self._share(folder, stored):
+                folder = None
+            if folder is None:
                 other.add_file(stored.sha256, self.pieces(stored.sha256), stored.size_bytes)
-        for folder in {os.path.dirname(stored.path) for stored in lacking}:
-            other._sync_folder(folder)
+        if isinstance(other, ContentStore):
+            for name in {os.path.dirname(stored.path) for stored in lacking}:
+                other._sync_folder(name)
         other.add_manifest(content)
         return len(lacking)
 
@@ -248,19 +249,3 @@ class ContentStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _readable(content: bytes) -> Manifest:
-    if len(content) > SIZE_LIMIT_BYTES:
-        raise RejectedError(f"the manifest is larger than {SIZE_LIMIT_BYTES} bytes")
-    manifest = decode(content)
-    check_tree(manifest)
-    return manifest
-
-
-def _sorted(manifest: Manifest) -> Manifest:
-    return Manifest(
-        files=tuple(sorted(manifest.files, key=lambda file: file.path)),
-        links=tuple(sorted(manifest.links, key=lambda link: link.path)),
-        folders=tuple(sorted(manifest.folders)),
-    )

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.manifest import Manifest, check, hash_of
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Manifest, check, decode, encode, hash_of
 
 HOP_LIMIT = 40
 """Links followed one after another before it counts as a loop, as on Linux."""
@@ -26,6 +26,28 @@ def check_tree(manifest: Manifest) -> None:
     check_names(_paths(manifest))
     check_links({link.path: link.target for link in manifest.links})
     _check_sizes(manifest)
+
+
+def tree_in(content: bytes) -> Manifest:
+    """The tree in the bytes of a manifest, once every client can hold it. Errors: RejectedError."""
+    if len(content) > SIZE_LIMIT_BYTES:
+        raise RejectedError(f"the manifest is larger than {SIZE_LIMIT_BYTES} bytes")
+    manifest = decode(content)
+    check_tree(manifest)
+    return manifest
+
+
+def canonical_tree(content: bytes) -> Manifest:
+    """As `tree_in`, for bytes that are to be kept: equal trees must be equal bytes. Errors: RejectedError."""
+    manifest = tree_in(content)
+    in_order = Manifest(
+        files=tuple(sorted(manifest.files, key=lambda file: file.path)),
+        links=tuple(sorted(manifest.links, key=lambda link: link.path)),
+        folders=tuple(sorted(manifest.folders)),
+    )
+    if encode(in_order) != content:
+        raise RejectedError("the manifest is not in its canonical form: entries sorted by path, nothing beside them")
+    return manifest
 
 
 def check_names(paths: Iterable[str]) -> None:
