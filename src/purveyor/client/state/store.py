@@ -65,6 +65,7 @@ create table if not exists history (
     content blob not null,           -- JSON of client.programs.history.History
     primary key (package, program)
 ) without rowid;
+create index if not exists history_programs on history (package, program);  -- of which programs, without reading what
 create table if not exists receipt (
     package text not null,
     program integer not null,
