@@ -65,8 +65,9 @@ def s3_address(url: str, *, endpoint: str = "", region: str = "", is_path_style:
         raise RejectedError(f"the address of a bucket cannot be read: {error}") from error
     if "@" in parts.netloc:
         raise RejectedError("the address of a bucket must not carry a name or password: they are given in a file of their own")
-    bucket, prefix = parts.netloc, parts.path.strip("/")
-    if parts.scheme != "s3" or parts.query or parts.fragment or not _is_bucket(bucket):
+    bucket, prefix = parts.netloc, parts.path.removeprefix("/").removesuffix("/")
+    is_plain = url.isprintable() and not parts.query and not parts.fragment
+    if not is_plain or parts.scheme != "s3" or not _is_bucket(bucket):
         raise RejectedError(f"{url[:200]!r} is no address of a bucket: s3://BUCKET[/PREFIX] is expected")
     if prefix and (len(prefix) > _PREFIX_LIMIT or not is_plain_path(prefix)):
         raise RejectedError(f"{url[:200]!r} names a prefix that cannot be one")
@@ -96,6 +97,7 @@ def _checked_endpoint(endpoint: str) -> str:
         raise RejectedError(f"the address of the S3 server cannot be read: {error}") from error
     if "@" in parts.netloc:
         raise RejectedError("the address of the S3 server must not carry a name or password")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+    is_plain = endpoint.isprintable() and not parts.path.strip("/") and not parts.query and not parts.fragment
+    if not is_plain or parts.scheme not in ("http", "https") or not parts.hostname:
         raise RejectedError(f"{endpoint[:200]!r} is no address of an S3 server: https://HOST[:PORT] is expected")
     return f"{parts.scheme}://{parts.netloc}"
