@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from purveyor.transport.smb_share import Credentials, SmbShare, address_of
+from purveyor.transport.folder import ARRIVING
+from purveyor.transport.smb_address import Credentials, address_of
+from purveyor.transport.smb_session import session_with
+from purveyor.transport.smb_share import SmbShare
 
 STARTING_SECONDS = 20.0
 PASSWORD = "a Passw0rd of tests"
@@ -41,7 +44,8 @@ class Samba:
 
 def share_of(samba: Samba, folder: str = "") -> SmbShare:
     """A session with the share, or with a folder in it."""
-    return SmbShare(address_of(f"{samba.url}/{folder}" if folder else samba.url), lambda: samba.credentials)
+    address = address_of(f"{samba.url}/{folder}" if folder else samba.url)
+    return SmbShare(address, session_with(address, lambda: samba.credentials))
 
 
 @contextmanager
@@ -86,8 +90,10 @@ def samba(open_folder: Path) -> Iterator[Samba]:
     """Real Samba over an empty folder that its user may write."""
     folder = open_folder / "CAP_S01"
     folder.mkdir(0o755)
+    (folder / ARRIVING).mkdir(0o777)
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
+        shutil.chown(folder / ARRIVING, "nobody")
     with samba_running(folder) as running:
         yield running
 

@@ -21,8 +21,10 @@ from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
 from purveyor.transport.s3_policy import bucket_policy
+from purveyor.transport.smb_address import address_of
 from purveyor.transport.smb_point import SmbPoint
-from purveyor.transport.smb_share import SmbShare, address_of
+from purveyor.transport.smb_session import session_with
+from purveyor.transport.smb_share import SmbShare
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of, manifest_path
 from s3_server import GROUP, Bucket
@@ -108,7 +110,8 @@ def over_smb(samba: Samba, open_folder: Path) -> Iterator[Place]:
     dp = samba.folder / "DP_S01"
     dp.mkdir()
     share, content = share_of(samba), share_of(samba, "DP_S01")
-    nowhere = SmbShare(address_of("smb://127.0.0.1:1/CAP_S01"), lambda: samba.credentials)
+    away = address_of("smb://127.0.0.1:1/CAP_S01")
+    nowhere = SmbShare(away, session_with(away, lambda: samba.credentials))
     yield Place(SmbPoint(share), SmbPoint(content), shelf, FolderShelf(dp), SmbPoint(nowhere))
     share.close()
     content.close()

@@ -30,12 +30,17 @@ def is_unchanged(url: str, tag: str) -> bool:
     return tag == f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
 
 
+def polls_in(content: str) -> list[tuple[str, str]]:
+    """The addresses and tags in a plan's polls; none where they cannot be read."""
+    try:
+        return [(str(poll["url"]), str(poll["tag"])) for poll in json.loads(content)]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
 def main(words: Sequence[str]) -> int:
     """Asks for all files. Exit codes: 0 all are unchanged, 1 something is new or cannot be told."""
-    try:
-        polls = [(str(poll["url"]), str(poll["tag"])) for poll in json.loads(words[0])]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return 1
+    polls = polls_in(words[0]) if words else []
     return 0 if polls and all(is_unchanged(url, tag) for url, tag in polls) else 1
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from purveyor.client import join as joining
-from purveyor.client import reports
+from purveyor.client import reports, share_credentials
 from purveyor.client.join import Standing
 from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
@@ -21,7 +21,8 @@ from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State, open_state
 from purveyor.transport.interface import Point
-from purveyor.transport.open_point import point_for
+from purveyor.transport.open_point import Points
+from purveyor.transport.smb_address import address_of, is_share
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import ClientId, SiteCode
 from purveyor.wire.shards import ClientState
@@ -79,23 +80,32 @@ def parts_of(state_folder: Path, *, name: str = "") -> Parts:
         raise UnavailableError(f"the state folder {state_folder} cannot be used: {error.strerror or error}") from error
     if name:
         state.remember(_NAME, name[:NAME_LIMIT])
-    opened: dict[str, Point] = {}
-
-    def point_once(url: str) -> Point:
-        if url not in opened:
-            opened[url] = point_for(url)
-        return opened[url]
-
-    return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, point_once)
+    points = Points(lambda: share_credentials.kept(state_folder))
+    return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, points.at)
 
 
-def join(state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: Callable[[str], None], name: str = "") -> Joined:
+def join(
+    state_folder: Path,
+    *,
+    cap: str,
+    code: str,
+    wait_seconds: float,
+    tell: Callable[[str], None],
+    name: str = "",
+    credentials: Path | None = None,
+) -> Joined:
     """Sends the request to join, and waits until the site has said something, at most so long.
 
+    `credentials` is a file that says as whom shares are used; it is needed for a CAP on a share, unless the agent has some.
     Errors: RefusedError, UnavailableError.
     """
+    access_point = _written(cap)
+    given = None if credentials is None else share_credentials.given_in(credentials)
+    if given is None and is_share(access_point) and not share_credentials.are_kept(state_folder):
+        raise RefusedError("a share asks who comes: name a file that says username= and password= with --credentials FILE")
     parts = parts_of(state_folder, name=name)
-    access_point = cap if "://" in cap else str(Path(cap).resolve())
+    if given is not None:
+        share_credentials.keep(state_folder, given)
     identity = joining.request(parts.state, parts.machine, access_point=access_point, code_text=code, point_for=parts.point_for)
     tell(f"client {identity.client} asks to join site {identity.site}")
     deadline = time.monotonic() + wait_seconds
@@ -106,13 +116,26 @@ def join(state_folder: Path, *, cap: str, code: str, wait_seconds: float, tell: 
         time.sleep(_ASK_SECONDS)
 
 
+def change_credentials(state_folder: Path, credentials: Path) -> str:
+    """Puts the credentials of a file in the place of those with which this agent uses shares. Shape: the user.
+
+    Errors: RefusedError, RejectedError, UnavailableError; what it had stays.
+    """
+    if not (state_folder / STATE_FILE).exists():
+        raise RefusedError(f"{state_folder} holds no agent's state; `purveyor client join` makes one")
+    given = share_credentials.given_in(credentials)
+    share_credentials.keep(state_folder, given)
+    return given.account
+
+
 def leave(state_folder: Path) -> None:
-    """Leaves the site. Errors: RefusedError, UnavailableError."""
+    """Leaves the site, and forgets as whom shares were used. Errors: RefusedError, UnavailableError."""
     if not (state_folder / STATE_FILE).exists():
         raise RefusedError(f"{state_folder} holds no agent's state; there is nothing to leave")
     with lock.held(state_folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS):
         parts = parts_of(state_folder)
         joining.leave(parts.state, parts.machine, point_for=parts.point_for)
+        share_credentials.forget(state_folder)
 
 
 def check(state_folder: Path) -> list[Finding]:
@@ -132,6 +155,13 @@ def check(state_folder: Path) -> list[Finding]:
         _reports(state),
         _absent(state),
     ]
+
+
+def _written(cap: str) -> str:
+    """The address of a CAP in the one form in which it is remembered. Errors: RejectedError for that of a share that is none."""
+    if is_share(cap):
+        return address_of(cap).url
+    return cap if "://" in cap else str(Path(cap).resolve())
 
 
 def _membership(state: State) -> Finding:

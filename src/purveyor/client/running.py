@@ -68,7 +68,8 @@ def become_sentinel(folder: Path) -> None:
     parts.state.connection.close()
     worker = [sys.executable, "-m", "purveyor.client.running", str(folder.absolute())]
     page = [sys.executable, "-m", "purveyor.client.page.serving", str(folder.absolute())]
-    words = waiting.command(sys.executable, str(folder.absolute()), worker, page)
+    asker = [sys.executable, "-m", "purveyor.client.asking_share", str(folder.absolute())]
+    words = waiting.command(sys.executable, str(folder.absolute()), worker, page, asker)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(words[0], words)  # noqa: S606 - the words are our own

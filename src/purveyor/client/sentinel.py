@@ -1,10 +1,10 @@
 """The sentinel: the small part of the agent that waits, and starts a worker for one pass when there is something to do.
 
-Started as `python -I -S sentinel.py STATE_FOLDER -- WORKER … [-- PAGE …]`; it imports the standard library alone and nothing of
-Purveyor, so that an idle agent costs little more than a bare interpreter, and lives on while the agent under it is updated. It
-decides nothing: it goes by the plan that each pass leaves in `next.json` (`waiting.py`) and by whether a run has ended; a change
-of what is watched, a start of the machine and a day without any pass start one too. It listens where the agent's page is to be,
-and lets another process answer there. `SIGTERM` ends it, `SIGHUP` asks for a pass.
+Started as `python -I -S sentinel.py STATE_FOLDER -- WORKER … [-- PAGE … [-- ASKER …]]`; it imports the standard library alone and
+nothing of Purveyor, so that an idle agent costs little more than a bare interpreter, and lives on while the agent under it is
+updated. It decides nothing: it goes by the plan that each pass leaves in `next.json` (`waiting.py`) and by whether a run ended;
+a change of what is watched, a start of the machine and a day without a pass start one too. It listens where the agent's page is
+to be, and lets another process answer there. `SIGTERM` ends it, `SIGHUP` asks for one.
 """
 
 import fcntl
@@ -43,6 +43,7 @@ JITTER = 0.1
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGIO}
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+_ASKER = [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(__file__)), "asking.py")]
 _MEANWHILE = {signal.SIGCHLD, signal.SIGIO}
 _FOLDER_CHANGES = fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME | fcntl.DN_MODIFY | (fcntl.DN_MULTISHOT - 2**32)
 
@@ -106,10 +107,9 @@ def boot_id() -> str:
 class Sentinel:
     """What the sentinel remembers between two looks. Times of waiting are on the clock that never jumps."""
 
-    def __init__(self, folder: str, worker: Sequence[str], door: "Door") -> None:
+    def __init__(self, folder: str, worker: Sequence[str], door: "Door", asker: Sequence[str] = ()) -> None:
         self.folder = folder
-        self.worker = worker
-        self.door = door
+        self.worker, self.asker, self.door = worker, asker, door
         self.plan: Plan | None = None
         self.next_look_at = 0.0
         """No look at the polls before it."""
@@ -153,7 +153,7 @@ class Sentinel:
         if steady < self.next_look_at:
             return ""
         self.next_look_at = steady + self.plan.interval_seconds
-        return "" if are_unchanged(self.plan.polls, self.door.look) else "something is new"
+        return "" if are_unchanged(self.plan.polls, self.door.look, self.asker) else "something is new"
 
     def passed(self, exit_code: int) -> None:
         """Takes up the plan that a pass left; after one that failed the next is put off, longer each time."""
@@ -344,14 +344,12 @@ class Ended(NamedTuple):
     is_asked: bool = False
 
 
-def are_unchanged(polls: Sequence[Poll], meanwhile: Callable[[], None]) -> bool:
-    """Whether all files are surely those of their tags; asked by a process of a moment. `meanwhile` is called at each signal."""
+def are_unchanged(polls: Sequence[Poll], meanwhile: Callable[[], None], asker: Sequence[str] = ()) -> bool:
+    """Whether all files are surely those of their tags; asked by a process of a moment, where shares are in it by `asker`."""
     content = json.dumps([{"url": poll.url, "tag": poll.tag} for poll in polls])
-    asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "asking.py")
+    words = list(asker) if asker and any(poll.url.startswith("smb:") for poll in polls) else _ASKER
     try:
-        pid = os.posix_spawn(
-            sys.executable, [sys.executable, "-I", "-S", asking, content], os.environ, setsigmask=[], setsigdef=list(_SIGNALS)
-        )
+        pid = os.posix_spawn(words[0], [*words, content], os.environ, setsigmask=[], setsigdef=list(_SIGNALS))
     except OSError:
         return False
     while True:
@@ -420,14 +418,19 @@ def lock(folder: str) -> int | None:
     return descriptor
 
 
+def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before a `--`, and those behind it."""
+    at = list(words).index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
 def main(words: Sequence[str]) -> int:
     """Runs a sentinel until it is told to end. Exit codes: 0 it was told to end, 1 refused, 2 wrong words."""
     if len(words) < 3 or words[1] != "--":
-        say("usage: sentinel.py STATE_FOLDER -- WORKER … [-- PAGE …]")
+        say("usage: sentinel.py STATE_FOLDER -- WORKER … [-- PAGE … [-- ASKER …]]")
         return 2
-    folder, rest = os.path.abspath(words[0]), list(words[2:])
-    parting = rest.index("--") if "--" in rest else len(rest)
-    door = Door(rest[parting + 1 :])
+    folder, (worker, rest) = os.path.abspath(words[0]), _parted(words[2:])
+    page, asker = _parted(rest)
     try:
         held = lock(folder)
     except OSError as error:
@@ -437,7 +440,7 @@ def main(words: Sequence[str]) -> int:
         say(f"an agent runs already in {folder}")
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    wait(Sentinel(folder, rest[:parting], door))
+    wait(Sentinel(folder, worker, door := Door(page), asker))
     door.close()
     os.close(held)
     return 0

@@ -58,10 +58,14 @@ def watches_of(paths: Sequence[str]) -> tuple[Poll, ...]:
     return tuple(Poll(path, tag_of(path)) for path in paths)
 
 
-def command(executable: str, folder: str, worker: Sequence[str], page: Sequence[str] = ()) -> list[str]:
+def command(
+    executable: str, folder: str, worker: Sequence[str], page: Sequence[str] = (), asker: Sequence[str] = ()
+) -> list[str]:
     """The words that start a sentinel for a state folder.
 
-    Shape: passes are made by the command `worker`; the page is served by `page`, with the number of an open socket as last word.
+    Shape: passes are made by the command `worker`; the page is served by `page`, with the number of an open socket as last word;
+    what is polled on shares is asked for by `asker`, with the polls as last word.
     """
     script = os.path.abspath(sentinel.__file__)
-    return [executable, "-I", "-S", script, folder, "--", *worker, *(["--", *page] if page else [])]
+    others = ["--", *page, "--", *asker] if asker else ["--", *page] if page else []
+    return [executable, "-I", "-S", script, folder, "--", *worker, *others]

@@ -31,6 +31,8 @@ from purveyor.wire.errors import AbsentError, RejectedError
 
 ASIDE = ".aside"
 """Where the owner writes before renaming; hidden, never served."""
+ARRIVING = ".arriving"
+"""Where clients over a share write items before they move them into a box; not every CAP has it (`purveyor cap smb-config`)."""
 FULL = ".full"
 """A box that holds this name takes nothing more: the owner puts it there when too many items wait."""
 UP_MODE = 0o1730
@@ -177,7 +179,10 @@ class FolderShelf:
         return found
 
     def set_full(self, box: str, *, is_full: bool) -> None:
-        """Lets an up box take nothing more, or take again: every server of the folder heeds it. Errors: UnavailableError."""
+        """Lets an up box take nothing more, or take again: every server of the folder heeds it. Errors: UnavailableError.
+
+        Servers look for the mark; clients of a share are refused by the box's rights, and look for nothing.
+        """
         check_path(box)
         mark = f"{self._folder}/{box}/{FULL}"
         try:
@@ -185,6 +190,7 @@ class FolderShelf:
                 os.close(create_aside(mark))
             else:
                 os.unlink(mark)
+            _let_group_drop(os.path.dirname(mark), is_let=not is_full)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -283,6 +289,13 @@ class FolderShelf:
             if not name.startswith(own):
                 os.unlink(f"{folder}/{name}")
         self._is_swept = True
+
+
+def _let_group_drop(box: str, *, is_let: bool) -> None:
+    """Takes the right to drop items from a box's group, or gives it back; a box that its group cannot enter stays as it is."""
+    mode = stat.S_IMODE(os.stat(box).st_mode)
+    if mode & stat.S_IXGRP:
+        os.chmod(box, mode | stat.S_IWGRP if is_let else mode & ~stat.S_IWGRP)
 
 
 def _date_after(aside: str, before_ns: int) -> None:

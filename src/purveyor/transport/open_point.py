@@ -1,25 +1,73 @@
-"""The one place that chooses a transport by its URL. Opens no connection and looks at no disk: the first read does."""
+"""The one place that chooses a transport by its URL. Opens no connection and looks at no disk: the first read does.
 
+What shares need is loaded when the address of a share is first opened, and not before.
+"""
+
+import importlib
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import RejectedError
+from purveyor.transport.smb_address import Credentials, address_of, is_share
+from purveyor.wire.errors import RejectedError, UnavailableError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters at least: C: is a drive
-_KNOWN = "http://…, https://…, file://… and plain paths are"
+_KNOWN = r"http://…, https://, smb://…, \\SERVER\SHARE, file://… and plain paths are"
+
+
+def no_credentials() -> Credentials:
+    """Where none were given. Errors: UnavailableError, always."""
+    raise UnavailableError("no user and password for shares were given to this machine")
+
+
+class Points:
+    """Points as one pass uses them: each is opened once and keeps its connections; shares of one server have one session.
+
+    `credentials` says as whom shares are used; it is asked at each connection.
+    """
+
+    def __init__(self, credentials: Callable[[], Credentials] = no_credentials) -> None:
+        self._credentials = credentials
+        self._opened: dict[str, Point] = {}
+        self._sessions: dict[tuple[str, int], Any] = {}
+
+    def at(self, url: str) -> Point:
+        """The CAP or DP at `url`. Errors: as `point_for`."""
+        if url not in self._opened:
+            self._opened[url] = self._share_point(url) if is_share(url) else point_for(url)
+        return self._opened[url]
+
+    def close(self) -> None:
+        """Ends the sessions with servers of shares; the next use begins others."""
+        for session in self._sessions.values():
+            session.close()
+
+    def _share_point(self, url: str) -> Point:
+        address = address_of(url)
+        sessions = importlib.import_module("purveyor.transport.smb_session")
+        shares = importlib.import_module("purveyor.transport.smb_share")
+        points = importlib.import_module("purveyor.transport.smb_point")
+        server = (address.host, address.port)
+        if server not in self._sessions:
+            self._sessions[server] = sessions.session_with(address, self._credentials)
+        point: Point = points.SmbPoint(shares.SmbShare(address, self._sessions[server]))
+        return point
 
 
 def point_for(url: str) -> Point:
-    """The CAP or DP at `url`: http, https, file, or the path of a folder.
+    r"""The CAP or DP at `url`: http, https, smb, `\\SERVER\SHARE`, file, or the path of a folder.
 
     Errors: RejectedError for any other kind, an address without a host, or one that carries a password.
     """
     if not url.strip() or any(ord(sign) < 32 for sign in url):
         raise RejectedError(f"{url[:80]!r} is no address of a point: {_KNOWN}")
+    if is_share(url):
+        return Points().at(url)
     if not _SCHEME.match(url):
         return FolderPoint(url)
     try:
@@ -34,6 +82,8 @@ def point_for(url: str) -> Point:
             if parts.netloc not in ("", "localhost"):
                 raise RejectedError(f"{url} names the machine {parts.netloc}; file:// means this machine")
             return FolderPoint(url2pathname(parts.path), url=url)
+        case "s3":
+            raise RejectedError("clients read a bucket over HTTP, without a key: give its https:// address in place of s3://…")
         case other:
             raise RejectedError(f"points of the kind {other}:// cannot be opened; {_KNOWN} known")
 

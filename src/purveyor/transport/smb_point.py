@@ -1,11 +1,12 @@
 """A point on an SMB share, as a client uses it: one kept session, a read in one round trip, items placed aside and renamed.
 
-What it may do there is what the share's rights give: read down boxes, drop items into up boxes.
+What it may do there is what the share's rights give: read down boxes, drop items into up boxes. Asks for nothing that may be
+absent: a full box is known by its refusal, so no mark is looked for.
 """
 
 from collections.abc import Iterator
 
-from purveyor.transport.folder import FULL
+from purveyor.transport.folder import ARRIVING
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.smb_share import FIRST_READ_BYTES, SmbShare
@@ -51,15 +52,23 @@ class SmbPoint:
             raise self._told_apart(path, error) from error
 
     def put(self, path: str, content: bytes) -> None:
-        """Puts an item into an up box; one that is there already stays as it is. Errors: as `Point.put`."""
+        """Puts an item into an up box; one that is there already stays as it is. Errors: as `Point.put`.
+
+        Written in a folder of its own and moved from there: in the box itself nobody can rename, read or remove.
+        """
         box = check_item(path, content)
-        if self._share.has(f"{box.name}/{FULL}"):
-            raise UnavailableError(f"{box.name} at {self.url} is full")
         name = path.rpartition("/")[2]
         try:
-            self._share.place(path, [content], aside=f"{box.name}/.{name}", replaces=False)
+            self._share.place(path, [content], aside=f"{ARRIVING}/{name}", replaces=False)
         except AbsentError as error:
-            raise UnavailableError(f"{self.url} has no {box.name}: it is no access point") from error
+            raise UnavailableError(
+                f"{self.url} has no {box.name} or no {ARRIVING}: it is no access point, or was not prepared for shares"
+            ) from error
+
+    def is_unchanged(self, path: str, tag: str) -> bool:
+        """Whether the file is still the one that `tag` stands for; none of its bytes are read. Errors: as `read`."""
+        check_path(path)
+        return bool(tag) and self._share.tag_of(path) == tag
 
     def _told_apart(self, path: str, error: AbsentError) -> AbsentError | UnavailableError:
         """A point that lacks a file is one thing, a share that lacks the whole box is no point at all."""

@@ -1,20 +1,14 @@
-"""One kept session with an SMB share: files read in one round trip, placed aside and renamed, in this project's own errors.
+"""Files on an SMB share: read in one round trip, placed aside and renamed, in this project's own errors.
 
-Always signed, and encrypted unless that is turned off for a server that cannot. Whoever sits on the other end is not believed:
-what is read is judged elsewhere, sizes are limited here. Knows nothing of boxes. Source: MS-SMB2.
+Whoever sits on the other end is not believed: what is read is judged elsewhere, sizes are limited here. Knows nothing of boxes.
+Source: MS-SMB2.
 """
 
-import re
-import socket
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from threading import RLock
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
-from smbprotocol.connection import Connection
 from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.file_info import (
     FileBasicInformation,
@@ -34,51 +28,27 @@ from smbprotocol.open import (
     ShareAccess,
     SMB2SetInfoRequest,
 )
-from smbprotocol.session import Session
-from smbprotocol.tree import TreeConnect
 
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.transport.smb_address import SmbAddress
+from purveyor.transport.smb_session import SmbSession, in_words
+from purveyor.wire.errors import AbsentError, UnavailableError
 
-PORT = 445
-TIMEOUT_SECONDS = 30
 FIRST_READ_BYTES = 64 * 1024
 PIECE_BYTES = 1024 * 1024
-_SHARE_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,80}")
-_FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +@=-]{0,99}")
 _EVERYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _TICKS_BEFORE_1970 = 116_444_736_000_000_000
 _ABSENT = frozenset({NtStatus.STATUS_OBJECT_NAME_NOT_FOUND, NtStatus.STATUS_NO_SUCH_FILE, NtStatus.STATUS_DELETE_PENDING})
 _NO_FOLDER = frozenset({NtStatus.STATUS_OBJECT_PATH_NOT_FOUND, NtStatus.STATUS_NOT_A_DIRECTORY})
 
 _KEEPS_SESSION = frozenset(
-    {NtStatus.STATUS_ACCESS_DENIED, NtStatus.STATUS_SHARING_VIOLATION, NtStatus.STATUS_FILE_IS_A_DIRECTORY}
+    {
+        NtStatus.STATUS_ACCESS_DENIED,
+        NtStatus.STATUS_DISK_FULL,
+        NtStatus.STATUS_FILE_IS_A_DIRECTORY,
+        NtStatus.STATUS_SHARING_VIOLATION,
+    }
 )
 """What one file answers; the session is as good as before."""
-
-
-class SmbAddress(NamedTuple):
-    """Where a share is, and the folder in it that is meant; the folder is empty for the share itself."""
-
-    host: str
-    port: int
-    share: str
-    folder: str
-
-    @property
-    def url(self) -> str:
-        """The address as it is written."""
-        port = "" if self.port == PORT else f":{self.port}"
-        return f"smb://{self.host}{port}/{self.share}" + (f"/{self.folder}" if self.folder else "")
-
-
-class Credentials(NamedTuple):
-    """As whom a share is used. Never shown: its text says the user alone."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.user!r})"
 
 
 class Seen(NamedTuple):
@@ -98,49 +68,16 @@ class Entry(NamedTuple):
     written_at: datetime
 
 
-def address_of(url: str) -> SmbAddress:
-    r"""The address in `smb://HOST[:PORT]/SHARE[/FOLDER…]`, or in `\\HOST\SHARE\FOLDER` as Windows writes it.
-
-    Errors: RejectedError, also when it carries a password: credentials are given apart.
-    """
-    if url.startswith("\\\\"):
-        url = "smb:" + url.replace("\\", "/")
-    try:
-        parts = urlsplit(url)
-        port = parts.port or PORT
-    except ValueError as error:
-        raise RejectedError(f"the address of a share cannot be read: {error}") from error
-    if parts.username is not None or parts.password is not None:
-        raise RejectedError("the address of a share must not carry a name or password: they are given in a file of their own")
-    names = [unquote(name) for name in parts.path.split("/") if name]
-    if parts.scheme != "smb" or not parts.hostname or not names or parts.query or parts.fragment:
-        raise RejectedError(f"{url[:200]!r} is no address of a share: smb://HOST[:PORT]/SHARE[/FOLDER] is expected")
-    share, *folders = names
-    if not _SHARE_NAME.fullmatch(share) or not all(_FOLDER_NAME.fullmatch(name) for name in folders):
-        raise RejectedError(f"{url[:200]!r} names a share or folder that cannot be one")
-    return SmbAddress(parts.hostname, port, share, "/".join(folders))
-
-
 class SmbShare:
-    """A share in use: connected at its first use, connected anew after a failure. May be used by several threads.
+    """A share in use, or a folder in it. May be used by several threads; shares of one server may use one session."""
 
-    `credentials` is asked at each connection, so that a changed password is taken up.
-    """
-
-    def __init__(self, address: SmbAddress, credentials: Callable[[], Credentials], *, is_encrypted: bool = True) -> None:
+    def __init__(self, address: SmbAddress, session: SmbSession) -> None:
         self.address = address
-        self._credentials = credentials
-        self._is_encrypted = is_encrypted
-        self._tree: Any = None
-        self._lock = RLock()
+        self._session = session
 
     def close(self) -> None:
         """Ends the session; the next use begins another."""
-        with self._lock:
-            tree, self._tree = self._tree, None
-            if tree is not None:
-                with suppress(SMBException, OSError):
-                    tree.session.connection.disconnect(close=False)
+        self._session.close()
 
     # --- reading ---
 
@@ -158,6 +95,15 @@ class SmbShare:
                 raise failed
             content = b"" if failed is not None else bytes(answers[1])
             return Seen(_tag(opened), int(opened.end_of_file), content, _time(opened.last_write_time))
+
+    def tag_of(self, path: str) -> str:
+        """A file's tag, in one round trip and without a byte of it. Errors: AbsentError, UnavailableError."""
+        with self._working(path, "read"):
+            opened = self._file(path)
+            answers = self._together([opened.create(*_reading(), send=False), opened.close(False, send=False)])
+            if isinstance(answers[0], SMBResponseException):
+                raise answers[0]
+            return _tag(opened)
 
     def pieces(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
         """A file's bytes from `offset` on, at most so many. Errors: AbsentError, UnavailableError, also in the middle."""
@@ -238,6 +184,7 @@ class SmbShare:
             )
             is_placed = False
             try:
+                self._set(opened, _deletion(is_wanted=True))  # should the session end now, the server clears it away
                 at, step = 0, min(PIECE_BYTES, self._most(reading=False))
                 for piece in pieces:
                     for start in range(0, len(piece), step):
@@ -246,11 +193,12 @@ class SmbShare:
                 opened.flush()
                 if later_than is not None:
                     self._date_after(opened, later_than)
+                self._set(opened, _deletion(is_wanted=False))
                 is_placed = self._rename(opened, path, replaces=replaces)
             finally:
                 if not is_placed:
                     with suppress(SMBException, OSError):
-                        self._set(opened, _deletion())
+                        self._set(opened, _deletion(is_wanted=True))
                 _close(opened)
             return is_placed
 
@@ -285,25 +233,7 @@ class SmbShare:
         return Open(self._connected(), whole)
 
     def _connected(self) -> Any:
-        with self._lock:
-            if self._tree is None:
-                self._tree = self._connect()
-            return self._tree
-
-    def _connect(self) -> Any:
-        address, said = self.address, self._credentials()
-        connection = Connection(uuid.uuid4(), address.host, address.port, require_signing=True)
-        try:
-            connection.connect(timeout=TIMEOUT_SECONDS)
-            session = Session(connection, said.user, said.password, require_encryption=self._is_encrypted)
-            session.connect()
-            tree = TreeConnect(session, rf"\\{address.host}\{address.share}")
-            tree.connect()
-        except (SMBException, OSError, ValueError):
-            with suppress(SMBException, OSError):
-                connection.disconnect(close=False)
-            raise
-        return tree
+        return self._session.tree(self.address.share)
 
     def _most(self, *, reading: bool) -> int:
         connection = self._connected().session.connection
@@ -363,10 +293,10 @@ class SmbShare:
                 raise AbsentError(f"{self.address.url} has no {path}") from error
             if error.status not in _KEEPS_SESSION:
                 self.close()
-            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {_words(error)}") from error
+            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {in_words(error)}") from error
         except (SMBException, OSError, TimeoutError, ValueError) as error:
             self.close()
-            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {_words(error)}") from error
+            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {in_words(error)}") from error
 
 
 _PAST = {"read": "read", "list": "listed", "write": "written", "remove": "removed", "make": "made"}
@@ -394,9 +324,9 @@ def _folder(access: int, disposition: int) -> tuple[Any, ...]:
     )
 
 
-def _deletion() -> Any:
+def _deletion(*, is_wanted: bool) -> Any:
     wish = FileDispositionInformation()
-    wish["delete_pending"] = True
+    wish["delete_pending"] = is_wanted
     return wish
 
 
@@ -426,12 +356,3 @@ def _entry(listed: Any) -> Entry | None:
     if name.startswith(".") or attributes & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
         return None
     return Entry(name, int(listed["end_of_file"].get_value()), _time(listed["last_write_time"].get_value()))
-
-
-def _words(error: Exception) -> str:
-    """What is wrong, in a line; nothing that was sent is repeated."""
-    if isinstance(error, SMBResponseException):
-        return str(error.message).partition(": ")[2][:200] or f"status 0x{error.status:08x}"
-    if isinstance(error, socket.gaierror):
-        return "the name of the server is not known"
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

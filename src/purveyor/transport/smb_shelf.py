@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from purveyor.transport.folder import ASIDE
+from purveyor.transport.folder import ARRIVING, ASIDE
 from purveyor.transport.interface import Listed
 from purveyor.transport.paths import check_path
 from purveyor.transport.smb_share import SmbShare
@@ -32,9 +32,9 @@ class SmbShelf:
         """When the newest file of a mutable name was dated, so that one that comes after a removal is newer too."""
 
     def make_boxes(self) -> None:
-        """Makes the boxes of a CAP that are not there. Errors: UnavailableError."""
-        for box in BOXES:
-            self._share.make_folder(box.name)
+        """Makes the boxes of a CAP that are not there, and where items arrive. Errors: UnavailableError."""
+        for name in (*(box.name for box in BOXES), ARRIVING):
+            self._share.make_folder(name)
 
     def read(self, path: str) -> bytes | None:
         """The file's bytes, or None when there is none. Errors: RejectedError for a giant; UnavailableError."""

@@ -11,6 +11,7 @@ from purveyor.client.state import published
 from purveyor.client.state.identity import read_identity
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
+from purveyor.transport.smb_address import address_of, is_share
 from purveyor.wire import offers, package_info
 from purveyor.wire import settings as settings_file
 from purveyor.wire.boxes import cap_folder, dp_folder
@@ -86,14 +87,23 @@ def is_member(entry: HeldEntry | None) -> bool:
 def resolved(url: str, access_point: str, site: SiteCode) -> str:
     """A point's URL as settings give it, made whole: one that starts with `.` is relative to the CAP that is asked.
 
-    Beside a CAP that is a plain folder, `../dp` is the folder `DP_<site code>`.
+    Beside a CAP that is a plain folder or on a share, `../dp` is `DP_<site code>`: in the place of a last part
+    `CAP_<site code>`, else inside. `smb://server/CAP_S01` has the share `DP_S01`, `smb://server/a/CAP_S01` that folder in `a`.
     """
+    if is_share(url):
+        with suppress(RejectedError):  # opening it says what is wrong
+            return address_of(url).url
     if not url.startswith("."):
         return url
     if urlsplit(access_point).scheme in ("http", "https"):
         return urljoin(access_point.rstrip("/") + "/", url).rstrip("/")
-    folder = access_point.rstrip("/").removesuffix(cap_folder(site)).rstrip("/")
-    return f"{folder}/{dp_folder(site)}" if url == "../dp" else access_point.rstrip("/")
+    folder = access_point.rstrip("/")
+    if url != "../dp":
+        return folder
+    before, _, last = folder.rpartition("/")
+    own = cap_folder(site)
+    is_named = last.casefold() == own.casefold() if is_share(folder) else last == own
+    return f"{before if is_named else folder}/{dp_folder(site)}"
 
 
 def _offers_held(state: State, collections: Iterable[CollectionId]) -> Iterable[CollectionOffers]:

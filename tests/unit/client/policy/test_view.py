@@ -22,6 +22,16 @@ COLLECTION = collection_id("S0110001")
         ("../dp", "/srv/site/CAP_S01", "/srv/site/DP_S01"),
         ("../dp", "/srv/site/CAP_S01/", "/srv/site/DP_S01"),
         (".", "/srv/site/CAP_S01/", "/srv/site/CAP_S01"),
+        ("../dp", "/mnt/stick", "/mnt/stick/DP_S01"),
+        ("../dp", "/mnt/MY-CAP_S01", "/mnt/MY-CAP_S01/DP_S01"),
+        ("../dp", "smb://server/CAP_S01", "smb://server/DP_S01"),
+        ("../dp", "smb://server/cap_s01", "smb://server/DP_S01"),
+        ("../dp", "smb://server:4450/boxes/CAP_S01", "smb://server:4450/boxes/DP_S01"),
+        ("../dp", "smb://server/boxes", "smb://server/boxes/DP_S01"),
+        (".", "smb://server/boxes/CAP_S01", "smb://server/boxes/CAP_S01"),
+        ("smb://Server/DP_S01", "http://cap.test/cap", "smb://server/DP_S01"),
+        (r"\\server\DP_S01", "http://cap.test/cap", "smb://server/DP_S01"),
+        (r"\\server", "http://cap.test/cap", r"\\server"),
     ],
 )
 def test_a_relative_point_is_found_beside_the_cap_that_is_asked(url: str, access_point: str, whole: str) -> None:
