@@ -395,6 +395,13 @@ def test_q316021_what_is_not_advertised_any_more_is_removed_once_and_said_so(way
         assert [fleet.ran(client, "remove.exe") for client in fleet.clients] == [1, 1]
         assert len(told(fleet, StatusId.UNINSTALL_STARTED)) == 2
         assert len(told(fleet, StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE)) == 2
+        if way == "collection":
+            fleet.admin.change(collections.edit, pilot, add_members=names, is_confirmed=True)
+        else:
+            fleet.admin.advertise(program, pilot, name="offered again")
+        fleet.advance_polls(4)
+        assert [client.machine.installed for client in fleet.clients] == [{"editor": "1"}] * 2, "offered again, it is there again"
+        assert [fleet.ran(client, "setup.exe") for client in fleet.clients] == [2, 2]
 
 
 @pytest.mark.parametrize("trouble", ["unreachable", "empty", "an older mirror", "damaged", "paused", "disabled"])

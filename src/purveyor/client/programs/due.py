@@ -68,8 +68,8 @@ class Occurrence(NamedTuple):
 
     due_at: datetime
     identity: str
-    """`ADVERTISEMENT.ASSIGNMENT@NOMINAL`, with `!USER` before the `@` where each user has a run of their own, and `#VERSION`
-    where each source version asks anew."""
+    """`ADVERTISEMENT.ASSIGNMENT@NOMINAL`, with `!USER` before the `@` where each user has a run of their own, `~TERM` once the
+    program was removed because nobody offered it, and `#VERSION` where each source version asks anew."""
     advertisement: AdvertisementId
     assignment: str
     started: Started
@@ -121,10 +121,12 @@ def occurrences(
     user: str = "",
     is_per_user: bool = False,
     started: Mapping[str, Started] | None = None,
+    term: int = 0,
 ) -> list[Occurrence]:
     """All times at which one advertisement asks for a run: of a recurrence the latest that has passed, and the next one.
 
-    Shape:  `user` is the one for whom it would run; `started` is what is remembered, so that the next one is one that can come.
+    Shape:  `user` is the one for whom it would run; `started` is what is remembered, so that the next one is one that can come;
+            `term` counts the removals since which all is asked for anew.
     """
     plan = _Plan(
         advertisement=advertisement,
@@ -133,6 +135,7 @@ def occurrences(
         user=user,
         is_per_user=is_per_user,
         started=started or {},
+        term=term,
     )
     found = []
     for assignment in advertisement.assignments:
@@ -206,6 +209,7 @@ class _Plan:
     user: str
     is_per_user: bool
     started: Mapping[str, Started]
+    term: int
 
     @property
     def available(self) -> datetime:
@@ -277,12 +281,13 @@ class _Plan:
         self, assignment: Assignment, nominal: str, instant: datetime, *, since: datetime | None, started: Started | None = None
     ) -> Occurrence:
         advertisement, name = self.advertisement, self.name(assignment)
+        place = f"{name}~{self.term}@{nominal}" if self.term else f"{name}@{nominal}"
         due_at = max(instant, self.available)
         if assignment.kind not in EVENTS:
             due_at = self._spread(assignment, due_at)
         return Occurrence(
             due_at=due_at,
-            identity=f"{name}@{nominal}#{self.version}" if self.version else f"{name}@{nominal}",
+            identity=f"{place}#{self.version}" if self.version else place,
             advertisement=advertisement.id,
             assignment=name,
             started=started or self._started(nominal, instant),

@@ -91,6 +91,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest source version that ever succeeded."""
     succeeded_advertisement: AdvertisementId | None = None
     by_user: dict[str, UserRecord] = {}
+    term: int = 0
+    """How often what it installed was removed because nobody offered it any more: what asks for it later asks anew."""
     kept_runs: msgspec.Raw = msgspec.field(default=_NO_RUNS, name="runs")
     """The runs as they are stored: a pass reads many histories, and few of their runs."""
 
@@ -162,6 +164,14 @@ def with_run(history: History, run: Run, *, limit: int) -> History:
         succeeded_version=max(history.succeeded_version, run.source_version),
         succeeded_advertisement=run.advertisement,
     )
+
+
+def with_removed(history: History) -> History:
+    """The history once what the program installed was removed because it was not offered any more, or was replaced.
+
+    Its runs stay; but offered again, it is asked for anew: no earlier success answers, and no earlier start uses a time up.
+    """
+    return History(key=history.key, received=history.received, term=history.term + 1, kept_runs=history.kept_runs)
 
 
 @lru_cache(maxsize=256)

@@ -212,6 +212,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What detection found right before its launch; None: there is no rule, or it could not tell."""
     asked_by: str = ""
     """The user who asked for the run."""
+    is_by_hand: bool = False
+    """An uninstall that a person at the machine asked for, not the site."""
 
     @property
     def errand(self) -> Errand:

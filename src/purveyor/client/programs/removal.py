@@ -108,7 +108,13 @@ def plan_of(bench: Bench, receipt: Receipt, *, is_asked_for: bool) -> Job:
     occurrence = occurrence_of(receipt)
     job = records.job_of(bench.state, receipt.key, occurrence)
     if job is None:
-        job = Job(key=receipt.key, occurrence=occurrence, kind=Kind.UNINSTALL, source_version=receipt.source_version)
+        job = Job(
+            key=receipt.key,
+            occurrence=occurrence,
+            kind=Kind.UNINSTALL,
+            source_version=receipt.source_version,
+            is_by_hand=is_asked_for,
+        )
         with bench.state.transaction():
             return bench.save(job)
     if job.is_open:

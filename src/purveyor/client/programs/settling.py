@@ -8,7 +8,7 @@ import msgspec
 from purveyor.client.machine.interface import RUNS, Machine, RunReport, RunState
 from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.history import Run, with_run
+from purveyor.client.programs.history import Run, with_removed, with_run
 from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.launching import looked_for, not_started, tell_started
 from purveyor.client.programs.outcome import Outcome, Result, judged
@@ -119,6 +119,9 @@ def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome:
             records.save_receipt(bench.state, _receipt(bench, job, program, site))
         elif outcome.is_success and job.kind is Kind.UNINSTALL:
             records.drop_receipt(bench.state, job.key)
+            history = records.history_of(bench.state, job.key)
+            if history.has_run() and not job.is_by_hand:
+                records.save_history(bench.state, with_removed(history))
         _tell_detected(bench, ended, is_there)
     if outcome.is_success and job.kind is Kind.UNINSTALL:
         _drop_kept_files(bench, job.key)

@@ -211,6 +211,7 @@ class _Reading:
             user=one.user,
             is_per_user=bool(one.errand.user),
             started=standing.history.started,
+            term=standing.history.term,
         )
 
     def _add_asks(self, live: Mapping[ProgramKey, Sequence[Advertisement]]) -> None:
