@@ -25,6 +25,7 @@ READS_A_CLOCK = {
     "cli": "people's commands: `in 7 days` from now, waiting for what was started",
     "console": "the door of the running site",
     "client.main": "the client's main",
+    "client.conformance": "a main of its own",
     "client.running": "waits between passes",
     "client.sentinel": "waits",
     "client.machine": "the real machine is the clock",

@@ -207,6 +207,22 @@ def test_rollback_of_the_root_is_refused(site: Repository) -> None:
     assert_refused(trusted, lambda: trusted.take_root(old), "does not follow")
 
 
+def test_a_snapshot_that_was_held_still_counts_when_its_successor_never_came(site: Repository) -> None:
+    """A client stopped between a new timestamp and its snapshot: what the older snapshot named is not undercut afterwards."""
+    held = client_of(site).contents
+    site.publish(renew="timestamp snapshot")
+    trusted = Trusted(site.read("root"), {})
+    trusted.take_timestamp(site.read("timestamp"))
+    trusted.take_held_snapshot(held["snapshot"])
+    assert not trusted.is_current("targets")
+
+    def name_older_bin(signed: Snapshot) -> None:
+        signed.version += 1
+        signed.meta[f"{BIN}.json"] = MetaFile(1)
+
+    take_forged_snapshot(trusted, site, name_older_bin, "older than version")
+
+
 # --- mix and match ---
 
 

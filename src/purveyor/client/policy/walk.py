@@ -205,7 +205,7 @@ def load_trusted(state: State, root: bytes | None = None) -> Trusted:
     if first is None:
         raise RejectedError("this client holds no root of trust: it must join again")
     trusted = Trusted(first, {name: state.mark(name) for name in ("root", "timestamp", "snapshot")})
-    steps = [("timestamp", trusted.take_timestamp), ("snapshot", trusted.take_snapshot)]
+    steps = [("timestamp", trusted.take_timestamp), ("snapshot", trusted.take_held_snapshot)]
     for name, take in steps:
         if name in contents:
             _keep_what_holds(lambda take=take, name=name: take(contents[name]))
