@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from purveyor.client_access_point.samba import commands_in
 from purveyor.transport.folder import ARRIVING
 from purveyor.transport.smb_address import Credentials, address_of
 from purveyor.transport.smb_session import session_with
@@ -25,6 +27,8 @@ from purveyor.transport.smb_share import SmbShare
 
 STARTING_SECONDS = 20.0
 PASSWORD = "a Passw0rd of tests"
+ACCOUNT = "games"
+"""An account that every Debian has, and that owns nothing of a site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,11 @@ def share_of(samba: Samba, folder: str = "") -> SmbShare:
 @contextmanager
 def samba_running(folder: Path, *, more: str = "") -> Iterator[Samba]:
     """Shares a folder as `CAP_S01` with real smbd. `more` are further lines of the share's definition."""
-    program = shutil.which("smbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    assert program is not None, "these tests need Samba: apt install samba"
     user = getpass.getuser() if os.geteuid() else "nobody"
-    with tempfile.TemporaryDirectory(prefix="purveyor-samba-", ignore_cleanup_errors=True) as own:
-        base = Path(own)
-        base.chmod(0o755)
-        for name in ("private", "lock", "state", "cache", "pid", "ncalrpc", "log"):
-            (base / name).mkdir()
+    with _own_folders() as base:
         port = _free_port()
         configuration = base / "smb.conf"
-        configuration.write_text(_configuration(base, folder, port, user, more))
+        configuration.write_text(_whole(base, port, _simple_share(folder, user, more)))
         subprocess.run(
             ["pdbedit", "-s", str(configuration), "-a", "-t", "-u", user],
             input=f"{PASSWORD}\n{PASSWORD}\n",
@@ -69,20 +67,74 @@ def samba_running(folder: Path, *, more: str = "") -> Iterator[Samba]:
             check=True,
             capture_output=True,
         )
-        with (base / "log" / "stdout").open("wb") as log:
-            process = subprocess.Popen(
-                [program, "-F", "--no-process-group", "-s", str(configuration)],
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            _wait_for(port, process, base / "log" / "stdout")
-            yield Samba(port, folder, Credentials(user, PASSWORD), process.pid)
-        finally:
+        with _smbd(base, port) as pid:
+            yield Samba(port, folder, Credentials(user, PASSWORD), pid)
+
+
+@contextmanager
+def samba_as_printed(site: Path, *, cap: Path | None = None, port: int = 0, more: str = "") -> Iterator[Samba]:
+    """Real smbd with what `purveyor cap smb-config` prints for a site's folder, after the commands that it asks for.
+
+    Clients come as the account `games`, which the system has anyway. `more` are further lines of the last share's definition, the
+    DP's; the folder that is given with the server is the CAP's.
+    """
+    assert os.geteuid() == 0, "these tests set the rights of folders: run them as root"
+    printed = [sys.executable, "-m", "purveyor.cli", "cap", "smb-config", str(site), "--account", ACCOUNT]
+    text = subprocess.run(printed, check=True, capture_output=True, text=True).stdout
+    with _own_folders() as base:
+        port = port or _free_port()
+        (base / "smb.conf").write_text(_whole(base, port, text + more))
+        (base / "bin").mkdir()
+        stand_in = base / "bin" / "smbpasswd"
+        stand_in.write_text(
+            f"#!/bin/sh\nprintf '%s\\n%s\\n' '{PASSWORD}' '{PASSWORD}' | /usr/bin/smbpasswd -c {base}/smb.conf -s \"$@\"\n"
+        )
+        stand_in.chmod(0o755)
+        path = f"{base}/bin:{os.environ.get('PATH', '')}:/usr/sbin"
+        subprocess.run(["sh", "-e", "-c", commands_in(text)], check=True, capture_output=True, env={**os.environ, "PATH": path})
+        with _smbd(base, port) as pid:
+            found = cap if cap is not None else next(site.glob("CAP_*"))
+            yield Samba(port, found, Credentials(ACCOUNT, PASSWORD), pid)
+
+
+def credentials_file(folder: Path, samba: Samba, *, password: str = "") -> Path:
+    """A file as an administrator writes it for `client join --credentials`."""
+    made = folder / "share.txt"
+    made.touch(0o600)
+    made.write_text(f"username={samba.credentials.user}\npassword={password or samba.credentials.password}\n")
+    return made
+
+
+@contextmanager
+def _own_folders() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="purveyor-samba-", ignore_cleanup_errors=True) as own:
+        base = Path(own)
+        base.chmod(0o755)
+        for name in ("private", "lock", "state", "cache", "pid", "ncalrpc", "log"):
+            (base / name).mkdir()
+        yield base
+
+
+@contextmanager
+def _smbd(base: Path, port: int) -> Iterator[int]:
+    program = shutil.which("smbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert program is not None, "these tests need Samba: apt install samba"
+    with (base / "log" / "stdout").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "-F", "--no-process-group", "-s", str(base / "smb.conf")],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for(port, process, base / "log" / "stdout")
+        yield process.pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(STARTING_SECONDS)
+        process.wait(STARTING_SECONDS)
 
 
 @pytest.fixture
@@ -98,7 +150,17 @@ def samba(open_folder: Path) -> Iterator[Samba]:
         yield running
 
 
-def _configuration(base: Path, folder: Path, port: int, user: str, more: str) -> str:
+def _simple_share(folder: Path, user: str, more: str) -> str:
+    return f"""[CAP_S01]
+  path = {folder}
+  read only = no
+  valid users = {user}
+  force user = {user}
+{more}
+"""
+
+
+def _whole(base: Path, port: int, shares: str) -> str:
     return f"""[global]
   server role = standalone server
   workgroup = PURVEYOR
@@ -116,18 +178,12 @@ def _configuration(base: Path, folder: Path, port: int, user: str, more: str) ->
   log file = {base}/log/log.%m
   passdb backend = tdbsam:{base}/private/passdb.tdb
   map to guest = Never
-  server min protocol = SMB3_00
   load printers = no
   printing = bsd
   printcap name = /dev/null
   disable spoolss = yes
   usershare path =
-[CAP_S01]
-  path = {folder}
-  read only = no
-  valid users = {user}
-  force user = {user}
-{more}
+{shares}
 """
 
 

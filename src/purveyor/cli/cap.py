@@ -1,10 +1,12 @@
 """`purveyor cap …`."""
 
+import pwd
 from pathlib import Path
 
 from purveyor.cli.call import Call
+from purveyor.client_access_point import samba
 from purveyor.client_access_point.nginx import Plan, nginx_configuration
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import RefusedError, UnavailableError
 
 
 def nginx_config(call: Call) -> int:
@@ -16,11 +18,32 @@ def nginx_config(call: Call) -> int:
     text = nginx_configuration(
         Plan(cap_folder=str(cap), dp_folder=str(dp), listen=_listen(host, port), server_name=options.server_name)
     )
+    return _give(call, text)
+
+
+def smb_config(call: Call) -> int:
+    """Prints Samba's share definitions for a site's folder."""
+    options = call.arguments
+    folder = Path(options.dir).resolve()
+    cap, dp = _only(folder, "CAP_*"), _only(folder, "DP_*")
+    plan = samba.Plan(cap_folder=str(cap), dp_folder=str(dp), site_user=_owner(cap), account=options.account or samba.CLIENTS)
+    return _give(call, samba.samba_configuration(plan))
+
+
+def _give(call: Call, text: str) -> int:
     if call.output.is_json:
         call.output.give_json({"configuration": text})
     else:
         call.output.give(text.rstrip("\n"))
     return 0
+
+
+def _owner(folder: Path) -> str:
+    """The name of the account that owns a folder."""
+    try:
+        return pwd.getpwuid(folder.stat().st_uid).pw_name
+    except (OSError, KeyError) as error:
+        raise UnavailableError(f"it cannot be told which account owns {folder}") from error
 
 
 def _only(folder: Path, pattern: str) -> Path:

@@ -22,7 +22,13 @@ def join(call: Call) -> int:
     options, output = call.arguments, call.output
     code = output.stdin.readline().strip() if options.code == "-" else options.code
     joined = agent.join(
-        _folder(call), cap=options.cap, code=code, wait_seconds=float(options.wait), tell=output.say, name=options.name
+        _folder(call),
+        cap=options.cap,
+        code=code,
+        wait_seconds=float(options.wait),
+        tell=output.say,
+        name=options.name,
+        credentials=Path(options.credentials) if options.credentials else None,
     )
     state = joined.standing.state
     answer = {"site": joined.site, "client": joined.client, "state": state, "reason": joined.standing.reason}
@@ -110,6 +116,13 @@ def uninstall(call: Call) -> int:
         for job in ended:
             output.say(f"{job.key}: {_in_words(job)}")
     return 0 if all(job.state in _WELL for job in ended) else 1
+
+
+def credentials(call: Call) -> int:
+    """Takes other credentials for shares."""
+    user = agent.change_credentials(_folder(call), Path(call.arguments.file))
+    call.output.done({"user": user}, f"shares are used as {user} from the next pass on")
+    return 0
 
 
 def leave(call: Call) -> int:

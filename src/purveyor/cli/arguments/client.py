@@ -30,9 +30,14 @@ def register(root: Noun) -> None:
         "purveyor client join http://site.example:8470/cap --code S01-1-… --state /var/lib/purveyor",
         _JOIN_CODES,
     )
-    join.add_argument("cap", metavar="CAP", help="address or folder of a client access point")
+    join.add_argument("cap", metavar="CAP", help="address, share or folder of a client access point")
     join.add_argument("--name", metavar="NAME", default="", help="what the site calls this machine (default: its host name)")
     join.add_argument("--code", metavar="CODE", required=True, help="join code; - reads it from standard input")
+    join.add_argument(
+        "--credentials",
+        metavar="FILE",
+        help="for a share (smb://SERVER/SHARE): a file that only you can read, with username=, password= and perhaps domain=",
+    )
     join.add_argument(
         "--wait",
         metavar="DURATION",
@@ -69,6 +74,16 @@ def register(root: Noun) -> None:
         "leave the site: tell it, and forget everything but receipts",
         "purveyor client leave --state /var/lib/purveyor",
         LOCAL,
+    )
+    credentials = _verb(
+        client,
+        "credentials",
+        "use shares with another user or password from now on",
+        "purveyor client credentials /root/purveyor.credentials --state /var/lib/purveyor",
+        LOCAL,
+    )
+    credentials.add_argument(
+        "file", metavar="FILE", help="a file that only you can read, with username=, password=, perhaps domain="
     )
     _register_for_users(client)
 

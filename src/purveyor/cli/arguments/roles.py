@@ -25,6 +25,21 @@ def register(root: Noun) -> None:
         help="address to listen on (default: 0.0.0.0:80)",
     )
     nginx.add_argument("--server-name", metavar="N", default="_", help="the host name that clients use (default: any)")
+    smb = cap.verb(
+        "smb-config",
+        "purveyor.cli.cap:smb_config",
+        "print share definitions with which Samba shows a site's CAP and DP, and the commands that set the rights",
+        examples=("purveyor cap smb-config /srv/purveyor > /etc/samba/purveyor.conf",),
+        codes=LOCAL,
+        more="Clients then join with smb://SERVER/CAP_S01 and a file of credentials; docs/smb.md shows it step by step.",
+    )
+    smb.add_argument("dir", metavar="DIR", help="the site's folder")
+    smb.add_argument(
+        "--account",
+        metavar="NAME",
+        default="",
+        help="the account as which clients come, and its group (default: purveyor-clients)",
+    )
     demo = root.verb(
         "demo",
         "purveyor.cli.demo:main",
