@@ -193,19 +193,8 @@ def test_a_full_box_takes_nothing_and_takes_again_and_nothing_was_looked_for(wor
     world.cap.remove("ddr.box/" + "cd" * 16)
 
 
-@pytest.mark.parametrize(
-    ("cap", "account"),
-    [
-        ("/srv/a;b/CAP_S01", "games"),
-        ("/srv/%U/CAP_S01", "games"),
-        ("/srv/a'b/CAP_S01", "games"),
-        ("srv/CAP_S01", "games"),
-        ("/srv/../CAP_S01", "games"),
-        ("/srv/CAP_S01", "a b"),
-        ("/srv/CAP_S01", "$(x)"),
-        ("/srv/CAP_S01", "root"),
-    ],
-)
+@pytest.mark.parametrize("cap", ["/srv/a;b/CAP_S01", "/srv/%U/CAP_S01", "/srv/a'b/CAP_S01", "srv/CAP_S01", "/srv/../CAP_S01"])
+@pytest.mark.parametrize("account", ["a b", "$(x)", "root", "games"])
 def test_what_samba_or_a_shell_would_take_for_its_own_is_refused(cap: str, account: str) -> None:
     with pytest.raises(RefusedError):
         samba_configuration(Plan(cap_folder=cap, dp_folder="/srv/DP_S01", site_user="root", account=account))
