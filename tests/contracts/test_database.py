@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from purveyor.site_server.database import counters, schema, settings
 from purveyor.site_server.database.engine import Database, open_database
-from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from site_rows import NOW, add_clients, add_site
 
 
@@ -201,3 +201,14 @@ def _fail_after(database: Database, change: Callable[[Connection], object]) -> N
     with database.write() as tx:
         change(tx)
         raise RuntimeError
+
+
+def test_a_text_with_a_nul_in_it_is_a_bad_name_and_no_fault_of_the_site(database: Database) -> None:
+    try:
+        with database.read() as tx:
+            found = tx.execute(select(schema.audit.c.at).where(schema.audit.c.actor == "a\0b")).all()
+    except RejectedError as error:
+        assert "character 0" in str(error)
+        assert not database.is_sqlite
+    else:
+        assert found == []

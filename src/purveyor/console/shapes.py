@@ -31,4 +31,6 @@ Text = Annotated[str, Field(max_length=2000)]
 IdOrName = Annotated[str, Field(min_length=1, max_length=200)]
 """How a person names a client or a collection."""
 
+Before = Annotated[int | None, Query(ge=0, lt=2**63, description="the last number of the page before")]
+
 Page = Annotated[int, Query(ge=1, le=1000, description="how many at most")]

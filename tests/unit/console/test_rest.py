@@ -172,6 +172,39 @@ def test_listings_come_in_pages(running_site: RunningSite) -> None:
     assert running_site.ask("GET", "/resources?limit=1001")[0] == 422
 
 
+@pytest.mark.parametrize("before", ["-1", str(2**63), "9" * 400])
+@pytest.mark.parametrize("path", ["/requests", "/status/messages", "/audit"])
+def test_a_number_that_no_page_has_is_rejected(running_site: RunningSite, path: str, before: str) -> None:
+    status, answer = running_site.ask("GET", f"{path}?before={before}")
+    assert (status, answer["kind"]) == (422, "rejected")
+    assert running_site.ask("GET", f"{path}?before={2**63 - 1}")[0] == 200
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"])
+@pytest.mark.parametrize("field", ["available_from", "expires_at"])
+def test_times_that_no_calendar_has_are_refused(running_site: RunningSite, field: str, time: str) -> None:
+    package = running_site.ask("POST", "/packages", {"name": "Tool"})[1]["id"]
+    running_site.ask("POST", f"/packages/{package}/programs", {"name": "install", "command": "x"})
+    new = {"package": package, "program": "install", "collection": "All Systems", "is_confirmed": True}
+    made = running_site.ask("POST", "/advertisements", new)[1]["id"]
+    for method, path, body in (
+        ("POST", "/advertisements", new | {field: time}),
+        ("POST", "/previews", new | {field: time}),
+        ("PATCH", f"/advertisements/{made}", {field: time, "is_confirmed": True}),
+        ("POST", f"/advertisements/{made}/requests", {"kind": "stop", "is_confirmed": True, "expires_at": time}),
+    ):
+        status, answer = running_site.ask(method, path, body)
+        assert (status, answer["kind"]) == (409, "refused"), (path, answer)
+
+
+def test_times_with_an_offset_are_told_in_utc(running_site: RunningSite) -> None:
+    package = running_site.ask("POST", "/packages", {"name": "Tool"})[1]["id"]
+    running_site.ask("POST", f"/packages/{package}/programs", {"name": "install", "command": "x"})
+    new = {"package": package, "program": "install", "collection": "All Systems", "is_confirmed": True}
+    _, answer = running_site.ask("POST", "/advertisements", new | {"expires_at": "2020-01-01T00:30:00+05:30"})
+    assert "it would expire at 2019-12-31 19:00 UTC" in answer["error"]
+
+
 def test_the_document_describes_every_answer_and_who_may_ask(running_site: RunningSite) -> None:
     status, document = running_site.ask("GET", "/openapi.json", token="")
     assert status == 200

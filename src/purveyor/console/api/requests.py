@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from purveyor.console.api.advertisements import Advertisement
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Asked, IdOrName, Page, Text
+from purveyor.console.shapes import Asked, Before, IdOrName, Page, Text
 from purveyor.site_server.admin import requests
 from purveyor.site_server.admin.requests import AnswerView, RequestView
 from purveyor.wire.ids import advertisement_id
@@ -57,7 +57,7 @@ def listed(
     visit: Reader,
     advertisement: Annotated[str | None, Query(max_length=20)] = None,
     is_open: bool = False,
-    before: int | None = None,
+    before: Before = None,
     limit: Page = 50,
 ) -> list[RequestView]:
     """Requests, newest first; `before` is the last number of the page before."""

@@ -12,7 +12,7 @@ from purveyor.console.api.programs import Program
 from purveyor.console.api.resources import Resource
 from purveyor.console.authentication import Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Page
+from purveyor.console.shapes import Before, Page
 from purveyor.site_server.admin import collections, programs, resources, status
 from purveyor.site_server.admin.status import (
     AdvertisementStatus,
@@ -94,7 +94,7 @@ def messages(
     program: Word = None,
     advertisement: Word = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
-    before: int | None = None,
+    before: Before = None,
     limit: Page = 100,
 ) -> list[MessageView]:
     """Status messages, newest first; `before` is the last number of the page before. A program goes with its package."""

@@ -25,6 +25,7 @@ from purveyor.site_server.model import assignments as rules
 from purveyor.site_server.model.advertising import Options
 from purveyor.site_server.model.confirmation import Reach, confirm_reach
 from purveyor.site_server.model.names import line_of
+from purveyor.site_server.model.schedules import checked_instant
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, advertisement_id_of
 from purveyor.wire.offers import Assignment
@@ -65,7 +66,7 @@ def add(
     assigned = rules.numbered(rules.assignments_of(assignments, today=now.date()), (), 0).assignments
     options = advertising.options_with(Options(), given)
     starts_at = now if available_from is None else available_from
-    check_times(starts_at, expires_at)
+    starts_at, expires_at = checked_times(starts_at, expires_at)
     advertising.check_fit(offered_program, assigned, options, each_version=each_version)
     twin = _twin(tx, key, collection, assigned, options, available_from, expires_at, now=now, each_version=each_version)
     if twin is not None:
@@ -134,11 +135,11 @@ def edit(
     starts_at = row.available_from if available_from is None else available_from
     ends_at = None if never_expires else (row.expires_at if expires_at is None else expires_at)
     runs_each_version = row.each_version if each_version is None else each_version
+    starts_at, ends_at = checked_times(starts_at, ends_at)
     title = row.name if name is None else (line_of(name, "the name of an advertisement", NAME_LIMIT) or row.name)
     old = (row.name, row.available_from, row.expires_at, row.each_version, before, old_options)
     if (title, starts_at, ends_at, runs_each_version, assigned.assignments, options) == old:
         raise RefusedError(f"nothing changed: {advertisement} ({row.name}) is so already")
-    check_times(starts_at, ends_at)
     advertising.check_fit(programs.program_of(row), assigned.assignments, options, each_version=runs_each_version)
     is_wider = advertising.reaches_further(old_options, options) or (runs_each_version and not row.each_version)
     if assigned.has_new or is_wider:
@@ -211,13 +212,13 @@ def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bo
     return shown(tx, advertisement)
 
 
-def check_times(available_from: datetime, expires_at: datetime | None) -> None:
-    """Nothing when an advertisement may be available from the one to the other. Errors: RefusedError."""
-    for time in (available_from, expires_at):
-        if time is not None and time.utcoffset() is None:
-            raise RefusedError("times of an advertisement are instants: write 2026-12-01T09:00Z")
+def checked_times(available_from: datetime, expires_at: datetime | None) -> tuple[datetime, datetime | None]:
+    """From when and until when an advertisement is available, in UTC. Errors: RefusedError: it cannot be so."""
+    available_from = checked_instant(available_from)
+    expires_at = None if expires_at is None else checked_instant(expires_at)
     if expires_at is not None and expires_at <= available_from:
         raise RefusedError(f"it would expire at {expires_at:%Y-%m-%d %H:%M} UTC, before it is available: choose a later time")
+    return available_from, expires_at
 
 
 def _twin(

@@ -150,7 +150,7 @@ def of_new(
     options = advertising.options_with(Options(), given)
     assigned = rules.numbered(rules.assignments_of(assignments, today=now.date()), (), 0).assignments
     starts_at = now if available_from is None else available_from
-    advertisements.check_times(starts_at, expires_at)
+    starts_at, expires_at = advertisements.checked_times(starts_at, expires_at)
     offered = programs.program_of(row)
     advertising.check_fit(offered, assigned, options, each_version=each_version)
     number = counters.highest_number(tx, counters.ADVERTISEMENT) + 1

@@ -16,6 +16,7 @@ from purveyor.site_server.model import requests as rules
 from purveyor.site_server.model.confirmation import Reach, confirm_reach
 from purveyor.site_server.model.names import line_of
 from purveyor.site_server.model.pages import page_size
+from purveyor.site_server.model.schedules import checked_instant
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.offers import Request, RequestKind
@@ -92,7 +93,7 @@ def ask(
     """
     row = standing.standing_advertisement(tx, advertisement)
     named = _members_named(tx, row, clients)
-    ends_at = now + rules.LIFETIME if expires_at is None else expires_at
+    ends_at = now + rules.LIFETIME if expires_at is None else checked_instant(expires_at)
     rules.check_request(kind, named_count=len(named), only_failed=only_failed, made_at=now, expires_at=ends_at)
     if kind is RequestKind.RUN_AGAIN:
         _check_offered(row, now)

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_LOCK = 0x5055_5256
@@ -162,13 +162,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """What only time or an operator can mend becomes UnavailableError; a statement that is wrong stays a bug."""
+    """What only time or an operator can mend becomes UnavailableError, a text that cannot be RejectedError; the rest stays a bug."""
     try:
         yield
     except DBAPIError as error:
         if _is_unavailable(error):
             raise UnavailableError(f"the database cannot be used now: {error.orig}") from error
+        if _is_unwritable_text(error):
+            raise RejectedError("a text with the character 0 in it is the name of nothing, and cannot be kept") from error
         raise
+
+
+def _is_unwritable_text(error: DBAPIError) -> bool:
+    """Whether the driver itself refused a value: PostgreSQL has no text with a NUL in it, which may come with any request."""
+    orig = error.orig
+    return not isinstance(orig, sqlite3.Error) and type(orig).__name__ == "DataError" and getattr(orig, "sqlstate", None) is None
 
 
 def _is_unavailable(error: DBAPIError) -> bool:

@@ -1,11 +1,11 @@
 """Times and rules as administrators write them, seen to mean something before they are kept. Pure."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.recurrence import HORIZON_YEARS, fires_ever, parse_rule, rule_text
-from purveyor.wire.schedule import Zone
+from purveyor.wire.schedule import FIRST_YEAR, LAST_YEAR, Zone
 
 _UNTIL_IN_UTC = re.compile(r"(UNTIL=[0-9]{8}T[0-9]{6})Z", re.IGNORECASE)
 
@@ -22,6 +22,15 @@ def checked_rule(start: datetime, zone: Zone, text: str) -> str:
             f"the rule {rule_text(rule)} never fires: no time from {time_text(start, zone)} on is such, in {HORIZON_YEARS} years"
         )
     return rule_text(rule)
+
+
+def checked_instant(time: datetime) -> datetime:
+    """An instant in UTC, as it is kept and told. Errors: RefusedError: it has no offset, or no calendar has it."""
+    if time.utcoffset() is None:
+        raise RefusedError("a begin or an end is an instant: write 2026-12-01T09:00Z")
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise RefusedError(f"the year {time.year} is none in which anything begins or ends: the years {FIRST_YEAR} to {LAST_YEAR} are possible")
+    return time.astimezone(UTC)
 
 
 def time_text(time: datetime, zone: Zone) -> str:
