@@ -162,7 +162,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """What only time or an operator can mend becomes UnavailableError, a text that cannot be RejectedError; the rest stays a bug."""
+    """What only time or an operator can mend becomes UnavailableError, a text with a NUL RejectedError; the rest stays a bug."""
     try:
         yield
     except DBAPIError as error:

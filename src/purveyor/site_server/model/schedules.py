@@ -29,7 +29,7 @@ def checked_instant(time: datetime) -> datetime:
     if time.utcoffset() is None:
         raise RefusedError("a begin or an end is an instant: write 2026-12-01T09:00Z")
     if not FIRST_YEAR <= time.year <= LAST_YEAR:
-        raise RefusedError(f"the year {time.year} is none in which anything begins or ends: the years {FIRST_YEAR} to {LAST_YEAR} are possible")
+        raise RefusedError(f"nothing begins or ends in the year {time.year}: {FIRST_YEAR} to {LAST_YEAR} are possible")
     return time.astimezone(UTC)
 
 
