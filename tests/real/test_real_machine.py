@@ -63,6 +63,53 @@ def test_removing_a_folder_removes_its_links_and_not_what_they_lead_to(disk: Rea
     assert (tmp_path / "outside" / "secret").exists()
 
 
+def test_folders_deeper_than_any_path_are_removed(disk: RealDisk) -> None:
+    disk.append("f/a", b"1")
+    here = os.open(disk.absolute("f"), os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    disk.remove("f")
+    assert disk.names("f") == []
+    assert not os.path.lexists(disk.absolute("f"))
+
+
+def test_folders_that_nobody_may_enter_are_removed(disk: RealDisk) -> None:
+    disk.append("f/locked/below/a", b"1")
+    os.chmod(disk.absolute("f/locked/below"), 0)
+    os.chmod(disk.absolute("f/locked"), 0o500)
+    os.mkfifo(disk.absolute("f/pipe"))
+    disk.remove("f")
+    assert not os.path.lexists(disk.absolute("f"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_what_a_program_mounted_and_left_is_not_emptied(disk: RealDisk, tmp_path: Path) -> None:
+    disk.append("f/deep/mine", b"1")
+    disk.make_folder("f/deep/share")
+    outside, place = tmp_path / "outside", disk.absolute("f/deep/share")
+    if subprocess.run(["mount", "--bind", outside, place], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with pytest.raises(UnavailableError, match="busy"):
+            disk.remove("f")
+        assert (outside / "secret").read_bytes() == b"secret"
+        assert outside.stat().st_mode & 0o777 == 0o755
+    finally:
+        subprocess.run(["umount", "--lazy", *_mounted_below(disk)], check=False, capture_output=True)
+    disk.remove("f")
+    assert not os.path.lexists(disk.absolute("f"))
+    assert (outside / "secret").exists()
+
+
+def _mounted_below(disk: RealDisk) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [line.split()[1] for line in lines if line.split()[1].startswith(disk.absolute("f") + "/")]
+
+
 def test_placing_over_a_link_replaces_the_link(disk: RealDisk, tmp_path: Path) -> None:
     disk.append("stored", b"new")
     disk.link("way", str(tmp_path / "outside" / "secret"))

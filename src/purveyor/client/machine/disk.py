@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from purveyor.client.machine.interface import Account
+from purveyor.client.machine.removing import remove_tree
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 256 * 1024
@@ -97,7 +97,7 @@ class RealDisk:
             try:
                 with self._parent(path) as (folder, name):
                     if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                        self._remove_tree(name, folder)
+                        remove_tree(name, folder)
                     else:
                         os.unlink(name, dir_fd=folder)
             except OSError as error:
@@ -230,18 +230,6 @@ class RealDisk:
                     mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
                     if entry.name != name and is_own and mode & 0o077:
                         os.chmod(entry.path, mode & 0o700)
-
-    def _remove_tree(self, name: str, folder: int) -> None:
-        try:
-            shutil.rmtree(name, dir_fd=folder)
-        except PermissionError:
-            # a program may leave folders that even their owner may not write to
-            for _, folders, _, descriptor in os.fwalk(name, dir_fd=folder):
-                os.fchmod(descriptor, 0o700)
-                for below in folders:
-                    with suppress(OSError, NotImplementedError):
-                        os.chmod(below, 0o700, dir_fd=descriptor, follow_symlinks=False)
-            shutil.rmtree(name, dir_fd=folder)
 
 
 def _open_way(folder: str) -> None:

@@ -16,6 +16,7 @@ from purveyor.client.programs.preparing import files_below, folder_of, kept_of
 from purveyor.client.programs.receipt import Receipt, is_wanted
 from purveyor.client.programs.receipt import folder_of as receipt_folder_of
 from purveyor.client.programs.results import said
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Program, ProgramKey
 from purveyor.wire.status_messages import StatusId
@@ -40,12 +41,11 @@ def settle(bench: Bench, *, site: str) -> bool:
 
 
 def sweep(bench: Bench) -> None:
-    """Removes the folders of runs that no job knows any more: what a crash left between two steps."""
+    """Removes the folders of runs that no job knows any more: what a crash left between two steps, or could not be removed."""
     known = {job.run for job in records.open_jobs(bench.state) if job.state is JobState.RUNNING}
     for name in bench.machine.disk.names(RUNS):
         if name not in known:
-            bench.machine.programs.forget(name)
-            bench.machine.disk.remove(folder_of(name))
+            _clear_up(bench, name)
 
 
 def goes_on(machine: Machine, job: Job) -> bool:
@@ -90,9 +90,17 @@ def _settle_run(bench: Bench, job: Job, site: str) -> bool:
         not_started(bench, job, outcome.text)
         return True
     _store(bench, job, program, report, outcome, site)
-    bench.machine.programs.forget(job.run)
-    bench.machine.disk.remove(folder_of(job.run))
+    _clear_up(bench, job.run)
     return True
+
+
+def _clear_up(bench: Bench, run: str) -> None:
+    """Removes what is left of a run. What one program left behind keeps nothing else from going on: it is tried again."""
+    bench.machine.programs.forget(run)
+    try:
+        bench.machine.disk.remove(folder_of(run))
+    except UnavailableError as error:
+        bench.note(f"what the run {run} left behind cannot be removed now: {error}")
 
 
 def _store(bench: Bench, job: Job, program: Program, report: RunReport, outcome: Outcome, site: str) -> None:

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from apm_world import ASAP, HOUR, MINUTE, PACKAGE, World
+from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, World, key
 from purveyor.client.programs import records
 from purveyor.client.programs.job import Job, changed
 from purveyor.client.programs.settling import RESUME_SECONDS
 from purveyor.lab.programs import Script
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Command, IfInterrupted, OsPackageRule, Reporting, Uninstall
 from purveyor.wire.reports import StatusMessage
@@ -286,3 +287,25 @@ def test_what_is_still_there_after_its_uninstall_is_told(world: World) -> None:
 def test_a_start_that_meant_not_now_is_no_run_of_the_history(world: World) -> None:
     run(world, Script(exit_code=1618))
     assert world.history().runs == ()
+
+
+def test_what_one_run_left_and_cannot_be_removed_keeps_nothing_else_from_running(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = world.machine.disk.remove
+
+    def stuck(path: str) -> None:
+        if path.startswith("runs/"):
+            raise UnavailableError("something is mounted there")
+        remove(path)
+
+    monkeypatch.setattr(world.machine.disk, "remove", stuck)
+    assert run(world, Script()).state is JobState.SUCCEEDED
+    world.package(world.program(1, "other"), package=OTHER)
+    world.advertise(2, ASAP, program=key(OTHER))
+    world.settle()
+    assert world.runs == ["setup", "other"]
+    assert world.machine.disk.names("runs")
+    monkeypatch.undo()
+    world.turn()
+    assert world.machine.disk.names("runs") == []
