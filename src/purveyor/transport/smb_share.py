@@ -81,12 +81,12 @@ class SmbShare:
 
     # --- reading ---
 
-    def look(self, path: str, *, length: int = FIRST_READ_BYTES) -> Seen:
-        """A file's tag, size and first bytes, in one round trip. Errors: AbsentError, UnavailableError."""
+    def look(self, path: str, *, offset: int = 0, length: int = FIRST_READ_BYTES) -> Seen:
+        """A file's tag, size and its bytes from `offset` on, in one round trip. Errors: AbsentError, UnavailableError."""
         with self._working(path, "read"):
             opened = self._file(path)
             create = opened.create(*_reading(), send=False)
-            steps = [create, opened.read(0, length, send=False), opened.close(False, send=False)]
+            steps = [create, opened.read(offset, length, send=False), opened.close(False, send=False)]
             answers = self._together(steps)
             failed = next((answer for answer in answers if isinstance(answer, SMBResponseException)), None)
             if isinstance(answers[0], SMBResponseException):
@@ -107,6 +107,11 @@ class SmbShare:
 
     def pieces(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
         """A file's bytes from `offset` on, at most so many. Errors: AbsentError, UnavailableError, also in the middle."""
+        if limit_bytes <= FIRST_READ_BYTES:
+            seen = self.look(path, offset=offset, length=limit_bytes) if limit_bytes > 0 else None
+            if seen is not None and seen.content:
+                yield seen.content
+            return
         with self._working(path, "read"):
             opened = self._file(path)
             opened.create(*_reading())

@@ -1,0 +1,158 @@
+"""What a client gets of a share and of HTTP, beside the raw speed of the same servers for the same files, in one run.
+
+    python -m bench.smb [--polls 300] [--small 400] [--large 2] [--rounds 3]
+
+One folder with a CAP and a DP, shown by a real smbd with the printed share definition and by a real nginx with the printed
+configuration, both on loopback. The raw ones are `smbclient` and `curl`: they read the same files in one session and check nothing.
+Polls: two unchanged files each. First install: every file fetched, verified, synced and named as an agent does it. Prints ratios.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+BENCH = Path(__file__).parent
+sys.path.insert(0, str(BENCH.parent / "tests"))
+
+from http_servers import nginx_running, prepare_for_nginx  # noqa: E402 - the servers of the tests
+from purveyor.client.content_fetch import Sources, fetch_file  # noqa: E402
+from purveyor.client.machine.disk import RealDisk  # noqa: E402
+from purveyor.client_access_point.nginx import Plan  # noqa: E402
+from purveyor.transport.folder import FolderShelf  # noqa: E402
+from purveyor.transport.interface import Point  # noqa: E402
+from purveyor.transport.open_point import Points  # noqa: E402
+from purveyor.wire.manifest import Stored, file_path, hash_of  # noqa: E402
+from samba_server import PASSWORD, Samba, samba_as_printed  # noqa: E402
+
+POLLED = ("clidata.box/timestamp.json", "offerinf.box/lookup/00.lkp")
+SMALL_BYTES = 32 * 1024
+LARGE_BYTES = 64 * 2**20
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--polls", type=int, default=300)
+    parser.add_argument("--small", type=int, default=400)
+    parser.add_argument("--large", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="purveyor-bench-") as scratch:
+        site = Path(scratch)
+        site.chmod(0o755)
+        cap, dp = FolderShelf(site / "CAP_S01"), FolderShelf(site / "DP_S01")
+        cap.make_boxes()
+        for path in POLLED:
+            cap.replace(path, os.urandom(1500))
+        small = [_laid(dp, SMALL_BYTES) for _ in range(options.small)]
+        large = [_laid(dp, LARGE_BYTES) for _ in range(options.large)]
+        prepare_for_nginx(cap.folder)
+        plan = Plan(cap_folder=str(cap.folder), dp_folder=str(dp.folder), listen="80")
+        with nginx_running(plan) as nginx, samba_as_printed(site) as samba:
+            print(f"polls of {len(POLLED)} unchanged files, a second; median of {options.rounds}")
+            _compare(_poll_ways(samba, nginx.url, options.polls), options.polls, "polls/s", options.rounds)
+            for name, files in ((f"{len(small)} files of 32 KiB", small), (f"{len(large)} files of 64 MiB", large)):
+                print(f"first install: {name}, MB a second; median of {options.rounds}")
+                size = sum(one.size_bytes for one in files) / 1e6
+                _compare(_install_ways(samba, nginx.url, site / "got", files), size, "MB/s", options.rounds)
+
+
+def _laid(shelf: FolderShelf, size_bytes: int) -> Stored:
+    content = os.urandom(size_bytes)
+    digest = hash_of(content)
+    shelf.write(file_path(digest), content)
+    return Stored(file_path(digest), digest, size_bytes)
+
+
+def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[], None]]:
+    def of_point(point: Point) -> Callable[[], None]:
+        tags = {}
+        for path in POLLED:
+            answer = point.read(path, limit_bytes=2**20)
+            assert answer is not None
+            tags[path] = answer.tag
+
+        def poll() -> None:
+            for _ in range(count):
+                for path, tag in tags.items():
+                    assert point.read(path, limit_bytes=2**20, tag=tag) is None
+
+        return poll
+
+    points = Points(lambda: samba.credentials)
+    gets = "; ".join(f"get {path.replace('/', chr(92))} /dev/null" for path in POLLED)
+    urls = [word for path in POLLED for word in ("-o", "/dev/null", f"{http_url}/cap/{path}")]
+    return {
+        "SMB, the agent's transport": of_point(points.at(samba.url)),
+        "SMB, smbclient": lambda: _smbclient(samba, "CAP_S01", "; ".join([gets] * count)),
+        "HTTP, the agent's transport": of_point(points.at(f"{http_url}/cap")),
+        "HTTP, curl": lambda: _run(["curl", "-sf", *urls * count]),
+    }
+
+
+def _install_ways(samba: Samba, http_url: str, place: Path, files: list[Stored]) -> dict[str, Callable[[], None]]:
+    points = Points(lambda: samba.credentials)
+
+    def of_agent(url: str) -> Callable[[], None]:
+        def install() -> None:
+            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
+                disk = RealDisk(Path(fresh))
+                sources = Sources([points.at(url)], count_absent=lambda url: None)
+                for file in files:
+                    fetch_file(disk, file, sources)
+
+        return install
+
+    def raw(read: Callable[[str], None]) -> Callable[[], None]:
+        def install() -> None:
+            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
+                read(fresh)
+
+        return install
+
+    def smbclient(fresh: str) -> None:
+        gets = [f"get {file.path.replace('/', chr(92))} {fresh}/{file.sha256}" for file in files]
+        _smbclient(samba, "DP_S01", "; ".join(gets))
+
+    def curl(fresh: str) -> None:
+        _run(["curl", "-sf", *(word for one in files for word in ("-o", f"{fresh}/{one.sha256}", f"{http_url}/dp/{one.path}"))])
+
+    return {
+        "SMB, as an agent": of_agent(samba.url.replace("CAP_", "DP_")),
+        "SMB, smbclient": raw(smbclient),
+        "HTTP, as an agent": of_agent(f"{http_url}/dp"),
+        "HTTP, curl": raw(curl),
+    }
+
+
+def _compare(ways: dict[str, Callable[[], None]], amount: float, unit: str, rounds: int) -> None:
+    """The ways take turns, so that what else the machine does meets all of them."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, go in ways.items():
+            began = time.perf_counter()
+            go()
+            times[name].append(time.perf_counter() - began)
+    speeds = {name: amount / statistics.median(taken) for name, taken in times.items()}
+    raw = {name.partition(",")[0]: speed for name, speed in speeds.items() if name.endswith(("smbclient", "curl"))}
+    for name, speed in speeds.items():
+        print(f"  {name:<28} {speed:10,.0f} {unit:<8} {speed / raw[name.partition(',')[0]]:6.2f} of the raw one")
+
+
+def _smbclient(samba: Samba, share: str, command: str) -> None:
+    words = ["smbclient", f"//127.0.0.1/{share}", "-p", str(samba.port), "-U", f"{samba.credentials.user}%{PASSWORD}", "-E"]
+    _run([*words, "--client-protection=encrypt"], command.replace("; ", "\n"))
+
+
+def _run(words: list[str], said: str = "") -> None:
+    subprocess.run(words, input=said, text=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
