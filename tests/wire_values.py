@@ -17,6 +17,7 @@ from purveyor.wire.offers import (
     RunningChoice,
 )
 from purveyor.wire.package_info import (
+    NUMBER_LIMIT,
     Command,
     CommandRule,
     FileRule,
@@ -29,7 +30,7 @@ from purveyor.wire.package_info import (
 )
 from purveyor.wire.reports import Discovery, Facts, Joining, Leaving, StatusMessage, StatusMessages
 from purveyor.wire.schedule import Zone
-from purveyor.wire.settings import AgentSettings, Point, SealingKey, Shards
+from purveyor.wire.settings import SECONDS_LIMIT, AgentSettings, Point, SealingKey, Shards
 from purveyor.wire.shards import ClientState, Entry, Shard
 from purveyor.wire.status_messages import StatusId
 
@@ -40,7 +41,7 @@ packages = st.builds(ids.package_id_of, sites, numbers)
 collections = st.builds(ids.collection_id_of, sites, numbers)
 advertisement_ids = st.builds(ids.advertisement_id_of, sites, numbers)
 clients = st.binary(min_size=32, max_size=32).map(ids.client_id_of)
-programs_numbers = st.integers(1, 2**31 - 1).map(ids.ProgramNumber)
+programs_numbers = st.integers(1, NUMBER_LIMIT).map(ids.ProgramNumber)
 keys = st.builds(ProgramKey, packages, programs_numbers)
 instants = st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - st.datetimes wants naive limits
 walls = st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1))  # noqa: DTZ001 - wall-clock times are naive
@@ -76,7 +77,7 @@ package_infos = st.builds(
     publisher=texts,
     manifest=st.just("") | digests,
     size_bytes=counts,
-    highest_program=counts,
+    highest_program=programs_numbers,
     programs=st.lists(programs, max_size=3).map(tuple),
 )
 
@@ -117,7 +118,7 @@ agent_settings = st.builds(
     sealing_keys=st.lists(st.builds(SealingKey, id=texts, public=digests), min_size=1, max_size=2).map(tuple),
     access_points=st.lists(points, max_size=2).map(tuple),
     distribution_points=st.lists(points, max_size=2).map(tuple),
-    poll_interval_seconds=counts,
+    poll_interval_seconds=st.integers(0, SECONDS_LIMIT),
 )
 
 entries = st.builds(

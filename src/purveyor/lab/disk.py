@@ -13,7 +13,7 @@ from random import Random
 
 from purveyor.client.machine.interface import Account
 from purveyor.lab.power import Power
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 64 * 1024
 UNLIMITED_BYTES = 2**40
@@ -298,7 +298,7 @@ def _cut_tail(node: Node, chance: Random | None) -> None:
 def _checked(path: str) -> str:
     parts = path.split("/")
     if not path or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{path!r} is no path inside the agent's folder")
+        raise RejectedError(f"{path!r} is no path inside the agent's folder")
     return path
 
 

@@ -12,12 +12,11 @@ from purveyor.wire.ids import (
     ClientId,
     CollectionId,
     PackageId,
-    ProgramNumber,
     advertisement_id,
     collection_id,
     package_id,
 )
-from purveyor.wire.package_info import ProgramKey
+from purveyor.wire.package_info import Number, ProgramKey
 from purveyor.wire.schedule import Zone
 
 
@@ -82,7 +81,7 @@ class Advertisement(Wire):
 
     id: AdvertisementId
     package: PackageId
-    program: ProgramNumber
+    program: Number
     available_from: Instant
     expires_at: Instant | None = None
     is_paused: bool = False
@@ -168,7 +167,7 @@ class Request(Wire):
     kind: RequestKind
     advertisement: AdvertisementId
     package: PackageId
-    program: ProgramNumber
+    program: Number
     made_at: Instant
     expires_at: Instant
     clients: tuple[ClientId, ...] = ()

@@ -4,19 +4,25 @@ Written by `publish`, read by the client's `policy`. Command lines live only her
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+import msgspec
 
 from purveyor.wire.form import Wire, from_bytes, to_bytes
 from purveyor.wire.ids import PackageId, ProgramNumber, package_id
 
 DEFAULT_RUN_SECONDS = 3600
+NUMBER_LIMIT = 100_000
+"""Programs of one package, counted since it was made; far more than any has."""
+Number = Annotated[ProgramNumber, msgspec.Meta(ge=0, le=NUMBER_LIMIT)]
+"""A program's number as it is read."""
 
 
 class ProgramKey(NamedTuple):
     """One program of one package: by this, history is kept."""
 
     package: PackageId
-    program: ProgramNumber
+    program: Number
 
     def __str__(self) -> str:
         return f"{self.package}/{self.program}"
@@ -135,7 +141,7 @@ class Superseded(Wire):
 class Program(Wire):
     """One command of a package. Its number never changes; its name may."""
 
-    number: ProgramNumber
+    number: Number
     name: str
     command: Command
     working_directory: str = ""
@@ -169,7 +175,7 @@ class PackageInfo(Wire):
     publisher: str = ""
     manifest: str = ""
     size_bytes: int = 0
-    highest_program: int = 0
+    highest_program: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_LIMIT)] = 0
     programs: tuple[Program, ...] = ()
 
     def program(self, number: ProgramNumber) -> Program | None:

@@ -1,6 +1,9 @@
 """What the site tells every agent: `clidata.box/settings.json`, signed by the `settings` role."""
 
 import re
+from collections.abc import Mapping
+
+import msgspec
 
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
@@ -8,6 +11,12 @@ from purveyor.wire.ids import SiteCode, site_code
 
 BITS_LIMIT = 24
 """More than sixteen million shards are never made."""
+
+SECONDS_LIMIT = 10 * 366 * 86_400
+"""Ten years: who says more means never."""
+COUNT_LIMIT = 10_000_000
+BYTES_LIMIT = 2**60
+LAST_PORT = 65_535
 
 _RAW_KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -81,6 +90,7 @@ def encode(settings: AgentSettings) -> bytes:
 def decode(content: bytes) -> AgentSettings:
     """The settings in the file.
 
+    Shape:  numbers that no agent could work with are brought within limits.
     Errors: RejectedError, also when a key in them is none, or no sealing key is named.
     """
     settings = from_bytes(content, AgentSettings)
@@ -90,4 +100,30 @@ def decode(content: bytes) -> AgentSettings:
     for public in (*settings.shards.keys, *(key.public for key in settings.sealing_keys)):
         if not _RAW_KEY.fullmatch(public):
             raise RejectedError("a key that these settings name is not one")
-    return settings
+    return _within_limits(settings)
+
+
+def _within_limits(settings: AgentSettings) -> AgentSettings:
+    """The settings with every number as near to what was said as an agent can work with; a port that is none is nowhere."""
+    changes = {}
+    for name, limit in _LIMITS.items():
+        said = getattr(settings, name)
+        kept = min(max(0, said), limit)
+        if kept != said:
+            changes[name] = 0 if name == "page_port" else kept
+    return msgspec.structs.replace(settings, **changes) if changes else settings
+
+
+def _limit_of(name: str) -> int:
+    if name == "page_port":
+        return LAST_PORT
+    if "_bytes" in name:
+        return BYTES_LIMIT
+    return SECONDS_LIMIT if name.endswith("_seconds") else COUNT_LIMIT
+
+
+_LIMITS: Mapping[str, int] = {
+    field.name: _limit_of(field.name)
+    for field in msgspec.structs.fields(AgentSettings)
+    if field.type is int and field.name != "incarnation"
+}

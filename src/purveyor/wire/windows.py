@@ -12,6 +12,7 @@ from typing import NamedTuple
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.firings import MOMENT, Moments, firings_after, latest_firing, moments_of
 from purveyor.wire.offers import Window
+from purveyor.wire.spans import moved, span
 from purveyor.wire.spread import share_of
 
 YEAR = timedelta(days=366)
@@ -145,7 +146,7 @@ def _last_closed_of(calendar: Calendar, window: Window, at: datetime) -> Iterato
 def _moments_of(calendar: Calendar, window: Window) -> Moments | None:
     """When a window opens. None: its rule cannot be read (a later version's), and it opens never rather than whenever."""
     try:
-        return moments_of(window.start, window.rule, window.zone, calendar.client_zone)
+        return moments_of(window.start.replace(tzinfo=None), window.rule, window.zone, calendar.client_zone)
     except RejectedError:
         return None
 
@@ -163,5 +164,5 @@ def _duration_of(window: Window) -> timedelta:
 def _opening(calendar: Calendar, window: Window, begins_at: datetime) -> Opening:
     share = min(max(calendar.share_of(window), 0.0), 1.0)
     duration = _duration_of(window)
-    later = min(timedelta(seconds=max(0, window.spread_seconds)) * share, duration)
-    return Opening(window, begins_at, begins_at + later, begins_at + duration)
+    shift = min(span(window.spread_seconds) * share, duration)
+    return Opening(window, begins_at, moved(begins_at, shift), moved(begins_at, duration))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
 from purveyor.lab.power import Power, PowerCut
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import RejectedError, UnavailableError
 
 
 def _disk(capacity_bytes: int = UNLIMITED_BYTES) -> SimulatedDisk:
@@ -206,7 +206,7 @@ def test_nothing_can_lie_below_a_file() -> None:
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "a/../../b", "a//b", "."])
 def test_no_path_leaves_the_disk(path: str) -> None:
-    with pytest.raises(ValueError, match="no path"):
+    with pytest.raises(RejectedError, match="no path"):
         _disk().append(path, b"x")
 
 

@@ -59,3 +59,15 @@ def test_offers_that_say_nothing_are_offers() -> None:
     nothing = CollectionOffers(collection=collection_id("S0110001"))
     assert offers.decode(offers.encode(nothing)) == nothing
     assert offers.encode(nothing) == b'{"collection":"S0110001"}'
+
+
+@pytest.mark.parametrize("number", [-1, package_info.NUMBER_LIMIT + 1, 2**63, 10**30])
+def test_numbers_that_no_program_has_are_rejected(number: int) -> None:
+    package = {"id": "S0100001", "name": "n", "source_version": 1}
+    program = {"number": number, "name": "p", "command": {"argv": ["a"]}}
+    for content in (package | {"programs": [program]}, package | {"highest_program": number}):
+        with pytest.raises(RejectedError):
+            package_info.decode(json.dumps(content).encode())
+    offered = {"id": "S0120001", "package": "S0100001", "program": number, "available_from": "2026-01-01T00:00:00Z"}
+    with pytest.raises(RejectedError):
+        offers.decode(json.dumps({"collection": "S0110001", "advertisements": [offered]}).encode())

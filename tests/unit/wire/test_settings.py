@@ -1,7 +1,9 @@
 """Agent settings: what an agent could not work with is rejected before it is believed."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from purveyor.wire import settings
@@ -37,3 +39,14 @@ def test_defaults_are_those_of_the_protocol() -> None:
 def test_settings_that_no_agent_could_work_with_are_rejected(change: dict[str, object]) -> None:
     with pytest.raises(RejectedError):
         settings.decode(json.dumps(GOOD | change).encode())
+
+
+@pytest.mark.parametrize("number", [-(10**30), -1, 2**63, 10**30])
+def test_numbers_that_no_agent_could_work_with_are_brought_within_limits(number: int) -> None:
+    names = [field.name for field in msgspec.structs.fields(settings.AgentSettings) if field.type is int]
+    names.remove("incarnation")
+    read = settings.decode(json.dumps(GOOD | dict.fromkeys(names, number)).encode())
+    assert read.page_port == 0
+    assert all(0 <= getattr(read, name) < 2**63 for name in names)
+    assert read.restart_countdown_seconds == (settings.SECONDS_LIMIT if number > 0 else 0)
+    datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=read.poll_interval_seconds + read.heartbeat_interval_seconds)

@@ -29,6 +29,7 @@ from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.offers import EVENTS, Advertisement, Assignment, AssignmentKind, Priority, Rerun
 from purveyor.wire.recurrence import parse_rule
 from purveyor.wire.schedule import Zone, instant_of
+from purveyor.wire.spans import moved, span
 from purveyor.wire.spread import share_of
 
 CLOCK_TRUST = timedelta(days=2)
@@ -60,7 +61,7 @@ class Moment:
     @property
     def trusted_until(self) -> datetime:
         """Times up to here may use up all that lies before them."""
-        return (self.now if self.signed_at is None else self.signed_at) + CLOCK_TRUST
+        return moved(self.now if self.signed_at is None else self.signed_at, CLOCK_TRUST)
 
 
 class Occurrence(NamedTuple):
@@ -253,8 +254,8 @@ class _Plan:
         latest = latest_firing(moments, shifted)
         before = self.started.get(self.name(assignment), _NOT_STARTED)
         ahead = max(shifted, self.available - _MOMENT)
-        if before.nominal:
-            wall = datetime.fromisoformat(before.nominal).replace(tzinfo=None)
+        wall = _wall_in(before.nominal)
+        if wall is not None:
             ahead = max(ahead, instant_of(wall, assignment.zone, self.moment.zone))
         following = next_firing(moments, ahead)
         for _ in before.exact:
@@ -308,23 +309,28 @@ class _Plan:
 
     def shift(self, assignment: Assignment) -> timedelta:
         """This client's share of the spread."""
-        seconds = max(0, self.advertisement.spread_seconds)
+        seconds = span(self.advertisement.spread_seconds).total_seconds()
         if not seconds:
             return timedelta(0)
-        return timedelta(seconds=int(seconds * share_of(self.moment.client, f"{self.advertisement.id}.{assignment.number}")))
+        return span(int(seconds * share_of(self.moment.client, f"{self.advertisement.id}.{assignment.number}")))
 
     def _spread(self, assignment: Assignment, due_at: datetime) -> datetime:
         """A time moved by this client's share; never so far that the advertisement has expired."""
         shift, expires_at = self.shift(assignment), self.advertisement.expires_at
         if not shift:
             return due_at
-        if expires_at is not None and due_at < expires_at <= due_at + shift:
-            shift *= (expires_at - due_at) / timedelta(seconds=max(1, self.advertisement.spread_seconds))
-        try:
-            return due_at + shift
-        except OverflowError:
-            return due_at
+        if expires_at is not None and due_at < expires_at <= moved(due_at, shift):
+            shift *= (expires_at - due_at) / span(self.advertisement.spread_seconds)
+        return moved(due_at, shift)
 
 
 def _wall_text(wall: datetime, zone: Zone) -> str:
     return wall.isoformat(timespec="seconds") + ("Z" if zone is Zone.UTC else "")
+
+
+def _wall_in(nominal: str) -> datetime | None:
+    """The wall-clock time that `_wall_text` wrote; None where it is none, as of an event whose number was given again."""
+    try:
+        return datetime.fromisoformat(nominal).replace(tzinfo=None)
+    except ValueError:
+        return None

@@ -28,6 +28,7 @@ from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Priority, Rerun
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
+from purveyor.wire.spans import moved, span
 from purveyor.wire.spread import share_of
 from purveyor.wire.status_messages import StatusId
 
@@ -211,7 +212,7 @@ class Runs:
         """
         if not (self.policy.is_fresh and self.policy.may_run_accepted):
             return
-        ahead = self.bench.now + timedelta(seconds=max(0, self.policy.settings.prefetch_seconds))
+        ahead = moved(self.bench.now, span(self.policy.settings.prefetch_seconds))
         for root in sorted(self.roots(), key=self._place):
             if root.due_at is None or not self.bench.now < root.due_at <= ahead or self.elapsed().seconds > LOOK_AGAIN_SECONDS:
                 continue
@@ -224,10 +225,10 @@ class Runs:
 
     def prefetch_at(self, job: Job) -> datetime | None:
         """When the content of a job that is due later is fetched ahead, so that not a whole fleet comes at once; None: then."""
-        seconds = max(0, self.policy.settings.prefetch_seconds)
         if job.due_at is None or not job.manifest or job.state is not JobState.WAITING or not self.policy.is_fresh:
             return None
-        return job.due_at - timedelta(seconds=seconds * (1 - share_of(self.policy.client, f"prefetch {job.key}") / 2))
+        ahead = span(self.policy.settings.prefetch_seconds)
+        return moved(job.due_at, -ahead * (1 - share_of(self.policy.client, f"prefetch {job.key}") / 2))
 
     def _is_worth_prefetching(self, root: Job, answers: Sequence[Occurrence]) -> bool:
         program = program_of(root.key, self._packages)

@@ -15,7 +15,8 @@ from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.offers import Window
-from purveyor.wire.windows import Calendar, Opening, calendar_of, missed, next_opening, open_until
+from purveyor.wire.spans import span
+from purveyor.wire.windows import LONGEST_SECONDS, Calendar, Opening, calendar_of, missed, next_opening, open_until
 
 FACT = "windows"
 _LOOK_AHEAD = 10
@@ -62,7 +63,7 @@ def unmet_window(found: InForce, *, at: datetime, due_at: datetime, max_run_seco
     """Why a run that keeps to windows may not start now, and when it may; None: it may. Pure."""
     if not found.is_any:
         return None
-    needed = timedelta(seconds=max(1, max_run_seconds))
+    needed = span(max(1, max_run_seconds))
     until = open_until(found.calendar, at)
     if until is not None and until - at >= needed:
         return None
@@ -121,8 +122,8 @@ def _next_long_enough(calendar: Calendar, at: datetime, needed: timedelta) -> Op
 
 def _length(calendar: Calendar, window: Window) -> timedelta:
     """How long a window is open for this client at least."""
-    duration = max(0, window.duration_seconds)
-    return timedelta(seconds=duration - min(duration, max(0, window.spread_seconds)) * calendar.share_of(window))
+    duration = span(min(window.duration_seconds, LONGEST_SECONDS))
+    return duration - min(duration, span(window.spread_seconds)) * calendar.share_of(window)
 
 
 def _named(window: Window) -> str:

@@ -5,7 +5,7 @@ somebody may ask is decided here again, since whoever took the wish may have see
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -21,6 +21,7 @@ from purveyor.client.programs.standing import Standing, advertisements, may_be_a
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
+from purveyor.wire.spans import moved, span
 from purveyor.wire.status_messages import StatusId
 
 
@@ -56,7 +57,7 @@ def may_postpone_until(standing: Standing, now: datetime, user: str, groups: tup
         advertisement = offered.get(occurrence.advertisement)
         if occurrence.asked_by or advertisement is None or not is_for(advertisement, user, groups):
             return None
-        limits.append(occurrence.due_at + timedelta(seconds=max(0, advertisement.postpone_seconds)))
+        limits.append(moved(occurrence.due_at, span(advertisement.postpone_seconds)))
     until = min(limits, default=None)
     is_possible = until is not None and until > max(now, job.due_at or now)
     return until if is_possible else None
