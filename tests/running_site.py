@@ -22,7 +22,7 @@ from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.keys import make_keys
+from purveyor.site_server.keys import keyring_of, make_keys
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database, utc_now
 from purveyor.transport.folder import FolderShelf
 from purveyor.wire.ids import site_code
@@ -83,17 +83,18 @@ class RunningSite:
 def running_site(tmp_path: Path) -> Iterator[RunningSite]:
     """A new site over HTTP. Its executive takes no turn by itself."""
     with open_database(f"sqlite:///{tmp_path / 'site.db'}") as database:
+        keys = make_keys()
         site = Site(
             code=site_code("S01"),
             folder=None,
             database=database,
-            keys=make_keys(),
+            keys=keyring_of(keys),
             cap=FolderShelf(tmp_path / "CAP_S01"),
             rejected=FolderShelf(tmp_path / "rejected"),
             store=ContentStore(tmp_path / "content"),
             points={LOCAL_POINT: ContentStore(tmp_path / "DP_S01")},
         )
-        prepare_database(database, code=site.code, keys=site.keys, bin_bits=1, now=site.clock())
+        prepare_database(database, code=site.code, keys=keys, bin_bits=1, now=site.clock())
         executive = Executive(site)
         application = site_application(
             site,

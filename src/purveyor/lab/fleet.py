@@ -26,7 +26,7 @@ from purveyor.lab.transport import AbsentRequest, MemoryBoxes
 from purveyor.site_server.admin import join_codes, settings
 from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.keys import make_keys
+from purveyor.site_server.keys import keyring_of, make_keys
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
 from purveyor.transport.interface import Point
 from purveyor.wire import join_code
@@ -72,18 +72,19 @@ class Fleet(AbstractContextManager["Fleet"]):
         point = ContentStore(content / "dp")
         self.dp = StoreBoxes(DP_URL, self.clock.now, point)
         self._opened = open_database("sqlite://")
+        keys = make_keys()
         self.site = Site(
             code=site_code("S01"),
             folder=None,
             database=LabDatabase(self._opened, self.power),
-            keys=make_keys(),
+            keys=keyring_of(keys),
             cap=self.cap.shelf(),
             rejected=self.rejected.shelf(),
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
             clock=self.clock.now,
         )
-        prepare_database(self.site.database, code=self.site.code, keys=self.site.keys, bin_bits=BIN_BITS, now=self.clock.now())
+        prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
         self.executive = Executive(self.site)
         self.site_crashes = 0
         self._site_turn_at = self.clock.now()

@@ -171,6 +171,9 @@ class Executive:
         site = self.site
         published = publish.turn(database=site.database, cap=site.cap, keys=site.keys, now=site.clock())
         self._count(files_published=published.files, shards_published=published.shards, signatures=published.signatures)
+        site.keys.forget(published.keys_retired)
+        if published.dropped:
+            logger.warning("publish: %s", published.dropped)
         missing = published.keys_missing
         self._note("publish", (f"the key {role!r} is not on this site server: what it is to sign waits" for role in missing))
         return published.is_more

@@ -22,7 +22,7 @@ from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.database import collections, publication
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.database.settings import read_settings
-from purveyor.site_server.keys import Keys, load_keys, make_keys, save_keys
+from purveyor.site_server.keys import Keyring, Keys, make_keys, open_keyring, save_keys
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
@@ -48,7 +48,7 @@ class Site:
     code: SiteCode
     folder: Path | None
     database: Database
-    keys: Keys
+    keys: Keyring
     cap: Shelf
     rejected: Shelf
     store: ContentStore
@@ -136,7 +136,7 @@ def open_site(folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Site:
         code=code,
         folder=folder,
         database=database,
-        keys=load_keys(folder / "keys"),
+        keys=open_keyring(folder / "keys"),
         cap=cap,
         mark_full_boxes=cap.mark_full_boxes,
         rejected=FolderShelf(folder / "rejected"),

@@ -1,8 +1,8 @@
-"""The kinds of column that both databases hold alike. Opens nothing, and knows no table."""
+"""The kinds of column that both databases hold alike, and how what stands on them is named. Opens nothing, and knows no table."""
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Integer, TypeDecorator
+from sqlalchemy import BigInteger, Integer, MetaData, TypeDecorator
 from sqlalchemy.engine import Dialect
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,3 +33,13 @@ class UtcTime(TypeDecorator[datetime]):
 
 Number = BigInteger().with_variant(Integer, "sqlite")
 """A number that counts up by itself as a primary key in both databases."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, insert, select, update
 from purveyor.site_server.database import schema
 
 PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST = "package", "collection", "advertisement", "window", "request"
+SIGNING = "signing"
 
 
 def next_number(tx: Connection, kind: str) -> int:

@@ -26,6 +26,8 @@ class Generation(NamedTuple):
     bits: int
     announced_at: datetime | None
     superseded_at: datetime | None
+    lookup_key: str = ""
+    """The id of the key that signs it; empty: the current one."""
 
 
 class ShardClient(NamedTuple):
@@ -217,7 +219,7 @@ def delete_down_files(tx: Connection, paths: Sequence[str]) -> None:
 def generations(tx: Connection) -> list[Generation]:
     """The generations of shards that stand or are being built, oldest first."""
     table = schema.shard_generation
-    columns = (table.c.generation, table.c.bits, table.c.announced_at, table.c.superseded_at)
+    columns = (table.c.generation, table.c.bits, table.c.announced_at, table.c.superseded_at, table.c.lookup_key)
     return [Generation(*row) for row in tx.execute(select(*columns).order_by(table.c.generation))]
 
 
@@ -231,6 +233,18 @@ def insert_generation(tx: Connection, *, generation: int, bits: int, announced_a
         for number in range(1 << bits)
     ]
     tx.execute(insert(schema.shard), rows)
+
+
+def want_generation(tx: Connection, generation: int) -> None:
+    """Asks for every shard of a generation anew."""
+    tx.execute(update(schema.shard).where(schema.shard.c.generation == generation).values(is_wanted=True))
+
+
+def keep_lookup_key(tx: Connection, key: str) -> None:
+    """Announced generations that the current key signs go on being signed with it when another one becomes current."""
+    table = schema.shard_generation
+    goes_on = and_(table.c.lookup_key == "", table.c.announced_at.is_not(None))
+    tx.execute(update(table).where(goes_on).values(lookup_key=key))
 
 
 def announce_generation(tx: Connection, generation: int, now: datetime) -> None:

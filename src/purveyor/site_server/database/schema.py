@@ -13,23 +13,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
 )
 
-from purveyor.site_server.database.columns import Number, UtcTime
+from purveyor.site_server.database.columns import Number, UtcTime, metadata
+from purveyor.site_server.database.key_tables import signing_request, site_key
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+__all__ = ["metadata", "signing_request", "site_key"]
+"""What is defined elsewhere and looked for here, beside every table below."""
 
 # --- the site itself -------------------------------------------------------------------------------------------------
 
@@ -415,6 +408,9 @@ shard_generation = Table(
     Column("bits", Integer, nullable=False, comment="two to this power shards"),
     Column("announced_at", UtcTime, comment="null: being built; the highest announced one stands in the settings"),
     Column("superseded_at", UtcTime),
+    Column(
+        "lookup_key", String(16), nullable=False, server_default="", comment="id of the key that signs it; empty: the current one"
+    ),
 )
 
 shard = Table(

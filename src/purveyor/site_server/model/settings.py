@@ -53,6 +53,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     point_grace_seconds: SecondsOrNone = HOUR
     holder_age_limit_seconds: Seconds = 90 * DAY
     archive_after_seconds: SecondsOrNone = 30 * DAY
+    sealing_grace_seconds: Seconds = 90 * DAY
     refusal_lifetime_seconds: Seconds = DAY
     status_history_seconds: Seconds = 30 * DAY
     confirm_above: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 100

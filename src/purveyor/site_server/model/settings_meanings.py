@@ -29,6 +29,7 @@ MEANINGS: dict[str, str] = {
     "point_grace_seconds": "How long it stays on distribution points.",
     "holder_age_limit_seconds": "After how long a deletion no longer waits for machines that are silent.",
     "archive_after_seconds": "When a deleted package leaves the lists.",
+    "sealing_grace_seconds": "How long what was sealed to a former sealing key can still be opened; then that key is destroyed.",
     "refusal_lifetime_seconds": "How long the site remembers what it told machines that may not join.",
     "status_history_seconds": "How long status messages are kept, and requests with their answers once they are over.",
     "confirm_above": "What reaches more clients than this wants to be confirmed.",

@@ -6,13 +6,18 @@ A new generation is complete before the settings announce it; the one before sta
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from purveyor.site_server.database import publication
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
+
+from purveyor.site_server.database import publication, site_keys
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.publication import Generation, ShardClient, StoredShard
-from purveyor.site_server.keys import Keys
+from purveyor.site_server.database.site_keys import KeyState
+from purveyor.site_server.keys import KeyName, KeySource
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
+from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import ClientId, CollectionId
 
 SLICE = 1024
@@ -20,7 +25,7 @@ _KEY_BITS = 32
 _TELLABLE = frozenset(state.value for state in shards.ClientState)
 
 
-def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+def sign_shards(database: Database, *, keys: KeySource, settings: SiteSettings, now: datetime) -> int:
     """Signs one slice of the wanted shards of every generation, and stores them. Shape: how many; 0 when none is wanted.
 
     The newest comes first, and each has a slice of its own: reports that keep coming in would else hold up all but one.
@@ -30,7 +35,7 @@ def sign_shards(database: Database, *, keys: Keys, settings: SiteSettings, now: 
     return sum(_sign_slice(database, one, keys, settings, now) for one in reversed(standing))
 
 
-def _sign_slice(database: Database, generation: Generation, keys: Keys, settings: SiteSettings, now: datetime) -> int:
+def _sign_slice(database: Database, generation: Generation, keys: KeySource, settings: SiteSettings, now: datetime) -> int:
     """Signs and stores one slice of the wanted shards of one generation. Shape: how many."""
     with database.write() as tx:
         numbers = publication.wanted_shards(tx, generation.generation, SLICE)
@@ -43,6 +48,7 @@ def _sign_slice(database: Database, generation: Generation, keys: Keys, settings
             named=publication.named_collections_between(tx, spans),
             refusals=publication.refusals_between(tx, spans),
         )
+        key = _key_of(tx, generation, keys)
         number_of_publication = publication.next_publication(tx)
         snapshot = publication.role_version(tx, "snapshot")
         signed = []
@@ -57,10 +63,19 @@ def _sign_slice(database: Database, generation: Generation, keys: Keys, settings
                 expires_at=expires_at,
                 entries=entries.get(number, {}),
             )
-            content = shards.encode(shard, keys.private("lookup"))
+            content = shards.encode(shard, key)
             signed.append(StoredShard(generation.generation, number, content, number_of_publication, expires_at))
         publication.store_shards(tx, signed)
         return len(signed)
+
+
+def _key_of(tx: Connection, generation: Generation, keys: KeySource) -> Ed25519PrivateKey:
+    """The key that signs a generation. Errors: RefusedError when it is not here."""
+    current = next(one for one in publication.generations(tx) if one.generation == generation.generation).lookup_key
+    key = keys.find(KeyName("lookup", current or site_keys.keys_in(tx, KeyState.CURRENT)["lookup"].id))
+    if key is None:
+        raise RefusedError("the key of the role 'lookup' is not on this site server: what clients are told waits for it")
+    return key
 
 
 def write_shards(database: Database, cap: Shelf) -> int:
@@ -93,7 +108,7 @@ def grow_generation(standing: Sequence[Generation], client_count: int) -> Genera
     bits = shards.bits_for(client_count)
     if newest.announced_at is None or bits <= newest.bits:
         return None
-    return Generation(newest.generation + 1, bits, None, None)
+    return Generation(newest.generation + 1, bits, None, None, "")
 
 
 def ranges_of(numbers: Sequence[int], bits: int) -> list[tuple[int, int]]:

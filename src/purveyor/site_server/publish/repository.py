@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from securesystemslib.signer import SSlibKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -28,20 +29,25 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from purveyor.site_server.keys import Keys
+from purveyor.site_server.keys import OFFLINE, Keys
 from purveyor.wire import settings as settings_file
 
 Signed = TypeVar("Signed", Root, Timestamp, Snapshot, Targets)
 
+Read = Callable[[str], bytes]
+"""Gives the signed bytes of a role as it stands."""
+
 HASHED = ("packages", "offers")
-OFFLINE = ("root", "targets", "packages", "agent")
+TOP = ("root", "targets", "snapshot", "timestamp")
+VERSIONS_A_ROOT = 2**32
+"""How many versions clients take of an online role under each root."""
 _PATHS = {
     "packages": "pkginfo.box/*",
     "offers": "offerinf.box/*",
     "settings": settings_file.PATH,
     "agent": "clicomp.box/*",
 }
-_SERIALIZER = JSONSerializer(compact=True)
+SERIALIZER = JSONSerializer(compact=True)
 
 
 class Lifetimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +76,15 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     highest: Mapping[str, int] = {}
     """For a hashed role, the highest number ever given to its kind of id."""
     renew: frozenset[str] = frozenset()
+    new_keys: Mapping[str, str] = {}
+    """Raw public halves of keys that count from this publication on, in hexadecimal, by role."""
+
+
+class Draft(NamedTuple):
+    """A role's next metadata, which nobody has signed yet."""
+
+    name: str
+    signed: Root | Targets
 
 
 class SignedRole(NamedTuple):
@@ -99,28 +114,74 @@ def first_roles(keys: Keys, *, bin_bits: int, lifetimes: Lifetimes, now: datetim
 
 
 def next_roles(
-    read: Callable[[str], bytes], changes: Changes, *, keys: Keys, lifetimes: Lifetimes, now: datetime
+    read: Read,
+    changes: Changes,
+    *,
+    keys: Keys,
+    lifetimes: Lifetimes,
+    now: datetime,
+    given: Mapping[str, bytes] | None = None,
+    root_before: Ed25519PrivateKey | None = None,
 ) -> list[SignedRole]:
     """The roles to sign anew, in the order of publication; empty when nothing is to change.
 
-    `read` gives the signed bytes of a role as it stands.
+    `read` gives the signed bytes of a role as it stands; `given` are roles that were signed elsewhere, whose bytes are taken as
+    they are. `keys` are those that count from now on; where that is a new root key, `root_before` signs the root as well.
     Errors: RefusedError when the key of a role that must be signed is not here.
     """
-    root = [_renewed_root(read("root"), keys, lifetimes, now)] if "root" in changes.renew else []
-    signed = [*_changed_targets(read, changes, keys, lifetimes, now)]
-    is_snapshot_new = bool(signed) or "snapshot" in changes.renew
-    if not is_snapshot_new and "timestamp" not in changes.renew:
-        return root
+    given = given or {}
+    signed = [given_role(name, content) for name, content in given.items()]
+    before = [CryptoSigner(root_before)] if root_before is not None else []
+    signed += [
+        _signed_draft(draft, keys, before if draft.name == "root" else ())
+        for draft in drafts(read, changes, lifetimes=lifetimes, now=now)
+        if draft.name not in given
+    ]
+    signed.sort(key=lambda role: _place(role.name))
+    is_snapshot_new = any(role.name != "root" for role in signed) or bool(
+        {"snapshot"} & (changes.renew | changes.new_keys.keys())
+    )
+    if not is_snapshot_new and "timestamp" not in changes.renew | changes.new_keys.keys():
+        return signed
     snapshot = Metadata[Snapshot].from_bytes(read("snapshot")).signed
-    if is_snapshot_new:
+    floor = _lowest_version(read, changes)
+    if is_snapshot_new or floor:
         for role in signed:
-            snapshot.meta[f"{role.name}.json"] = MetaFile(role.version)
-        snapshot.version += 1
+            if role.name != "root":
+                snapshot.meta[f"{role.name}.json"] = MetaFile(role.version)
+        snapshot.version = max(snapshot.version + 1, floor)
         signed.append(_signed(snapshot, "snapshot", keys, lifetimes, now))
     timestamp = _timestamp(snapshot.version, lifetimes, now)
-    timestamp.version = Metadata[Timestamp].from_bytes(read("timestamp")).signed.version + 1
+    timestamp.version = max(Metadata[Timestamp].from_bytes(read("timestamp")).signed.version + 1, floor)
     signed.append(_signed(timestamp, "timestamp", keys, lifetimes, now))
-    return root + signed
+    return signed
+
+
+def drafts(read: Read, changes: Changes, *, lifetimes: Lifetimes, now: datetime) -> list[Draft]:
+    """The next root and targets roles, unsigned: those that these changes ask for, root first, bins before their delegators."""
+    found: list[Draft] = []
+    top = {role: public for role, public in changes.new_keys.items() if role in TOP}
+    if "root" in changes.renew or top:
+        root = Metadata[Root].from_bytes(read("root")).signed
+        for role, public in top.items():
+            for old in list(root.roles[role].keyids):
+                root.revoke_key(old, role)
+            root.add_key(key_of(public), role)
+        root.version += 1
+        found.append(Draft("root", _dated(root, "root", lifetimes, now)))
+    found += [Draft(name, _dated(signed, name, lifetimes, now)) for name, signed in _changed_targets(read, changes)]
+    return found
+
+
+def given_role(name: str, content: bytes) -> SignedRole:
+    """A role that was signed elsewhere."""
+    signed = Metadata.from_bytes(content).signed
+    return SignedRole(name, signed.version, content, signed.expires)
+
+
+def key_of(public: str) -> SSlibKey:
+    """A key as TUF metadata names it, from its raw public half in hexadecimal."""
+    return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)))
 
 
 def role_of_target(path: str, bin_bits: int) -> str:
@@ -151,6 +212,11 @@ def path_of_target(path: str, content: bytes) -> str:
     return f"{folder}/{TargetFile.from_data(path, content, ['sha256']).hashes['sha256']}.{name}"
 
 
+def digest_in(path: str) -> str:
+    """The digest in the path of a target on a CAP."""
+    return path.rpartition("/")[2].partition(".")[0]
+
+
 def bin_bits_of(packages: bytes) -> int:
     """How many bits choose a bin, from the signed bytes of a hashed role."""
     delegations = Metadata[Targets].from_bytes(packages).signed.delegations
@@ -158,22 +224,62 @@ def bin_bits_of(packages: bytes) -> int:
     return delegations.succinct_roles.bit_length
 
 
-def _changed_targets(
-    read: Callable[[str], bytes], changes: Changes, keys: Keys, lifetimes: Lifetimes, now: datetime
-) -> Iterable[SignedRole]:
+def _changed_targets(read: Read, changes: Changes) -> Iterable[tuple[str, Targets]]:
     """Bins and delegators with something new, bins first; a target whose bytes are unchanged is nothing new."""
     bin_bits = bin_bits_of(read("packages"))
-    by_role: dict[str, dict[str, bytes | None]] = {role: {} for role in changes.renew - {"root", "snapshot", "timestamp"}}
+    renewed = (changes.renew | _signed_anew(changes.new_keys, bin_bits)) - {"root", "snapshot", "timestamp"}
+    by_role: dict[str, dict[str, bytes | None]] = {role: {} for role in renewed}
     for path, content in changes.targets.items():
         by_role.setdefault(role_of_target(path, bin_bits), {})[path] = content
     for role in changes.highest:
         by_role.setdefault(role, {})
-    for name in sorted(by_role, key=lambda name: ("-" not in name, name)):
+    for name in sorted(by_role, key=_place):
         signed = Metadata[Targets].from_bytes(read(name)).signed
         is_changed = _set_targets(signed, by_role[name]) | _raise_highest(signed, name, changes.highest)
-        if is_changed or name in changes.renew:
+        if is_changed or name in renewed:
+            _set_keys(signed, name, changes.new_keys)
             signed.version += 1
-            yield _signed(signed, name, keys, lifetimes, now)
+            yield name, signed
+
+
+def _signed_anew(new_keys: Mapping[str, str], bin_bits: int) -> set[str]:
+    """The targets roles that new keys are to sign, or that name new keys."""
+    names = {role for role in new_keys if role in _PATHS or role == "targets"}
+    names |= {"targets"} if names else set()
+    for role in HASHED:
+        names |= set(SuccinctRoles([], 1, bin_bits, role).get_roles()) if role in new_keys else set()
+    return names
+
+
+def _set_keys(signed: Targets, name: str, new_keys: Mapping[str, str]) -> None:
+    """Puts new keys in the place of those by which a delegator knows the roles below it."""
+    delegations = signed.delegations
+    if delegations is None:
+        return
+    if name in new_keys and delegations.succinct_roles is not None:
+        key = key_of(new_keys[name])
+        delegations.keys = {key.keyid: key}
+        delegations.succinct_roles.keyids = [key.keyid]
+    for role, public in new_keys.items() if name == "targets" else ():
+        if role in _PATHS:
+            for old in list((delegations.roles or {})[role].keyids):
+                signed.revoke_key(old, role)
+            signed.add_key(key_of(public), role)
+
+
+def _lowest_version(read: Read, changes: Changes) -> int:
+    """Above what a thief of the keys that are replaced could have used up; 0 where none of these is.
+
+    Clients take no version of an online role above so many for each root, and remember the highest that they saw.
+    """
+    if not {"snapshot", "timestamp"} & changes.new_keys.keys():
+        return 0
+    return Metadata[Root].from_bytes(read("root")).signed.version * VERSIONS_A_ROOT + 1
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Bins come before what delegates to them, that before `targets`, and the root before all."""
+    return ({"root": 0, "targets": 3}.get(name, 1 if "-" in name else 2), name)
 
 
 def _set_targets(signed: Targets, contents: Mapping[str, bytes | None]) -> bool:
@@ -195,13 +301,6 @@ def _raise_highest(signed: Targets, name: str, highest: Mapping[str, int]) -> bo
         return False
     signed.unrecognized_fields[field] = highest[name]
     return True
-
-
-def _renewed_root(content: bytes, keys: Keys, lifetimes: Lifetimes, now: datetime) -> SignedRole:
-    """The next root: the same keys, a later expiry."""
-    root = Metadata[Root].from_bytes(content).signed
-    root.version += 1
-    return _signed(root, "root", keys, lifetimes, now)
 
 
 def _first_root(keys: Keys) -> Root:
@@ -238,10 +337,31 @@ def _timestamp(snapshot_version: int, lifetimes: Lifetimes, now: datetime) -> Ti
     return Timestamp(snapshot_meta=MetaFile(snapshot_version), unrecognized_fields=stated)
 
 
-def _signed(signed: Signed, name: str, keys: Keys, lifetimes: Lifetimes, now: datetime) -> SignedRole:
+def _dated(signed: Signed, name: str, lifetimes: Lifetimes, now: datetime) -> Signed:
+    """The same, with its expiry, and its name where it needs one."""
     signed.expires = (now + lifetimes.of(name)).replace(microsecond=0)
     if isinstance(signed, Targets):
         signed.unrecognized_fields["role"] = name  # bins have one key and one form: only this tells one from its sibling
-    metadata = Metadata(signed)
+    return signed
+
+
+def unsigned(signed: Root | Targets) -> Metadata[Root] | Metadata[Targets]:
+    """Metadata that nobody has signed yet."""
+    match signed:
+        case Root():
+            return Metadata(signed)
+        case Targets():
+            return Metadata(signed)
+
+
+def _signed_draft(draft: Draft, keys: Keys, also: Iterable[CryptoSigner]) -> SignedRole:
+    metadata = unsigned(draft.signed)
+    for signer in (*also, keys.signer(draft.name.partition("-")[0])):
+        metadata.sign(signer, append=True)
+    return SignedRole(draft.name, draft.signed.version, metadata.to_bytes(SERIALIZER), draft.signed.expires)
+
+
+def _signed(signed: Signed, name: str, keys: Keys, lifetimes: Lifetimes, now: datetime) -> SignedRole:
+    metadata = Metadata(_dated(signed, name, lifetimes, now))
     metadata.sign(keys.signer(name.partition("-")[0]))
-    return SignedRole(name, signed.version, metadata.to_bytes(_SERIALIZER), signed.expires)
+    return SignedRole(name, signed.version, metadata.to_bytes(SERIALIZER), signed.expires)

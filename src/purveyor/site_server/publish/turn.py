@@ -14,19 +14,21 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import publication, requests
+from purveyor.site_server.database import publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.database.site_keys import RequestState
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
-from purveyor.site_server.keys import Keys
+from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.site_server.publish import lookup, repository
+from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
 from purveyor.site_server.publish.offers import compile_offers
 from purveyor.site_server.publish.packages import compile_package
 from purveyor.transport.interface import Shelf
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire import settings as settings_file
+from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import CollectionId, PackageId
 
 WANTS_A_TURN = 5000
@@ -43,7 +45,8 @@ _KEY_OF = {Kind.PACKAGE: "packages", Kind.OFFERS: "offers", Kind.SETTINGS: "sett
 class Published(NamedTuple):
     """What a turn did: files and shards written, signatures made (roles and shards); whether shards are left for the next.
 
-    `keys_missing`: roles whose key is not here although something waits for its signature.
+    `keys_missing`: roles whose key is not here although something waits for its signature; `keys_retired`: keys that are here
+    although nothing needs them any more; `dropped`: why an answer to a signing request could not be published.
     """
 
     files: int
@@ -51,9 +54,11 @@ class Published(NamedTuple):
     signatures: int
     is_more: bool
     keys_missing: tuple[str, ...] = ()
+    keys_retired: tuple[KeyName, ...] = ()
+    dropped: str = ""
 
 
-def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Published:
+def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> Published:
     """Publishes all files that are wanted and one slice of the shards, so that a large membership never delays an advertisement.
 
     Errors: UnavailableError when the CAP's folder cannot be written.
@@ -61,9 +66,17 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
     with database.write() as tx:
         settings = read_settings(tx)
         requests.close_expired(tx, now)
+        answered_count, dropped = _publish_answer(tx, keys, settings, now)
+        stand = key_change.standing(tx, keys)
+        changing = key_change.possible_here(stand, keys)
+        key_change.bring_in(tx, stand, changing, now)
         wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
-        keys_missing = tuple(sorted({_KEY_OF[want.kind] for want in wants} - keys.signing.keys()))
-        role_count = _sign_roles(tx, [want for want in wants if _KEY_OF[want.kind] in keys.signing], keys, settings, now)
+        here = key_change.keys_after(stand, keys, changing)
+        waiting = {_KEY_OF[want.kind] for want in wants} | _named_elsewhere(stand, changing)
+        keys_missing = tuple(sorted(waiting - here.signing.keys()))
+        possible = [want for want in wants if _KEY_OF[want.kind] in here.signing]
+        role_count = answered_count + _sign_roles(tx, possible, _Signing(here, stand, changing), settings, now)
+        keys_retired = key_change.retire(tx, keys, settings, now)
     files = write_files(database, cap, now)
     _name_in_shards(database)
     signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
@@ -71,13 +84,22 @@ def turn(*, database: Database, cap: Shelf, keys: Keys, now: datetime) -> Publis
     _turn_generations(database, cap, settings, now)
     lookup.renew_shards(database, settings=settings, now=now)
     _remove_unnamed(database, cap, settings, now)
-    return Published(files, shard_count, role_count + signed, is_more=signed > 0, keys_missing=keys_missing)
+    return Published(
+        files,
+        shard_count,
+        role_count + signed,
+        is_more=signed > 0,
+        keys_missing=keys_missing,
+        keys_retired=keys_retired,
+        dropped=dropped,
+    )
 
 
 def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
     """The first version of every role of a new site, stored to be written by its first turn."""
     for role in repository.first_roles(keys, bin_bits=bin_bits, lifetimes=lifetimes_of(read_settings(tx)), now=now):
         _store(tx, role, now)
+    key_change.begin(tx, keys, now)
     want_settings(tx)
 
 
@@ -117,32 +139,96 @@ def lifetimes_of(settings: SiteSettings) -> repository.Lifetimes:
     )
 
 
-def _sign_roles(tx: Connection, wants: Sequence[publication.Want], keys: Keys, settings: SiteSettings, now: datetime) -> int:
+class _Signing(NamedTuple):
+    """The keys that count from now on, how it was before, and the roles whose keys change."""
+
+    keys: Keys
+    before: key_change.Standing
+    changing: frozenset[str]
+
+
+def _sign_roles(
+    tx: Connection, wants: Sequence[publication.Want], signing: _Signing, settings: SiteSettings, now: datetime
+) -> int:
     """Compiles and signs what is wanted or would expire, and stores it. Shape: how many roles were signed.
 
     `wants` are those whose keys are here; what waits for a key that is elsewhere holds up nothing.
     """
+    keys, stand = signing.keys, signing.before
     highest = publication.highest_numbers(tx) if wants else {}
-    targets = _compiled(tx, wants, keys, settings)
+    targets = _compiled(tx, wants, settings)
     lifetimes = lifetimes_of(settings)
+    named = signing.changing & {*key_change.TOP, *key_change.DELEGATED}
     changes = repository.Changes(
         targets=targets,
         highest={role: number for role, number in highest.items() if role in keys.signing},
         renew=frozenset(_to_renew(tx, keys, lifetimes, now)),
+        new_keys={role: stand.following[role].public for role in named},
     )
-    if not wants and not changes.renew:
+    if not wants and not changes.renew and not named:
         return 0
-    signed = repository.next_roles(lambda name: publication.read_role(tx, name), changes, keys=keys, lifetimes=lifetimes, now=now)
+    signed = repository.next_roles(
+        lambda name: publication.read_role(tx, name),
+        changes,
+        keys=keys,
+        lifetimes=lifetimes,
+        now=now,
+        root_before=stand.keys.private("root") if "root" in named else None,
+    )
+    _store_publication(tx, signed, targets, wants, now)
+    return len(signed)
+
+
+def _publish_answer(tx: Connection, source: KeySource, settings: SiteSettings, now: datetime) -> tuple[int, str]:
+    """Publishes what was signed elsewhere, with all that follows from it here. Shape: how many roles; why it was dropped."""
+    try:
+        answer = offsite.answered(tx, source)
+    except RejectedError as error:
+        stored = site_keys.request_in(tx, RequestState.SIGNED)
+        assert stored is not None
+        site_keys.close_request(tx, stored.number, RequestState.DROPPED, now)
+        return 0, f"the answer to signing request {stored.number} was not published: {error}"
+    if answer is None:
+        return 0, ""
+    stand = key_change.standing(tx, source)
+    changing = frozenset(answer.new_keys)
+    signed = repository.next_roles(
+        lambda name: publication.read_role(tx, name),
+        repository.Changes(new_keys=answer.new_keys),
+        keys=key_change.keys_after(stand, source, changing),
+        lifetimes=lifetimes_of(settings),
+        now=now,
+        given=answer.given,
+    )
+    key_change.bring_in(tx, stand, changing, now)
+    _store_publication(tx, signed, answer.targets, answer.request.wants, now)
+    site_keys.close_request(tx, answer.request.number, RequestState.PUBLISHED, now)
+    return len(signed), ""
+
+
+def _named_elsewhere(stand: key_change.Standing, changing: frozenset[str]) -> set[str]:
+    """The roles whose signatures new keys wait for."""
+    return {"root" if role in key_change.TOP else "targets" for role in stand.following.keys() - changing}
+
+
+def _store_publication(
+    tx: Connection,
+    signed: Sequence[repository.SignedRole],
+    targets: Mapping[str, bytes | None],
+    wants: Sequence[publication.Want],
+    now: datetime,
+) -> None:
+    """Stores what was signed, and records what it meets; a want that was raised since is met to its older revision only."""
     for path, content in targets.items():
         _store_target(tx, path, content, now)
     for role in signed:
         _store(tx, role, now)
     publication.set_met(tx, wants)
+    newer = {(want.kind, want.key) for want in publication.unmet(tx, WANTS_A_TURN)}
     snapshot = publication.role_version(tx, "snapshot")
     for want in wants:
-        if want.kind is Kind.PACKAGE:
+        if want.kind is Kind.PACKAGE and (want.kind, want.key) not in newer:
             publication.set_snapshot_of_leaving(tx, PackageId(want.key), snapshot)
-    return len(signed)
 
 
 def _name_in_shards(database: Database) -> None:
@@ -155,9 +241,7 @@ def _name_in_shards(database: Database) -> None:
             publication.set_met(tx, [want])
 
 
-def _compiled(
-    tx: Connection, wants: Sequence[publication.Want], keys: Keys, settings: SiteSettings
-) -> Mapping[str, bytes | None]:
+def _compiled(tx: Connection, wants: Sequence[publication.Want], settings: SiteSettings) -> Mapping[str, bytes | None]:
     """The target files that are wanted, as bytes; None for one that is to be no longer there."""
     targets: dict[str, bytes | None] = {}
     for want in wants:
@@ -175,7 +259,8 @@ def _compiled(
                     incarnation=publication.incarnation_of(tx),
                     settings=settings,
                     generation=announced,
-                    keys=keys,
+                    lookup_key=key_change.lookup_public(tx, announced.lookup_key),
+                    sealing_keys=key_change.sealing_public(tx),
                 )
                 targets[settings_file.PATH] = settings_file.encode(compiled_settings)
     return targets
@@ -188,7 +273,7 @@ def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: 
     due = publication.roles_expiring(tx, names=["timestamp"], before=timestamp_due, limit=1)
     for names, example in (
         (("snapshot", "offers", "settings"), "offers"),
-        (("root", "targets", "packages", "agent"), "packages"),
+        (OFFLINE, "packages"),
     ):
         halfway = now + lifetimes.of(example) / 2
         here = [name for name in names if name in keys.signing]

@@ -196,7 +196,37 @@ def upgrade() -> None:
             comment="null: being built; the highest announced one stands in the settings",
         ),
         sa.Column("superseded_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "lookup_key",
+            sa.String(length=16),
+            server_default="",
+            nullable=False,
+            comment="id of the key that signs it; empty: the current one",
+        ),
         sa.PrimaryKeyConstraint("generation", name=op.f("pk_shard_generation")),
+    )
+    op.create_table(
+        "signing_request",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False, comment="of the counter; never given twice"),
+        sa.Column("state", sa.String(length=10), nullable=False, comment="open, signed, published, dropped"),
+        sa.Column("content", sa.LargeBinary(), nullable=False, comment="the request as it was exported"),
+        sa.Column("wants", sa.Text(), nullable=False, comment="JSON: kind, key and revision of what it publishes"),
+        sa.Column("signatures", sa.Text(), nullable=False, comment="JSON: by role and public key, those that came so far"),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.String(length=100), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_signing_request")),
+    )
+    op.create_index(op.f("ix_signing_request_state"), "signing_request", ["state"], unique=False)
+    op.create_table(
+        "site_key",
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("public", sa.String(length=64), nullable=False, comment="raw public half, in hexadecimal"),
+        sa.Column("state", sa.String(length=10), nullable=False, comment="next, current, former (still used for a time), retired"),
+        sa.Column("since", sa.BigInteger(), nullable=False, comment="since when it is in this state"),
+        sa.Column("is_here", sa.Boolean(), nullable=False, comment="whether its private half was here when last looked"),
+        sa.PrimaryKeyConstraint("role", "id", name=op.f("pk_site_key")),
     )
     op.create_table(
         "site",
