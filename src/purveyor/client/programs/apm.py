@@ -233,11 +233,12 @@ def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
     for job in open_jobs:
         if job.kind is not Kind.RUN:
             continue
+        standing = runs.standings.get(job.errand)
         if job.state is JobState.POSTPONED and job.postponed_until is not None:
             times.append(job.postponed_until)
+            times += [one.due_at for one in standing.asking if one.due_at > now][:1] if standing is not None else []
         if job.state not in RUNNABLE:
             continue
-        standing = runs.standings.get(job.errand)
         if job.next_try_at is not None and not runs.bench.may_try(job):
             times.append(job.next_try_at)
         elif job.is_root and standing is not None:

@@ -140,7 +140,7 @@ def _moved(bench: Bench, standing: Standing, job: Job, platform: Platform) -> Jo
         job = changed(job, text="")
     if before.state is JobState.NOT_OFFERED:
         job = advanced(job, Event.OFFER_AGAIN, text="")
-    job = _postponed(bench, job)
+    job = _postponed(bench, standing, job)
     if job != before:
         bench.save(job, before=before)
     if before.state is JobState.NOT_OFFERED:
@@ -148,8 +148,16 @@ def _moved(bench: Bench, standing: Standing, job: Job, platform: Platform) -> Jo
     return _allowed(bench, standing, job, platform)
 
 
-def _postponed(bench: Bench, job: Job) -> Job:
-    """A run that was put off goes on when its time has come, or when somebody asks for it now."""
+def _postponed(bench: Bench, standing: Standing, job: Job) -> Job:
+    """A run that was put off goes on when its time has come, or when somebody asks for it now.
+
+    It is put off no longer than all that asks for it now allows: something may have come due since that cannot be put off, or the
+    clock was ahead when it was put off.
+    """
+    limit = wishes.longest_postponement(standing, bench.now)
+    if job.postponed_until is not None and limit is not None and limit < job.postponed_until:
+        text = f"it can be put off until {limit:%Y-%m-%d %H:%M} UTC at most" if job.state is JobState.POSTPONED else job.text
+        job = changed(job, postponed_until=limit, text=text)
     if job.state is JobState.POSTPONED and (job.asked_by or job.postponed_until is None or job.postponed_until <= bench.now):
         return advanced(job, Event.WAIT, postponed_until=None, text="")
     is_put_off = job.postponed_until is not None and bench.now < job.postponed_until and not job.asked_by

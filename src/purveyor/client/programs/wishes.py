@@ -52,15 +52,21 @@ def may_postpone_until(standing: Standing, now: datetime, user: str, groups: tup
     job, offered = standing.job, {one.id: one for one in standing.live}
     if job is None or job.state not in (*RUNNABLE, JobState.POSTPONED):
         return None
-    limits = []
     for occurrence in due(standing.asking, now) or standing.asking[:1]:
         advertisement = offered.get(occurrence.advertisement)
         if occurrence.asked_by or advertisement is None or not is_for(advertisement, user, groups):
             return None
-        limits.append(moved(occurrence.due_at, span(advertisement.postpone_seconds)))
-    until = min(limits, default=None)
+    until = longest_postponement(standing, now)
     is_possible = until is not None and until > max(now, job.due_at or now)
     return until if is_possible else None
+
+
+def longest_postponement(standing: Standing, now: datetime) -> datetime | None:
+    """Until when all that asks for the run that comes next lets it be put off, by whomever; None: nothing says."""
+    seconds = {one.id: one.postpone_seconds for one in standing.live}
+    asking = due(standing.asking, now) or standing.asking[:1]
+    limits = [moved(one.due_at, span(seconds[one.advertisement])) for one in asking if one.advertisement in seconds]
+    return min(limits, default=None)
 
 
 def _put_off(bench: Bench, ask: Ask, standing: Standing, groups: tuple[str, ...]) -> None:

@@ -469,6 +469,30 @@ def test_a_run_that_was_put_off_goes_on_when_somebody_asks_for_it(world: World) 
     assert world.runs == ["setup"]
 
 
+def test_what_may_not_be_put_off_and_comes_later_is_not_held_back_by_what_was_put_off(world: World) -> None:
+    postponable(world, seconds=24 * 3600)
+    world.ask("alice", AskKind.POSTPONE, after=20 * HOUR)
+    world.after(MINUTE)
+    world.advertise(2, at(START + 3 * HOUR))
+    assert world.after(HOUR) == START + 3 * HOUR
+    world.after(2 * HOUR)
+    assert world.runs == ["setup"]
+
+
+def test_a_run_put_off_by_a_clock_that_was_a_year_ahead_comes_when_the_clock_is_right_again(world: World) -> None:
+    world.package()
+    world.advertise(1, DAILY, postpone_seconds=4 * 3600)
+    world.poll(MINUTE)
+    world.machine.clock.skew = timedelta(days=365, hours=2)
+    world.ask("alice", AskKind.POSTPONE, after=4 * HOUR)
+    world.poll(MINUTE)
+    assert world.state_of() is JobState.POSTPONED
+    world.machine.clock.skew = timedelta(0)
+    for _ in range(4):
+        world.poll(timedelta(days=1))
+    assert len(world.runs) >= 3
+
+
 def test_what_people_ask_is_bounded(world: World) -> None:
     for _ in range(1100):
         world.ask("alice", after=timedelta(days=9))
