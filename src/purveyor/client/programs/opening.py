@@ -19,6 +19,8 @@ from purveyor.wire.spans import span
 from purveyor.wire.windows import LONGEST_SECONDS, Calendar, Opening, calendar_of, missed, next_opening, open_until
 
 FACT = "windows"
+WINDOW_LIMIT = 200
+"""Windows of one client that are looked at, those made first: far more than any has, and few enough to look at in each pass."""
 _LOOK_AHEAD = 10
 """Openings that are looked at for one that is long enough only together with those that follow on it."""
 
@@ -46,7 +48,10 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
 def in_force(bench: Bench, policy: Policy) -> InForce:
     """The windows by which this pass goes, and that the machine is on now, remembered."""
     before = _known(bench.state)
-    windows = _windows(before.windows, policy)
+    found_windows = _windows(before.windows, policy)
+    windows = found_windows[:WINDOW_LIMIT]
+    if len(windows) < len(found_windows):
+        bench.note(f"{len(found_windows)} maintenance windows reach this machine: only the first {WINDOW_LIMIT} are looked at")
     calendar = calendar_of(windows, policy.client, bench.machine.zone())
     if not windows:
         _remember(bench.state, before, Known())

@@ -36,7 +36,7 @@ _KINDS = (AskKind.POSTPONE_RESTART, AskKind.RESTART_NOW)
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far a restart has come.
 
-    Shape: `shown` names the sessions that saw the notice of this `phase`, which counts the announcements.
+    Shape: `shown` names the sessions that are there and saw the notice of this `phase`, which counts the announcements.
     Units: seconds of the machine's uptime since the start with this `boot_id`.
     """
 
@@ -215,13 +215,16 @@ def _restarted(bench: Bench, job: Job, plan: Plan, uptime_seconds: float) -> Pla
 
 def _announced(bench: Bench, job: Job, plan: Plan, facts: Facts) -> Plan:
     """Shows every session the notice of this phase once."""
-    sessions = [session for session in facts.sessions or () if session.id not in plan.shown]
-    if not sessions:
+    if facts.sessions is None:
         return plan
+    sessions = [session for session in facts.sessions if session.id not in plan.shown]
+    there = tuple(sorted(session.id for session in facts.sessions))
+    if not sessions:
+        return msgspec.structs.replace(plan, shown=there)
     title, text = _words(bench, job, plan, facts)
     for session in sessions:
         bench.machine.notices.show(session, NOTICE, title, text)
-    return msgspec.structs.replace(plan, shown=tuple({*plan.shown, *(session.id for session in sessions)}))
+    return msgspec.structs.replace(plan, shown=there)  # those who have gone are forgotten: a server waits for months
 
 
 def _words(bench: Bench, job: Job, plan: Plan, facts: Facts) -> tuple[str, str]:

@@ -615,3 +615,13 @@ def test_where_the_uninstall_of_what_it_replaces_fails_for_good_a_program_fails_
     assert world.runs.count("remove") == 3
     assert world.state_of(key(OTHER)) is JobState.FAILED
     assert len(world.told(StatusId.DEPENDENCY_FAILED)) == 1
+
+
+def test_thousands_of_windows_take_no_pass_for_minutes(world: World) -> None:
+    world.package()
+    world.advertise(1, ASAP)
+    rule, start = "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", START.replace(tzinfo=None)
+    world.windows += [Window(number=number, start=start + HOUR, duration_seconds=7200, rule=rule) for number in range(10_000)]
+    world.after(MINUTE)
+    assert world.runs == []
+    assert [note for note in world.notes if "only the first 200" in note]

@@ -7,7 +7,7 @@ import pytest
 from apm_world import ASAP, HOUR, MINUTE, World, key
 from purveyor.client.programs import restart
 from purveyor.client.programs.asks import Ask, AskKind, add_ask, asks
-from purveyor.client.programs.restart import RestartPending
+from purveyor.client.programs.restart import PLAN, RestartPending
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState
@@ -228,3 +228,15 @@ def test_wishes_about_a_restart_that_is_not_owed_are_dropped(world: World) -> No
     world.turn()
     assert asks(world.machine.state) == []
     assert not world.machine.is_restart_wanted
+
+
+def test_who_saw_the_notice_and_has_gone_is_forgotten_however_long_the_restart_is_owed(world: World) -> None:
+    world.settings["may_restart"] = False
+    owed(world)
+    for number in range(50):
+        world.machine.people.log_on(f"user{number}")
+        world.after(MINUTE)
+        world.machine.people.log_off(f"user{number}")
+        world.after(MINUTE)
+    assert len(world.machine.notices.shown) == 50
+    assert len(world.machine.state.fact(PLAN)) < 500
