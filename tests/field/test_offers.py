@@ -11,6 +11,7 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import advertisements, collections, status
 from purveyor.wire.offers import path_of
+from purveyor.wire.package_info import Command, Uninstall
 
 POLL = timedelta(minutes=15)
 
@@ -98,11 +99,34 @@ def test_q301385_nothing_is_offered_before_its_content_is_on_a_point_and_status_
             package = fleet.admin.add_package("Editor", {"setup.exe": b"setup"})
             advertised = fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
             fleet.settle()
-            assert fleet.admin.ask(status.of_advertisement, advertised).counts.no_word_yet == 2
+            seen = fleet.admin.ask(status.of_advertisement, advertised)
+            assert (seen.counts.no_word_yet, seen.waits_for_content_of) == (2, (package,))
+            (job,) = fleet.admin.ask(status.of_client, fleet.clients[0].id).jobs
+            assert (job.state, job.text) == (None, f"waiting for content: {package} is on no distribution point yet")
             assert not [path for path in fleet.cap.files if package in path and path.endswith(".ofr")]
             assert fleet.absent_requests() == []
         fleet.advance(hours=2)
         assert [fleet.ran(client, "setup.exe") for client in fleet.clients] == [1, 1]
+        assert fleet.admin.ask(status.of_advertisement, advertised).waits_for_content_of == ()
+
+
+def test_q301385_a_program_whose_content_was_lost_by_every_point_waits_and_is_not_uninstalled_as_if_it_had_left() -> None:
+    with Fleet(1, poll_interval=POLL) as fleet:
+        package = fleet.admin.add_package("Editor", {"setup.exe": b"setup"})
+        uninstall = Uninstall(command=Command(argv=("remove.exe",)), when_not_offered=True)
+        advertised = fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe", uninstall=uninstall))
+        fleet.settle()
+        assert fleet.ran(fleet.clients[0], "setup.exe") == 1
+        with away(fleet.dp.store):
+            fleet.advance(days=8)
+            assert fleet.admin.ask(status.of_advertisement, advertised).waits_for_content_of == (package,)
+            fleet.advance_polls(6)
+        fleet.advance(hours=12)
+        assert fleet.admin.ask(status.of_advertisement, advertised).waits_for_content_of == ()
+        assert fleet.ran(fleet.clients[0], "remove.exe") == 0
+        fleet.admin.change(advertisements.delete, advertised)
+        fleet.advance_polls(6)
+        assert fleet.ran(fleet.clients[0], "remove.exe") == 1
 
 
 def test_q262312_a_thousand_advertisements_a_hundred_of_them_of_one_program_are_read_and_merged() -> None:

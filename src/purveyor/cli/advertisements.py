@@ -102,6 +102,7 @@ def show(call: Call) -> int:
             ("outside windows", seen["ignores_windows_because"]),
             ("over a slow link", seen["over_slow_link"]),
             ("paused", seen["is_paused"]),
+            ("waits for content of", seen["waits_for_content_of"] or None),
             ("made", f"{moment(seen['created_at'])} by {seen['created_by']}"),
         )
     )

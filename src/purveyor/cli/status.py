@@ -138,11 +138,17 @@ def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
     )
 
 
+def waiting_lines(seen: Mapping[str, Any]) -> list[str]:
+    """What an advertisement waits for before any client hears of it, at most one line."""
+    packages = ", ".join(seen["waits_for_content_of"])
+    return [f"waiting for content: {packages} is on no distribution point yet"] if packages else []
+
+
 def _give_advertisement(output: Output, seen: Mapping[str, Any]) -> None:
     paused = " (paused)" if seen["is_paused"] else ""
     output.give(f"{seen['advertisement']} {seen['name']}{paused}: {counts_in_words(seen['counts'])}")
-    for warning in seen["warnings"]:
-        output.give(f"  {warning}")
+    for line in (*waiting_lines(seen), *seen["warnings"]):
+        output.give(f"  {line}")
 
 
 def _give_jobs(output: Output, jobs: list[Mapping[str, Any]]) -> None:

@@ -61,4 +61,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The maintenance windows of all its collections; none: mandatory programs run at any time."""
     requests: tuple[Request, ...] = ()
     """What administrators ask of runs on this client, by number."""
+    waiting: frozenset[ProgramKey] = frozenset()
+    """Programs whose advertisements wait for content, and what they depend on: not offered now, but not taken back either."""
     problems: tuple[Problem, ...] = ()

@@ -192,6 +192,8 @@ class CollectionOffers(Wire):
     places: tuple[ContentPlace, ...] = ()
     windows: tuple[Window, ...] = ()
     requests: tuple[Request, ...] = ()
+    waiting: tuple[ProgramKey, ...] = ()
+    """Programs that are advertised here and wait for content, and all that they depend on: not offered now, but not gone."""
 
 
 def path_of(collection: CollectionId) -> str:

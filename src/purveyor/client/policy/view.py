@@ -70,6 +70,7 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         client=identity.client,
         windows=tuple(window for one in spoken for window in one.windows),
         requests=_requests(spoken, identity.client, now),
+        waiting=frozenset(key for one in spoken for key in one.waiting),
         problems=tuple(problems),
     )
 

@@ -2,7 +2,8 @@
 
 It has left when a complete and fresh policy, confirmed by an access point, offers it no more, and a later poll, at least one poll
 interval after, says the same (Q199263, Q316021). What is paused, disabled, replaced or needed by something that is offered has
-not left; what is deleted, or belongs to another site, is not judged here. Upstream: policy; downstream: `removal`, which runs it.
+not left, nor what is advertised and waits for content that every point has lost; what is deleted, or belongs to another site, is
+not judged here. Upstream: policy; downstream: `removal`, which runs it.
 """
 
 from collections.abc import Iterable
@@ -103,7 +104,8 @@ def _concluded(bench: Bench, policy: Policy, receipt: Receipt, earlier: Left | N
 def _needed(policy: Policy, bench: Bench) -> frozenset[ProgramKey] | None:
     """The programs that are offered, whether or not they may run now, and all that they depend on; None: that cannot be told."""
     wanted = [offer.advertisement.key for offer in policy.offers if not _has_expired(offer.advertisement, bench)]
-    return _with_dependencies(wanted, policy)
+    needed = _with_dependencies(wanted, policy)
+    return None if needed is None else needed | policy.waiting
 
 
 def _with_dependencies(wanted: Iterable[ProgramKey], policy: Policy) -> frozenset[ProgramKey] | None:

@@ -7,8 +7,10 @@ from purveyor.site_server.database import advertisements, programs
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import advertising
 from purveyor.site_server.model import assignments as rules
+from purveyor.site_server.model.readiness import Readiness, lacking_text
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.offers import Assignment, AssignmentKind, Priority, Rerun
+from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.schedule import Zone
 
 
@@ -28,6 +30,7 @@ class AssignmentView:
 class AdvertisementView:
     """An advertisement with the names of what it joins. Without assignments it is optional. `warnings`: what to look at again.
 
+    Shape: `waits_for_content_of` are packages that are on no distribution point yet; until they are, no client hears of it.
     Units: seconds, as the names say.
     """
 
@@ -58,11 +61,14 @@ class AdvertisementView:
     over_slow_link: bool
     created_at: datetime
     created_by: str
+    waits_for_content_of: tuple[PackageId, ...]
     warnings: tuple[str, ...]
 
 
-def view_of(row: AnyRow) -> AdvertisementView:
+def view_of(row: AnyRow, readiness: Readiness) -> AdvertisementView:
     """The advertisement in a row, as people see it."""
+    key = ProgramKey(PackageId(row.package), ProgramNumber(row.program))
+    lacking = lacking_text(readiness.lacked(key))
     assigned, options = advertisements.assignments_of(row), advertisements.options_of(row)
     return AdvertisementView(
         id=AdvertisementId(row.id),
@@ -92,7 +98,8 @@ def view_of(row: AnyRow) -> AdvertisementView:
         over_slow_link=options.over_slow_link,
         created_at=row.created_at,
         created_by=row.created_by,
-        warnings=advertising.warnings_about(programs.program_of(row), assigned, options),
+        waits_for_content_of=readiness.awaited(key),
+        warnings=(*advertising.warnings_about(programs.program_of(row), assigned, options), *([lacking] if lacking else [])),
     )
 
 

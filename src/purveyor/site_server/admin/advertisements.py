@@ -19,6 +19,7 @@ from purveyor.site_server.database import (
     settings,
     wanted,
 )
+from purveyor.site_server.database.readiness import read_readiness
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import advertising
 from purveyor.site_server.model import assignments as rules
@@ -193,12 +194,14 @@ def listed(
     tx: Connection, *, package: PackageId | None = None, collection: CollectionId | None = None
 ) -> tuple[AdvertisementView, ...]:
     """Standing advertisements by id: all, or those of a package, or to a collection."""
-    return tuple(advertisement_views.view_of(row) for row in advertisements.standing(tx, package=package, collection=collection))
+    readiness = read_readiness(tx)
+    rows = advertisements.standing(tx, package=package, collection=collection)
+    return tuple(advertisement_views.view_of(row, readiness) for row in rows)
 
 
 def shown(tx: Connection, advertisement: AdvertisementId) -> AdvertisementView:
     """A standing advertisement. Errors: RefusedError when there is none."""
-    return advertisement_views.view_of(standing.standing_advertisement(tx, advertisement))
+    return advertisement_views.view_of(standing.standing_advertisement(tx, advertisement), read_readiness(tx))
 
 
 def _set_paused(tx: Connection, advertisement: AdvertisementId, *, is_paused: bool, by: str, now: datetime) -> AdvertisementView:

@@ -1,7 +1,7 @@
 """Packages: taken in, updated to new source versions, and deleted by the one function that deletes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from purveyor.site_server.database import (
     offered,
     packages,
     publication,
+    site_keys,
     wanted,
 )
 from purveyor.site_server.database import (
@@ -65,6 +66,8 @@ class PackageView:
     deleted_by: str | None
     replaced_by: PackageId | None
     source_versions: tuple[SourceVersionView, ...] = ()
+    waits_for: str = ""
+    """Whose signature its newest state waits for; empty in a list, and where it waits for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +189,8 @@ def listed(tx: Connection, *, include_deleted: bool = False) -> tuple[PackageVie
 
 def shown(tx: Connection, package: PackageId) -> PackageView:
     """A package in whatever state, with its source versions. Errors: RefusedError when there is none."""
-    return _view(standing.known_package(tx, package), packages.source_versions(tx, package))
+    view = _view(standing.known_package(tx, package), packages.source_versions(tx, package))
+    return replace(view, waits_for=site_keys.waits_for_signature(tx, package))
 
 
 def preview_deletion(tx: Connection, package: PackageId) -> PreviewView:
@@ -208,7 +212,8 @@ def delete(
     """Deletes a package: clients are told, forget it, and the site proves that they did. There is no other way to delete one.
 
     With `with_uninstall` it is first removed from the machines. Its advertisements go with it; programs of other packages that
-    depend on it fail visibly from then on; those that replace it go on, and say no more that they do.
+    depend on it are offered no more, and the status of their advertisements says why; those that replace it go on, and say no
+    more that they do.
     Errors: RefusedError: deleted already, nothing to uninstall it with. ConfirmationNeededError: whom it concerns.
     """
     row = standing.active_package(tx, package)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from purveyor.site_server.admin import advertisements, standing
 from purveyor.site_server.database import advertisements as stored
 from purveyor.site_server.database import counters, previews, programs, publication, settings, windows
+from purveyor.site_server.database.readiness import read_readiness
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import advertising
 from purveyor.site_server.model import assignments as rules
@@ -30,6 +31,7 @@ from purveyor.site_server.model.preview import (
     reached,
     zone_groups,
 )
+from purveyor.site_server.model.readiness import lacking_text, waiting_text
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber, advertisement_id_of
@@ -196,7 +198,7 @@ def _preview(tx: Connection, subject: _Subject, asked: Asked, now: datetime) -> 
         needs_confirmation=needs_confirmation(reach, settings.read_settings(tx).confirm_above),
         assignments=tuple(rules.text_of(one) for one in offer.assignments),
         events=events_of(offer),
-        notes=notes_on(offer, now, is_enabled=subject.is_enabled, window_count=window_count),
+        notes=(*notes_on(offer, now, is_enabled=subject.is_enabled, window_count=window_count), *_obstacles(tx, offer.key)),
         platforms=tuple(
             PlatformView(platform=group.name, members=group.members, is_reached=group.is_reached)
             for group in platform_groups(counted.platforms, program.platforms)
@@ -204,6 +206,12 @@ def _preview(tx: Connection, subject: _Subject, asked: Asked, now: datetime) -> 
         zones=tuple(_zone_view(subject, name, count, asked, now) for name, count in zone_groups(counted.zones)),
         clients=_clients(tx, subject, asked, now),
     )
+
+
+def _obstacles(tx: Connection, key: ProgramKey) -> tuple[str, ...]:
+    """Why no client hears of it before something else happens."""
+    readiness = read_readiness(tx)
+    return tuple(filter(None, (waiting_text(readiness.awaited(key)), lacking_text(readiness.lacked(key)))))
 
 
 def _count(tx: Connection, collection: CollectionId) -> _Counted:

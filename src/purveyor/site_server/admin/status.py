@@ -19,9 +19,11 @@ from purveyor.site_server.admin.status_views import (
     StateCounts,
 )
 from purveyor.site_server.database import clients, status
+from purveyor.site_server.database.readiness import read_readiness
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.status import Counts
 from purveyor.site_server.model.pages import page_size
+from purveyor.site_server.model.readiness import Readiness, lacking_text, waiting_text
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
@@ -90,7 +92,8 @@ def of_client(tx: Connection, client: ClientId) -> ClientStatus:
     row = clients.row_of(tx, client)
     assert row is not None
     jobs = [_job(one, client, view.name) for one in status.jobs_of_client(tx, row.number)]
-    silent = [_silent_job(one, client, view.name) for one in status.offered_without_word(tx, row.number)]
+    readiness = read_readiness(tx)
+    silent = [_silent_job(one, client, view.name, readiness) for one in status.offered_without_word(tx, row.number)]
     ordered = sorted([*jobs, *silent], key=lambda job: (job.package, job.program, job.advertisement or ""))
     return ClientStatus(client=client, name=view.name, state=view.state, last_seen_at=view.last_seen_at, jobs=tuple(ordered))
 
@@ -169,6 +172,7 @@ def _advertisement_status(tx: Connection, view: advertisements.AdvertisementView
         collection=view.collection,
         collection_name=view.collection_name,
         is_paused=view.is_paused,
+        waits_for_content_of=view.waits_for_content_of,
         warnings=view.warnings,
         counts=_counts(status.counts_of_members(tx, view.collection, ProgramKey(view.package, view.program))),
     )
@@ -215,12 +219,13 @@ def _job(
     )
 
 
-def _silent_job(row: AnyRow, client: ClientId, client_name: str) -> JobView:
+def _silent_job(row: AnyRow, client: ClientId, client_name: str, readiness: Readiness) -> JobView:
+    key = ProgramKey(PackageId(row.package), ProgramNumber(row.program))
     return JobView(
         client=client,
         client_name=client_name,
-        package=PackageId(row.package),
-        program=ProgramNumber(row.program),
+        package=key.package,
+        program=key.program,
         package_name=row.package_name,
         program_name=row.program_name,
         state=None,
@@ -229,7 +234,7 @@ def _silent_job(row: AnyRow, client: ClientId, client_name: str) -> JobView:
         source_version=0,
         exit_code=None,
         user="",
-        text="",
+        text=waiting_text(readiness.awaited(key)) or lacking_text(readiness.lacked(key)),
         at=None,
         succeeded_version=None,
     )

@@ -42,7 +42,10 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvertisementStatus:
-    """Where the program of an advertisement stands on the members of its collection. `warnings`: why it may wait for ever."""
+    """Where the program of an advertisement stands on the members of its collection. `warnings`: why it may wait for ever.
+
+    Shape: `waits_for_content_of` are packages that are on no distribution point yet; until they are, no client hears of it.
+    """
 
     advertisement: AdvertisementId
     name: str
@@ -52,6 +55,7 @@ class AdvertisementStatus:
     collection: CollectionId
     collection_name: str
     is_paused: bool
+    waits_for_content_of: tuple[PackageId, ...]
     warnings: tuple[str, ...]
     counts: StateCounts
 

@@ -20,7 +20,7 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
     """The offers of a collection; of one that was deleted, none.
 
     An advertisement whose content, or that of a program it depends on, is on no distribution point yet is left out: it waits for
-    content (Q301385).
+    content (Q301385). That it does is said, so that nobody takes it for one that was taken back, and uninstalls its program.
     """
     if not compiled.collection_stands(tx, collection):
         return offers.CollectionOffers(collection=collection)
@@ -28,11 +28,11 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
     advertised = [_advertisement(row) for row in rows]
     packages = _packages_needed(tx, (advertisement.key for advertisement in advertised))
     held = compiled.points_holding(tx, {info.manifest for info in packages.values() if info.manifest})
-    ready = tuple(one for one in advertised if is_content_ready(one.key, packages, held))
+    waiting = {one.key for one in advertised if not is_content_ready(one.key, packages, held)}
     leaving = compiled.leaving_packages(tx, collection)
     return offers.CollectionOffers(
         collection=collection,
-        advertisements=ready,
+        advertisements=tuple(one for one in advertised if one.key not in waiting),
         disabled=tuple(
             ProgramKey(PackageId(package), ProgramNumber(number))
             for package, number in compiled.disabled_programs(tx, list(packages))
@@ -46,6 +46,7 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
         places=tuple(offers.ContentPlace(manifest=manifest, points=tuple(points)) for manifest, points in sorted(held.items())),
         windows=windows.windows_of(tx, collection),
         requests=requests.open_requests(tx, collection),
+        waiting=tuple(sorted({key for one in waiting for key in chain_of(one, packages)})),
     )
 
 

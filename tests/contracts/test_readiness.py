@@ -1,0 +1,80 @@
+"""What an advertisement waits for before clients hear of it, over every database: as published, and as status says it."""
+
+import pytest
+from sqlalchemy import Connection, insert, update
+
+from purveyor.site_server.admin import advertisements, packages, preview, programs, status
+from purveyor.site_server.admin.preview import Asked
+from purveyor.site_server.database import schema
+from purveyor.site_server.publish.offers import compile_offers
+from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
+from purveyor.wire.package_info import ProgramKey
+from site_rows import ANNA, NOW, add_clients, add_manifest, add_site
+
+ALL = CollectionId("S0110001")
+TOOL, LIBRARY = PackageId("S0100001"), PackageId("S0100002")
+ONE = ProgramNumber(1)
+CONTENT = "c" * 64
+
+
+@pytest.fixture
+def advertised(tx: Connection) -> AdvertisementId:
+    """A tool without content that depends on a library whose content was uploaded and lies on no point yet; to two clients."""
+    add_site(tx)
+    add_clients(tx, 2)
+    add_manifest(tx, CONTENT)
+    packages.add(tx, name="Tool", by=ANNA, now=NOW)
+    packages.add(tx, name="Library", manifest=CONTENT, by=ANNA, now=NOW)
+    programs.add(tx, LIBRARY, name="install", command="x", by=ANNA, now=NOW)
+    programs.add(tx, TOOL, name="install", command="x", depends_on=ProgramKey(LIBRARY, ONE), by=ANNA, now=NOW)
+    return advertisements.add(tx, package=TOOL, program=ONE, collection=ALL, is_confirmed=True, by=ANNA, now=NOW)
+
+
+def _is_placed(tx: Connection, state: str = "verified") -> None:
+    tx.execute(insert(schema.content_copy).values(point="local", manifest=CONTENT, state=state, since=NOW))
+
+
+def _waits(tx: Connection, advertised: AdvertisementId) -> tuple[PackageId, ...]:
+    return advertisements.shown(tx, advertised).waits_for_content_of
+
+
+def test_an_advertisement_waits_for_the_content_of_all_that_it_depends_on_and_clients_hear_only_that_it_waits(
+    tx: Connection, advertised: AdvertisementId
+) -> None:
+    offers = compile_offers(tx, ALL)
+    assert (offers.advertisements, offers.waiting) == ((), (ProgramKey(TOOL, ONE), ProgramKey(LIBRARY, ONE)))
+    assert _waits(tx, advertised) == (LIBRARY,)
+    assert status.of_advertisement(tx, advertised).waits_for_content_of == (LIBRARY,)
+    assert status.of_collection(tx, ALL).advertisements[0].waits_for_content_of == (LIBRARY,)
+    waiting = f"waiting for content: {LIBRARY} is on no distribution point yet"
+    assert waiting in preview.of_standing(tx, advertised, Asked(), NOW).notes
+    assert waiting in preview.of_new(tx, Asked(), package=TOOL, program=ONE, collection=ALL, now=NOW).notes
+
+
+def test_it_waits_no_more_when_a_point_holds_it_and_again_when_none_does(tx: Connection, advertised: AdvertisementId) -> None:
+    _is_placed(tx, "waiting")
+    assert _waits(tx, advertised) == (LIBRARY,)
+    tx.execute(update(schema.content_copy).values(state="verified"))
+    offers = compile_offers(tx, ALL)
+    assert ([one.id for one in offers.advertisements], offers.waiting, _waits(tx, advertised)) == ([advertised], (), ())
+    tx.execute(update(schema.content_copy).values(state="unnamed"))
+    assert _waits(tx, advertised) == (LIBRARY,)
+
+
+def test_an_update_that_is_on_no_point_yet_holds_nothing_up(tx: Connection, advertised: AdvertisementId) -> None:
+    _is_placed(tx)
+    packages.update(tx, LIBRARY, manifest=add_manifest(tx, "d" * 64), by=ANNA, now=NOW)
+    assert _waits(tx, advertised) == ()
+    assert [one.id for one in compile_offers(tx, ALL).advertisements] == [advertised]
+
+
+def test_what_depends_on_a_deleted_package_is_offered_to_nobody_and_says_so_and_has_not_been_taken_back(
+    tx: Connection, advertised: AdvertisementId
+) -> None:
+    _is_placed(tx)
+    packages.delete(tx, LIBRARY, is_confirmed=True, by=ANNA, now=NOW)
+    offers = compile_offers(tx, ALL)
+    assert (offers.advertisements, ProgramKey(TOOL, ONE) in offers.waiting) == ((), True)
+    seen = status.of_advertisement(tx, advertised)
+    assert seen.waits_for_content_of == ()
+    assert f"it is offered to nobody: it depends on {LIBRARY}, which was deleted" in seen.warnings
