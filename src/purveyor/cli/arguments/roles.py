@@ -1,5 +1,6 @@
 """`purveyor cap …` and `purveyor demo`: what stands beside a site."""
 
+from purveyor.cli.arguments import branches
 from purveyor.cli.arguments.shape import LOCAL, Noun
 from purveyor.cli.arguments.values import listen_address
 
@@ -40,6 +41,7 @@ def register(root: Noun) -> None:
         default="",
         help="the account as which clients come, and its group (default: purveyor-clients)",
     )
+    branches.register_mirror(cap)
     demo = root.verb(
         "demo",
         "purveyor.cli.demo:main",

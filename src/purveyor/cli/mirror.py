@@ -1,0 +1,176 @@
+"""`purveyor cap mirror`: a branch server's copy of a CAP and its DP. Calls its source and nobody else, and holds no key."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+from purveyor.cli.call import Call, UsageError
+from purveyor.cli.output import counted, size
+from purveyor.client import share_credentials
+from purveyor.content.shelf_store import ShelfStore
+from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.intake import Pace
+from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root
+from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
+from purveyor.mirror.turn import Outcome, turn
+from purveyor.transport.folder import FolderShelf
+from purveyor.transport.interface import Shelf
+from purveyor.transport.open_point import Points, no_credentials
+from purveyor.transport.open_shelf import Doors, folder_in, is_bucket, no_bucket_credentials, shelf_at
+from purveyor.transport.s3_credentials import read_credentials
+from purveyor.wire import join_code
+from purveyor.wire.errors import RefusedError, UnavailableError
+
+WHOLE, NOT_WHOLE = 0, 3
+_TOLD_BYTES = 100 * 1000 * 1000
+
+
+def mirror(call: Call) -> int:
+    """Mirrors once, or until it is interrupted."""
+    options = call.arguments
+    ends = ends_of(call)
+    with _alone(folder_in(options.target)):
+        while True:
+            outcome = turn(ends, datetime.now(UTC))
+            if isinstance(ends.target, FolderShelf) and options.up:
+                ends.target.mark_full_boxes()
+            _tell(call, outcome)
+            if not options.every:
+                return WHOLE if outcome.is_whole else NOT_WHOLE
+            call.output.stdout.flush()
+            time.sleep(options.every)
+
+
+def ends_of(call: Call) -> Ends:
+    """What is mirrored into what, as it was typed. Errors: UsageError, RefusedError, RejectedError."""
+    options = call.arguments
+    if options.up and is_bucket(options.target):
+        raise RefusedError("a bucket has no up boxes: leave --up away, and let clients send their items to a site's own HTTP")
+    doors = doors_of(call)
+    points = Points(doors.share_credentials)
+    target = shelf_at(options.target, doors)
+    store = None
+    if options.dp:
+        source_dp, target_dp = options.dp
+        shelf = shelf_at(target_dp, doors)
+        store = Store(source=points.at(source_dp), shelf=shelf, place=ShelfStore(shelf, name=target_dp))
+    if options.up:
+        _make_boxes(target)
+    return Ends(
+        source=points.at(options.source),
+        target=target,
+        store=store,
+        pin=pin_given(call),
+        pace=Pace(options.limit, tell=_Teller(call)),
+        is_carrying=options.up,
+    )
+
+
+def doors_of(call: Call) -> Doors:
+    """As whom shares and buckets are used. A file is read at each connection, so that a changed password is taken up."""
+    options = call.arguments
+    share, bucket = options.credentials, options.bucket_credentials
+    return Doors(
+        share_credentials=(lambda: share_credentials.given_in(Path(share))) if share else no_credentials,
+        bucket_credentials=(lambda: read_credentials(Path(bucket))) if bucket else no_bucket_credentials,
+        endpoint=options.endpoint,
+        region=options.region,
+    )
+
+
+def pin_given(call: Call) -> Pin | None:
+    """The root to begin from, where one was given. Errors: UsageError, RejectedError, UnavailableError."""
+    options = call.arguments
+    if options.code and options.root:
+        raise UsageError("--code and --root both name the root to begin from: give one of them")
+    if options.code:
+        text = call.output.stdin.readline() if options.code == "-" else options.code
+        return pin_of_code(join_code.read(text))
+    if not options.root:
+        return None
+    try:
+        with Path(options.root).open("rb") as file:
+            content = file.read(ROOT_LIMIT_BYTES)
+    except OSError as error:
+        raise UnavailableError(f"the root {options.root} cannot be read: {error.strerror}") from error
+    return pin_of_root(content, shown_version(content))
+
+
+def _make_boxes(target: Shelf) -> None:
+    """Up boxes are there only where somebody empties them: what a client puts anywhere else would wait for ever."""
+    make = getattr(target, "make_boxes", None)
+    if make is not None:
+        make()
+
+
+class _Teller:
+    """Says now and then how much was read."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._read_bytes = 0
+        self._told_bytes = 0
+
+    def __call__(self, size_bytes: int) -> None:
+        """So many bytes more were read."""
+        self._read_bytes += size_bytes
+        if self._read_bytes - self._told_bytes >= _TOLD_BYTES:
+            self._told_bytes = self._read_bytes
+            self._call.output.say(f"{size(self._read_bytes)} read so far")
+
+
+def _tell(call: Call, outcome: Outcome) -> None:
+    output = call.output
+    if output.is_json:
+        output.give_json(answer_of(outcome))
+        return
+    for problem in outcome.problems + outcome.carried.problems:
+        output.say(f"purveyor: {problem}")
+    serving = f"timestamp {outcome.timestamp}" if outcome.timestamp else "nothing yet"
+    state = "whole" if outcome.is_whole else "as before"
+    parts = [
+        f"{counted(outcome.files + outcome.shards, 'file')} and {counted(outcome.content_files, 'file')} of content came",
+        f"{size(outcome.read_bytes)} read",
+        f"{counted(outcome.left.files, 'file')} left",
+    ]
+    if outcome.carried.items or outcome.carried.refused:
+        parts.append(f"{counted(outcome.carried.items, 'item')} went up, {outcome.carried.refused} were refused for good")
+    output.say(f"{state}, serving {serving}: {', '.join(parts)}")
+
+
+def answer_of(outcome: Outcome) -> dict[str, object]:
+    """An outcome for programs to read."""
+    return {
+        "whole": outcome.is_whole,
+        "timestamp": outcome.timestamp,
+        "snapshot": outcome.snapshot,
+        "files": outcome.files,
+        "shards": outcome.shards,
+        "content_files": outcome.content_files,
+        "read_bytes": outcome.read_bytes,
+        "left_files": outcome.left.files,
+        "freed_bytes": outcome.left.freed_bytes,
+        "carried": outcome.carried.items,
+        "refused": outcome.carried.refused,
+        "problems": [*outcome.problems, *outcome.carried.problems],
+    }
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    place = folder / "_mirror" / "lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RefusedError(f"another mirror works on {folder} now") from error
+        yield
+
+
+def _alone(folder: str) -> AbstractContextManager[None]:
+    """Holds a folder of this machine for one mirror. Errors: RefusedError when another one works there."""
+    return _held(Path(folder)) if folder else nullcontext()

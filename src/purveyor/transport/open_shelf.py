@@ -1,0 +1,75 @@
+"""The one place that chooses a shelf by its address: a folder of this machine, a share, or a bucket. Opens nothing itself.
+
+Libraries of shares and buckets are loaded when such an address is asked for, and not before.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from purveyor.transport.folder import FolderShelf
+from purveyor.transport.interface import Shelf
+from purveyor.transport.open_point import no_credentials
+from purveyor.transport.s3_address import s3_address
+from purveyor.transport.s3_credentials import Credentials as BucketCredentials
+from purveyor.transport.s3_opening import open_s3_shelf
+from purveyor.transport.smb_address import Credentials, address_of, is_share
+from purveyor.wire.errors import RejectedError, UnavailableError
+
+
+def no_bucket_credentials() -> BucketCredentials:
+    """Where none were given. Errors: UnavailableError, always."""
+    raise UnavailableError("no file with the key of the bucket was given")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What opening a shelf needs beside its address: as whom, and where a bucket's server is."""
+
+    share_credentials: Callable[[], Credentials] = no_credentials
+    bucket_credentials: Callable[[], BucketCredentials] = no_bucket_credentials
+    endpoint: str = ""
+    region: str = ""
+
+
+def shelf_at(url: str, doors: Doors) -> Shelf:
+    r"""The shelf at `smb://…` or `\\…`, `s3://…`, `file://…`, or in a folder. Errors: RejectedError for any other address."""
+    if is_share(url):
+        return _share_shelf(url, doors.share_credentials)
+    scheme = urlsplit(url).scheme if "://" in url else ""
+    match scheme:
+        case "":
+            return FolderShelf(url)
+        case "file":
+            return FolderShelf(url2pathname(urlsplit(url).path))
+        case "s3":
+            return open_s3_shelf(s3_address(url, endpoint=doors.endpoint, region=doors.region), doors.bucket_credentials)
+        case other:
+            raise RejectedError(
+                f"nothing can be written to {other}://…: a folder, smb://SERVER/SHARE or s3://BUCKET/PREFIX can be"
+            )
+
+
+def is_bucket(url: str) -> bool:
+    """Whether this is the address of a bucket."""
+    return url.startswith("s3://")
+
+
+def folder_in(url: str) -> str:
+    """The folder of this machine that an address means; empty for shares and buckets."""
+    if is_share(url) or is_bucket(url):
+        return ""
+    return url2pathname(urlsplit(url).path) if url.startswith("file://") else url
+
+
+def _share_shelf(url: str, credentials: Callable[[], Credentials]) -> Shelf:
+    address = address_of(url)
+    sessions = importlib.import_module("purveyor.transport.smb_session")
+    shares = importlib.import_module("purveyor.transport.smb_share")
+    shelves = importlib.import_module("purveyor.transport.smb_shelf")
+    share = shares.SmbShare(address, sessions.session_with(address, credentials))
+    shelf: Shelf = shelves.SmbShelf(share, owner=f"mirror-{os.getpid()}")
+    return shelf
