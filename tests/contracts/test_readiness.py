@@ -6,7 +6,9 @@ from sqlalchemy import Connection, insert, update
 from purveyor.site_server.admin import advertisements, packages, preview, programs, status
 from purveyor.site_server.admin.preview import Asked
 from purveyor.site_server.database import schema
+from purveyor.site_server.model.dependencies import CHAIN_LIMIT
 from purveyor.site_server.publish.offers import compile_offers
+from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.package_info import ProgramKey
 from site_rows import ANNA, NOW, add_clients, add_manifest, add_site
@@ -78,3 +80,30 @@ def test_what_depends_on_a_deleted_package_is_offered_to_nobody_and_says_so_and_
     seen = status.of_advertisement(tx, advertised)
     assert seen.waits_for_content_of == ()
     assert f"it is offered to nobody: it depends on {LIBRARY}, which was deleted" in seen.warnings
+
+
+def test_a_program_can_be_deleted_when_what_depended_on_it_was_deleted(tx: Connection, advertised: AdvertisementId) -> None:
+    with pytest.raises(RefusedError, match="is needed by S0100001/1"):
+        programs.delete(tx, ProgramKey(LIBRARY, ONE), by=ANNA, now=NOW)
+    packages.delete(tx, TOOL, is_confirmed=True, by=ANNA, now=NOW)
+    programs.delete(tx, ProgramKey(LIBRARY, ONE), by=ANNA, now=NOW)
+    assert programs.listed(tx, LIBRARY) == ()
+
+
+def test_a_chain_that_no_client_would_run_is_refused(tx: Connection, advertised: AdvertisementId) -> None:
+    before = ProgramKey(TOOL, ONE)
+    for number in range(2, CHAIN_LIMIT):
+        before = ProgramKey(
+            TOOL, programs.add(tx, TOOL, name=f"n{number}", command="x", depends_on=before, by=ANNA, now=NOW).number
+        )
+    with pytest.raises(RefusedError, match="33 programs would depend on one another in a row: 32 are possible"):
+        programs.add(tx, TOOL, name="last", command="x", depends_on=before, by=ANNA, now=NOW)
+    library = programs.add(tx, LIBRARY, name="deeper", command="x", by=ANNA, now=NOW)
+    with pytest.raises(RefusedError, match="33 programs"):
+        programs.edit(tx, ProgramKey(LIBRARY, ONE), depends_on=ProgramKey(LIBRARY, library.number), by=ANNA, now=NOW)
+
+
+def test_an_advertisement_whose_time_never_comes_says_so(tx: Connection, advertised: AdvertisementId) -> None:
+    ended = ["2020-01-01T09:00Z FREQ=DAILY;COUNT=3"]
+    seen = advertisements.edit(tx, advertised, assignments=ended, is_confirmed=True, by=ANNA, now=NOW)
+    assert seen.warnings == ("2020-01-01T09:00Z FREQ=DAILY;COUNT=3 never comes: its last time was before this is available",)

@@ -99,7 +99,11 @@ def view_of(row: AnyRow, readiness: Readiness) -> AdvertisementView:
         created_at=row.created_at,
         created_by=row.created_by,
         waits_for_content_of=readiness.awaited(key),
-        warnings=(*advertising.warnings_about(programs.program_of(row), assigned, options), *([lacking] if lacking else [])),
+        warnings=(
+            *advertising.warnings_about(programs.program_of(row), assigned, options),
+            *rules.idle_times(assigned, row.available_from, row.expires_at),
+            *([lacking] if lacking else []),
+        ),
     )
 
 

@@ -246,6 +246,9 @@ def _check_references(tx: Connection, own: ProgramKey, program: Program) -> None
     cycle = dependencies.cycle_through(needs, own)
     if cycle:
         raise RefusedError(f"the program would depend on itself: {_arrows(cycle)}")
+    length = dependencies.longest_chain(needs, own)
+    if length > dependencies.CHAIN_LIMIT:
+        raise RefusedError(f"{length} programs would depend on one another in a row: {dependencies.CHAIN_LIMIT} are possible")
     replacements = _with(programs.replacements(tx), own, replaced or None)
     cycle = supersedence.cycle_through(needs, replacements, own)
     if cycle:

@@ -99,12 +99,16 @@ def next_program_number(tx: Connection, package: PackageId) -> ProgramNumber:
 
 
 def dependencies(tx: Connection) -> Dependencies:
-    """What every standing program depends on, where it depends on anything."""
-    program = schema.program
+    """What every standing program of an active package depends on, where it depends on anything."""
+    program, package = schema.program, schema.package
     found: dict[ProgramKey, ProgramKey] = {}
     rows = tx.execute(
-        select(program.c.package, program.c.number, program.c.definition).where(
-            program.c.deleted_at.is_(None), program.c.definition.contains('"depends_on"', autoescape=True)
+        select(program.c.package, program.c.number, program.c.definition)
+        .join(package, package.c.id == program.c.package)
+        .where(
+            package.c.state == PackageState.ACTIVE,
+            program.c.deleted_at.is_(None),
+            program.c.definition.contains('"depends_on"', autoescape=True),
         )
     )
     for row in rows:

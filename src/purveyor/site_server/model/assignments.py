@@ -1,16 +1,19 @@
 """The times and events at which an advertisement is mandatory, and how they change. Pure."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from purveyor.site_server.model.schedules import checked_rule, time_text
 from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.firings import MOMENT, moments_of, next_firing
 from purveyor.wire.offers import EVENTS, Assignment, AssignmentKind
 from purveyor.wire.schedule import Zone, parse_time
 
 LIMIT = 50
 LONGEST_TEXT = 600
+_A_DAY = timedelta(days=1)
+_EVER = datetime(2, 1, 1, tzinfo=UTC)
 _WORDS = {kind.value: kind for kind in (AssignmentKind.ASAP, *sorted(EVENTS))}
 
 
@@ -54,6 +57,22 @@ def numbered(wanted: Iterable[Assignment], before: Iterable[Assignment], highest
 def are_same(one: Iterable[Assignment], other: Iterable[Assignment]) -> bool:
     """Whether both make an advertisement mandatory at the same times."""
     return {_unnumbered(assignment) for assignment in one} == {_unnumbered(assignment) for assignment in other}
+
+
+def idle_times(assignments: Iterable[Assignment], available_from: datetime, expires_at: datetime | None) -> tuple[str, ...]:
+    """What to say of times that never make anything run: over before it is available, or to come after it has expired."""
+    found: list[str] = []
+    for one in assignments:
+        if one.at is None:
+            continue
+        slack = _A_DAY if one.zone is Zone.CLIENT else timedelta(0)  # clocks differ from UTC by less
+        moments = moments_of(one.at, one.rule, one.zone, UTC)
+        first = next_firing(moments, available_from - slack - MOMENT if one.rule else _EVER)
+        if first is None:
+            found.append(f"{text_of(one)} never comes: its last time was before this is available")
+        elif expires_at is not None and first.at - slack >= expires_at:
+            found.append(f"{text_of(one)} never comes: this expires before its first time")
+    return tuple(found)
 
 
 def text_of(assignment: Assignment) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from purveyor.wire.package_info import ProgramKey
 
+CHAIN_LIMIT = 32
+"""Programs in one chain; clients take a longer one for a mistake, and run nothing of it."""
 Dependencies = Mapping[ProgramKey, ProgramKey]
 """What each program depends on. One that depends on nothing is not in it."""
 
@@ -23,6 +25,20 @@ def cycle_through(dependencies: Dependencies, start: ProgramKey) -> tuple[Progra
             return ()
         seen.add(needed)
     return ()
+
+
+def longest_chain(dependencies: Dependencies, program: ProgramKey) -> int:
+    """How many programs the longest chain has that goes through one, itself counted; there may be no cycle through it.
+
+    Units: programs.
+    """
+    length = len(needed_by(dependencies, [program]))
+    waiting = dependents = {key for key, needed in dependencies.items() if needed == program}
+    while waiting:
+        length += 1
+        waiting = {key for key, needed in dependencies.items() if needed in waiting} - dependents
+        dependents = dependents | waiting
+    return length
 
 
 def needed_by(dependencies: Dependencies, programs: Iterable[ProgramKey]) -> frozenset[ProgramKey]:

@@ -1,13 +1,13 @@
 """The times and events of an advertisement, as administrators write them, and the numbers that they keep."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from purveyor.site_server.model import assignments
-from purveyor.site_server.model.assignments import are_same, numbered, text_of
+from purveyor.site_server.model.assignments import are_same, idle_times, numbered, text_of
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.offers import Assignment, AssignmentKind
 from purveyor.wire.schedule import Zone
@@ -124,3 +124,25 @@ def test_any_text_is_an_assignment_or_is_refused(text: str) -> None:
     except RefusedError:
         return
     assert assignments_of([text_of(read)]) == (read,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expires_at", "said"),
+    [
+        ("2020-01-01T09:00 FREQ=DAILY;COUNT=3", None, "its last time was before"),
+        ("2020-01-01T09:00Z FREQ=DAILY;UNTIL=20260101", None, "its last time was before"),
+        ("2026-12-09T09:00Z", datetime(2026, 12, 9, 9, tzinfo=UTC), "expires before its first time"),
+        ("2026-12-09T09:00 FREQ=WEEKLY", datetime(2026, 12, 8, tzinfo=UTC), "expires before its first time"),
+        ("2026-12-09T09:00 FREQ=WEEKLY", datetime(2026, 12, 9, tzinfo=UTC), ""),
+        ("2026-12-09T09:00Z", datetime(2026, 12, 9, 10, tzinfo=UTC), ""),
+        ("2020-01-01T09:00Z", None, ""),
+        ("2020-01-01T09:00 FREQ=DAILY", None, ""),
+        ("asap", datetime(2026, 12, 2, tzinfo=UTC), ""),
+        ("logon", None, ""),
+    ],
+)
+def test_a_time_that_never_makes_anything_run_is_told(text: str, expires_at: datetime | None, said: str) -> None:
+    available_from = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    found = idle_times(assignments_of([text]), available_from, expires_at)
+    assert len(found) == bool(said)
+    assert said in "".join(found)

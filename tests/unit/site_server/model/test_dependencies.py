@@ -1,6 +1,8 @@
 """Which program needs which."""
 
-from purveyor.site_server.model.dependencies import cycle_through, dependents_of, needed_by
+import itertools
+
+from purveyor.site_server.model.dependencies import cycle_through, dependents_of, longest_chain, needed_by
 from purveyor.wire.ids import PackageId, ProgramNumber
 from purveyor.wire.package_info import ProgramKey
 
@@ -25,3 +27,10 @@ def test_what_a_program_needs_is_followed_to_the_end() -> None:
 def test_what_depends_on_a_program_is_followed_to_the_end() -> None:
     assert dependents_of({A: B, B: C, D: C}, [C]) == {A, B, D}
     assert dependents_of({A: B}, [A]) == frozenset()
+
+
+def test_the_longest_chain_goes_through_what_a_program_needs_and_what_needs_it() -> None:
+    keys = [ProgramKey(PackageId(f"S010000{number}"), ProgramNumber(1)) for number in range(1, 7)]
+    chain = dict(itertools.pairwise(keys[:5]))
+    assert [longest_chain(chain, key) for key in keys] == [5, 5, 5, 5, 5, 1]
+    assert longest_chain(chain | {keys[5]: keys[3]}, keys[4]) == 5
