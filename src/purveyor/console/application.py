@@ -18,6 +18,7 @@ from purveyor.console.api import (
     settings,
     status,
     tokens,
+    why,
     windows,
 )
 from purveyor.console.errors import answer_errors
@@ -40,6 +41,7 @@ ROUTERS = (
     tokens,
     settings,
     status,
+    why,
     audit,
     content,
 )

@@ -18,6 +18,7 @@ from purveyor.cli.arguments import (
     shape,
     site,
     tokens,
+    why,
     windows,
 )
 
@@ -35,6 +36,7 @@ def command_tree() -> argparse.ArgumentParser:
         collections,
         advertisements,
         preview,
+        why,
         jobs,
         windows,
         resources,

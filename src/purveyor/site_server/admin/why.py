@@ -1,7 +1,7 @@
 """Why a program is on a client, or is not: gathers what the site knows, in few questions, and lets `model.why` explain it."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,9 +23,11 @@ from purveyor.site_server.admin.why_rows import (
     requests_of,
     told_of,
 )
-from purveyor.site_server.database import advertisements, clients, packages, previews, programs, settings
+from purveyor.site_server.database import advertisements, clients, packages, previews, programs, settings, site_keys
 from purveyor.site_server.database import why as stored
 from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.database.site_keys import KeyState
+from purveyor.site_server.keys import KeyName, KeySource
 from purveyor.site_server.model import preview
 from purveyor.site_server.model.dependencies import dependents_of
 from purveyor.site_server.model.retirement import PackageState
@@ -61,17 +63,18 @@ class WhyView:
 
 
 def why(
-    tx: Connection, client: str, package: PackageId, program: str = "", *, keys_away: Collection[str] = (), now: datetime
+    tx: Connection, client: str, package: PackageId, program: str = "", *, keys: KeySource | None = None, now: datetime
 ) -> WhyView:
     """Why a package, or one program of it, is on a client or not. The client is named by id or name, the program likewise.
 
-    `keys_away`: the roles whose key is not on the site server.
+    `keys` are those that are on the site server; None: nobody looks.
     Errors: RefusedError: there is no such client, package or program, nor ever was.
     """
     row = standing.known_package(tx, package)
     machine = _machine(tx, client)
-    keys = [_key(tx, package, program)] if program else _programs(tx, machine, package)
-    made = tuple(explained(_facts(tx, machine, row, key, frozenset(keys_away), now)) for key in keys)
+    subjects = [_key(tx, package, program)] if program else _programs(tx, machine, package)
+    away = frozenset() if keys is None else _keys_away(tx, keys)
+    made = tuple(explained(_facts(tx, machine, row, key, away, now)) for key in subjects)
     return WhyView(
         client=machine.client.id,
         client_name=machine.client.name,
@@ -80,6 +83,12 @@ def why(
         is_there=all(one.is_there for one in made),
         explanations=made,
     )
+
+
+def _keys_away(tx: Connection, keys: KeySource) -> frozenset[str]:
+    """The roles that sign what clients are told and whose key, the one that counts, is not on the site server."""
+    current = site_keys.keys_in(tx, KeyState.CURRENT)
+    return frozenset(role for role in SIGNING if role in current and keys.find(KeyName(role, current[role].id)) is None)
 
 
 # --- which ones are meant ---

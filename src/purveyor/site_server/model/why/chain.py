@@ -111,7 +111,7 @@ def explained(facts: WhyFacts) -> Explanation:
 
 def _sentence(is_there: bool, ran: Link, broken: Link | None, open_link: Link | None) -> str:
     if is_there:
-        aside = "" if broken is None else f" It would not come now, because {broken.says}."
+        aside = "" if broken is None else f" Yet {broken.says}."
         return f"It is there: {ran.says}.{aside}"
     if open_link is None:
         return "It is not there, and every link holds: its word is awaited."

@@ -84,7 +84,7 @@ def client(facts: WhyFacts) -> Found:
     evidence += _deeds(one.deed)
     if one.fork:
         evidence.append(Evidence(text=f"two machines use its identity: {one.fork}", source="client"))
-    if one.state == ClientState.MEMBER:
+    if one.state == ClientState.MEMBER and not one.fork:
         return ok(f"{one.name} is a member of the site", *evidence)
     says, what_next = _not_member(one)
     return missing(says, evidence, Who.ADMINISTRATOR, what_next)
@@ -94,8 +94,8 @@ def _not_member(one: ClientFacts) -> tuple[str, str]:
     because = f": {one.reason}" if one.reason else ""
     if one.fork:
         return (
-            f"{one.name} is {one.state}, as two machines use its identity{because}",
-            f"find out which machine is the clone, let it join anew, then purveyor resource unblock {one.name}",
+            f"two machines use the identity of {one.name} (state {one.state}{because}), so what is said may be of either",
+            f"let the clone join anew; purveyor resource block and unblock {one.name} settles it",
         )
     match one.state:
         case ClientState.WAITING:
@@ -103,7 +103,10 @@ def _not_member(one: ClientFacts) -> tuple[str, str]:
         case ClientState.BLOCKED:
             return f"{one.name} is blocked{because}", f"purveyor resource unblock {one.name}"
         case _ if one.state == REMOVED:
-            return f"{one.name} was removed from the site{because}", "purveyor join-code create, and let the machine join again"
+            return (
+                f"{one.name} is no client of the site any more{because}",
+                "purveyor join-code create, and let the machine join again",
+            )
         case _:
             return f"{one.name} is told to join again{because}", "purveyor join-code create, and let the machine join again"
 
@@ -199,12 +202,15 @@ def platform(facts: WhyFacts) -> Found | None:
     if wanted:
         evidence.append(Evidence(text=f"the program is for {wanted}", source="program"))
     what_next = f"purveyor program edit {one.key.package} {one.key.program} --platform, or a program for {name}"
-    job = one.job
-    if job is not None and job.state is JobState.REFUSED:
-        evidence.append(Evidence(text=job.text, source="client: job", at=job.at))
-        return missing(f"the client refused it: {job.text}", evidence, Who.ADMINISTRATOR, what_next)
+    refused = next((told for told in facts.messages if told.status == StatusId.PLATFORM_NOT_SUPPORTED), None)
+    is_refused = one.job is not None and one.job.state is JobState.REFUSED
+    if refused is not None and is_refused:
+        evidence.append(Evidence(text=f"the client refused it: {refused.text}", source="status message", at=refused.at))
     if not one.fits:
         return missing(f"the program is for {wanted}, the machine is {name}", evidence, Who.ADMINISTRATOR, what_next)
+    if is_refused:
+        said = "" if refused is None else f": {refused.text}"
+        return missing(f"the client refused it when it looked last{said}", evidence, Who.CLIENT, "it looks again at each poll")
     return ok("the program is for this platform", *evidence)
 
 

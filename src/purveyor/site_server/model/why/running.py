@@ -290,7 +290,7 @@ def result(facts: WhyFacts) -> Found:
         evidence += [_message(one) for one in (why, gone) if one is not None]
         return missing(says, evidence, Who.ADMINISTRATOR, "offer it again, where it is wanted")
     found = _last(facts, (StatusId.DETECTED, StatusId.NOT_DETECTED, StatusId.DRIFTED))
-    if found is not None and found.order > job.order and found.status != StatusId.DETECTED:
+    if found is not None and found.order >= job.order and found.status != StatusId.DETECTED:
         return missing(
             f"it succeeded, but {found.text}",
             [*evidence, _message(found)],
@@ -303,7 +303,7 @@ def result(facts: WhyFacts) -> Found:
         )
     evidence.append(_message(found))
     if found.status == StatusId.DETECTED:
-        return ok("it succeeded, and was found there" if found.order > job.order else "it succeeded", *evidence)
+        return ok("it succeeded, and was found there" if found.order >= job.order else "it succeeded", *evidence)
     return ok("it succeeded", *evidence)
 
 
