@@ -88,6 +88,7 @@ def _concluded(bench: Bench, policy: Policy, receipt: Receipt, earlier: Left | N
     if earlier is None or earlier.written_at != now.written_at or earlier.served_at > now.served_at:
         return now
     if earlier.is_planned:
+        _take_up_again(bench, receipt)
         return earlier
     interval = timedelta(seconds=policy.settings.poll_interval_seconds)
     is_apart = now.served_at - earlier.served_at >= interval
@@ -128,6 +129,13 @@ def _has_expired(advertisement: Advertisement, bench: Bench) -> bool:
     """Whether it has expired by this clock and by the site's own: a clock that is ahead uninstalls nothing."""
     signed_at = bench.state.time(SIGNED_AT) or bench.now
     return advertisement.expires_at is not None and advertisement.expires_at <= min(bench.now, signed_at)
+
+
+def _take_up_again(bench: Bench, receipt: Receipt) -> None:
+    """An uninstall whose end nobody saw, as the power failed, is tried again a few times; one that failed is not."""
+    job = records.job_of(bench.state, receipt.key, occurrence_of(receipt))
+    if job is not None and job.state is JobState.INTERRUPTED:
+        plan_of(bench, receipt, is_asked_for=False)
 
 
 def _is_under_way(bench: Bench, receipt: Receipt) -> bool:
