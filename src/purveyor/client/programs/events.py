@@ -99,10 +99,10 @@ def observed(before: Seen, sessions: tuple[Session, ...] | None, *, boot_id: str
         )
     if sessions is None:
         return after
-    known = {(one.boot_id, one.id): one for one in after.present}
+    known = {(one.boot_id, one.id, one.user): one for one in after.present}
     count, present = after.count, []
-    for session in sessions[:SESSION_LIMIT]:
-        one = known.pop((boot_id, session.id), None)
+    for session in {(session.id, session.user): session for session in sessions[:SESSION_LIMIT]}.values():
+        one = known.pop((boot_id, session.id, session.user), None)
         groups = session.groups[:GROUP_LIMIT]
         if one is None:
             count += 1

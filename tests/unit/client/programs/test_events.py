@@ -33,6 +33,18 @@ def test_a_session_that_stays_is_seen_once() -> None:
     assert see(seen, session(1), session(2)) == seen
 
 
+def test_a_session_that_is_listed_twice_is_one() -> None:
+    seen = see(Seen(), session(1), session(1))
+    assert [one.nominal for one in of(seen, AssignmentKind.LOGON)] == ["boot/1"]
+    assert see(seen, session(1), session(1)) == seen
+
+
+def test_a_session_of_the_same_name_of_another_user_is_another_one() -> None:
+    seen = see(see(Seen(), session(1)), session(1, "bob"))
+    assert [one.user for one in seen.present] == ["bob"]
+    assert [one.user for one in seen.gone] == ["alice"]
+
+
 def test_a_session_that_is_gone_is_a_logoff_and_no_logon_any_more() -> None:
     seen = see(see(Seen(), session(1)))
     assert [one.nominal for one in of(seen, AssignmentKind.LOGOFF)] == ["boot/1"]
