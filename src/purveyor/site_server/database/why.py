@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, Connection, Integer, and_, exists, func, literal, or_, select, tuple_
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
@@ -237,7 +237,7 @@ def is_shard_behind(tx: Connection, shard_key: int) -> bool:
     """Whether the shard of a client, in the generation that clients read, is to be signed or written anew."""
     generation, shard = schema.shard_generation, schema.shard
     newest = select(func.max(generation.c.generation)).where(generation.c.announced_at.is_not(None)).scalar_subquery()
-    number = literal(shard_key).bitwise_rshift(literal(32, Integer) - generation.c.bits)
+    number = literal(shard_key, BigInteger).bitwise_rshift(literal(32, Integer) - generation.c.bits)
     statement = (
         select(or_(shard.c.is_wanted, shard.c.is_written.is_(False)))
         .join(generation, generation.c.generation == shard.c.generation)

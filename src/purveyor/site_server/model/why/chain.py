@@ -90,7 +90,7 @@ def explained(facts: WhyFacts) -> Explanation:
     by_name = {link.name: link for link in links}
     is_there = by_name["result"].mark is Mark.OK and by_name["package"].mark is Mark.OK and by_name["run"].mark is Mark.OK
     broken = next((link for link in links if link.mark is Mark.MISSING), None)
-    open_link = broken or next((link for link in links if link.mark is Mark.UNKNOWN), None)
+    open_link = broken or next((link for link in links if link.mark is Mark.UNKNOWN and link.next), None)
     return Explanation(
         client=facts.client.id,
         client_name=facts.client.name,
@@ -123,7 +123,7 @@ def _sentence(is_there: bool, ran: Link, broken: Link | None, open_link: Link | 
 
 
 def _link(step: Step, found: Found | None) -> Link:
-    """A link as it is shown; one that cannot be looked at yet is unknown."""
+    """A link as it is shown; one that cannot be looked at yet is unknown, and explains nothing."""
     found = found or unknown("not looked at: a link before it is missing", (), Who.NOBODY, "")
     times = [one.at for one in found.evidence if one.at is not None]
     return Link(

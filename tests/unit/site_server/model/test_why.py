@@ -1,0 +1,329 @@
+"""The table of links, fact by fact: what each says, and which of them explains a program that is not there."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from purveyor.client.machine.interface import Session, Surroundings
+from purveyor.client.programs import opening
+from purveyor.client.programs.conditions import Interval, unmet
+from purveyor.site_server.model.preview import FiringView
+from purveyor.site_server.model.requests import Outcome
+from purveyor.site_server.model.retirement import PackageState
+from purveyor.site_server.model.why import running
+from purveyor.site_server.model.why.chain import LINKS, Explanation, explained
+from purveyor.site_server.model.why.facts import (
+    ClientFacts,
+    ContentFacts,
+    CopyFacts,
+    JobFacts,
+    OfferFacts,
+    PackageFacts,
+    ProgramFacts,
+    PublicationFacts,
+    RequestFacts,
+    Rhythm,
+    Rule,
+    Times,
+    Told,
+    WhyFacts,
+)
+from purveyor.site_server.model.why.link import Mark, Who, span
+from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
+from purveyor.wire.jobs import JobState
+from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RequestKind, Window
+from purveyor.wire.package_info import Command, Conditions, Logon, Program, ProgramKey
+from purveyor.wire.reports import Facts
+from purveyor.wire.status_messages import StatusId
+from purveyor.wire.windows import calendar_of
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+KEY = ProgramKey(PackageId("S0100001"), ProgramNumber(1))
+OFFER = Advertisement(
+    id=AdvertisementId("S0120001"),
+    package=KEY.package,
+    program=KEY.program,
+    available_from=NOW - timedelta(days=1),
+    assignments=(Assignment(number=1, kind=AssignmentKind.ASAP),),
+)
+DUE = FiringView(
+    assignment="asap", at=NOW - timedelta(days=1), at_local="", starts_at=NOW, starts_local="", window=None, window_name=""
+)
+ASKED = RequestFacts(
+    number=4, kind=RequestKind.RUN_AGAIN, made_by="anna", made_at=NOW - timedelta(hours=2), reason="", is_open=True
+)
+
+
+def _replaced(value: Any, **changes: Any) -> Any:  # noqa: ANN401 - any of the frozen dataclasses
+    return type(value)(**{name: getattr(value, name) for name in value.__dataclass_fields__} | changes)
+
+
+def _job(state: JobState, told_by: StatusId | None = None, **given: Any) -> JobFacts:
+    values: dict[str, Any] = {"text": "its text", "at": NOW - timedelta(hours=1), "order": 5000, "source_version": 1, **given}
+    return JobFacts(state=state, told_by=told_by, **values)
+
+
+def _told(status: StatusId, order: int, text: str = "") -> Told:
+    return Told(status=status, at=NOW, arrived_at=NOW, order=order, advertisement=OFFER.id, text=text)
+
+
+def _facts(job: JobFacts | None = None, **changes: Any) -> WhyFacts:
+    """A client on which nothing is missing but, where there is no job, the run."""
+    client = ClientFacts(
+        number=1,
+        id="ab" * 16,
+        name="pc1",
+        state="member",
+        reason="",
+        facts=Facts(name="pc1", platform="linux/debian/12"),
+        zone=UTC,
+        since=NOW - timedelta(days=9),
+        last_seen_at=NOW - timedelta(hours=1),
+        applied=7,
+    )
+    package = PackageFacts(id=KEY.package, name="Tool", state=PackageState.ACTIVE, source_version=1, created_at=NOW, since=NOW)
+    program = ProgramFacts(
+        key=KEY,
+        name="install",
+        program=Program(number=KEY.program, name="install", command=Command(argv=("x",))),
+        package_state=PackageState.ACTIVE,
+        job=job,
+    )
+    offer = OfferFacts(
+        advertisement=OFFER,
+        name="Tool to all",
+        collection=CollectionId("S0110001"),
+        collection_name="All Systems",
+        is_member=True,
+        rules=(Rule(kind="all", holds=True),),
+        created_at=NOW,
+        created_by="anna",
+    )
+    facts = WhyFacts(
+        now=NOW,
+        client=client,
+        package=package,
+        program=program,
+        rhythm=Rhythm(poll_seconds=3600, heartbeat_seconds=86_400),
+        offers=(offer,),
+        offer=offer,
+        heard_of_offer_at=NOW - timedelta(hours=1),
+        times=Times(last=DUE),
+        publication=PublicationFacts(published_at=NOW - timedelta(hours=4), needed=7, snapshot=7),
+    )
+    made: WhyFacts = _replaced(facts, **changes)
+    return made
+
+
+def _link(explanation: Explanation, name: str) -> Any:  # noqa: ANN401
+    return next(link for link in explanation.links if link.name == name)
+
+
+def test_names_of_links_are_one_word_each_and_every_question_ends_as_one() -> None:
+    names = [step.name for step in LINKS]
+    assert len(set(names)) == len(names)
+    assert all(name.isalpha() for name in names)
+    assert all(step.question.endswith("?") for step in LINKS)
+
+
+def test_a_success_is_there_and_nobody_acts() -> None:
+    seen = explained(_facts(_job(JobState.SUCCEEDED, StatusId.SUCCEEDED_BY_EXIT_CODE, succeeded_version=1)))
+    assert (seen.is_there, seen.who, seen.next) == (True, Who.NOBODY, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "told_by", "who"),
+    [
+        (JobState.WAITING, None, Who.CLIENT),
+        (JobState.READY, StatusId.START_FAILED, Who.ADMINISTRATOR),
+        (JobState.READY, StatusId.PREPARATION_FAILED, Who.ADMINISTRATOR),
+        (JobState.WAITING, StatusId.RETRY_LATER, Who.CLIENT),
+        (JobState.RUNNING, StatusId.PROGRAM_STARTED, Who.MACHINE),
+        (JobState.FAILED, StatusId.FAILED_BY_EXIT_CODE, Who.ADMINISTRATOR),
+        (JobState.TIMED_OUT, StatusId.TIMED_OUT, Who.ADMINISTRATOR),
+        (JobState.INTERRUPTED, StatusId.INTERRUPTED, Who.ADMINISTRATOR),
+        (JobState.RESTART_PENDING, StatusId.RESTART_PENDING, Who.MACHINE),
+        (JobState.NOT_OFFERED, StatusId.NOT_OFFERED, Who.CLIENT),
+    ],
+)
+def test_a_run_that_is_not_over_or_went_wrong_names_who_acts(state: JobState, told_by: StatusId | None, who: Who) -> None:
+    seen = explained(_facts(_job(state, told_by)))
+    assert (seen.missing, seen.who, seen.is_there) == ("run", who, False)
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_every_state_of_a_job_is_explained(state: JobState) -> None:
+    seen = explained(_facts(_job(state, succeeded_version=1 if state is JobState.SUCCEEDED else None)))
+    assert seen.is_there is (state is JobState.SUCCEEDED)
+    assert bool(seen.missing) is (state is not JobState.SUCCEEDED)
+
+
+def test_the_first_link_that_is_missing_explains_before_those_that_nobody_knows() -> None:
+    program = _replaced(_facts().program, is_enabled=False)
+    seen = explained(_facts(program=program, heard_of_offer_at=None))
+    assert seen.missing == "program"
+    assert _link(seen, "delivery").mark is Mark.UNKNOWN
+
+
+def test_without_a_word_of_the_client_the_answer_is_not_known_rather_than_no() -> None:
+    seen = explained(_facts())
+    assert seen.missing == "run"
+    assert seen.sentence.startswith("It is not known to be there because the client has said nothing of a run")
+
+
+@pytest.mark.parametrize(
+    ("state", "fork", "says"),
+    [
+        ("waiting", "", "waits for approval"),
+        ("blocked", "", "is blocked: why"),
+        ("rejoin", "", "is told to join again: why"),
+        ("removed", "", "is no client of the site any more: why"),
+        ("refused", "", "was refused: why"),
+        ("member", "sequence 4", "two machines use the identity"),
+    ],
+)
+def test_a_client_that_is_no_member_waits_for_an_administrator(state: str, fork: str, says: str) -> None:
+    seen = explained(_facts(client=_replaced(_facts().client, state=state, reason="why", fork=fork)))
+    assert (seen.missing, seen.who) == ("client", Who.ADMINISTRATOR)
+    assert says in seen.sentence
+
+
+def test_a_silent_client_is_told_with_how_much_longer_than_usual() -> None:
+    client = _replaced(_facts().client, last_seen_at=NOW - timedelta(days=3), longest_gap_seconds=86_000)
+    link = _link(explained(_facts(client=client)), "contact")
+    assert (link.mark, link.who) == (Mark.MISSING, Who.MACHINE)
+    assert link.says == "pc1 is silent since 2026-11-28 09:00 UTC: for 3 days, 2 days longer than usual"
+    assert any("longest pause of late was 23.9 hours" in one.text for one in link.evidence)
+
+
+def test_a_client_that_never_spoke_is_silent_since_it_joined() -> None:
+    link = _link(explained(_facts(client=_replaced(_facts().client, last_seen_at=None))), "contact")
+    assert "nothing was ever heard of pc1 since it joined on 2026-11-22" in link.says
+
+
+def test_what_the_site_cannot_know_of_delivery_is_said_so_with_when_the_next_word_is_due() -> None:
+    client = _replaced(_facts().client, applied=3, last_seen_at=NOW - timedelta(hours=10))
+    link = _link(explained(_facts(client=client, heard_of_offer_at=None)), "delivery")
+    assert (link.mark, link.who) == (Mark.UNKNOWN, Who.CLIENT)
+    assert "if it has polled since, it has snapshot 7" in link.says
+    assert link.next == "its next word is due by 2026-12-02 01:00 UTC"
+
+
+def test_a_client_that_speaks_but_is_behind_is_kept_back_by_its_point_only_where_the_snapshot_is_sure() -> None:
+    client = _replaced(_facts().client, applied=3)
+    behind = _facts(client=client, heard_of_offer_at=None)
+    link = _link(explained(behind), "delivery")
+    assert (link.mark, link.who) == (Mark.MISSING, Who.POINT)
+    unsure = _replaced(behind, publication=_replaced(behind.publication, is_exact=False))
+    assert _link(explained(unsure), "delivery").mark is Mark.UNKNOWN
+
+
+def test_a_copy_that_waits_tells_its_last_problem() -> None:
+    copy = CopyFacts(point="dp1", state="waiting", since=NOW, failures=3, problem="no route")
+    content = ContentFacts(
+        package=KEY.package, name="Tool", source_version=1, manifest="a", copies=(copy,), served_version=None, taken_in_at=NOW
+    )
+    seen = explained(_facts(contents=(content,)))
+    assert (seen.missing, seen.who) == ("content", Who.POINT)
+    assert "3 tries failed, the last: no route" in seen.sentence
+
+
+def test_content_that_is_on_some_points_is_enough_and_the_others_are_told() -> None:
+    copies = (
+        CopyFacts(point="dp1", state="verified", since=NOW, failures=0, problem=""),
+        CopyFacts(point="dp2", state="waiting", since=NOW, failures=1, problem="full"),
+    )
+    content = ContentFacts(
+        package=KEY.package, name="Tool", source_version=2, manifest="a", copies=copies, served_version=2, taken_in_at=NOW
+    )
+    link = _link(explained(_facts(contents=(content,))), "content")
+    assert (link.mark, link.says) == (Mark.OK, "on dp1")
+    assert any("dp2: waiting, 1 tries failed, the last: full" in one.text for one in link.evidence)
+
+
+def test_an_uninstall_after_the_success_makes_it_gone_and_one_before_does_not() -> None:
+    job = _job(JobState.SUCCEEDED, StatusId.SUCCEEDED_BY_EXIT_CODE, succeeded_version=1)
+    gone = _told(StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE, 6000)
+    assert explained(_facts(job, messages=(gone,))).missing == "result"
+    assert explained(_facts(job, messages=(_replaced(gone, order=4000),))).is_there
+
+
+def test_a_run_again_that_the_client_refused_leaves_what_is_there_and_is_told() -> None:
+    job = _job(JobState.SUCCEEDED, succeeded_version=1)
+    seen = explained(_facts(job, requests=(_replaced(ASKED, outcome=Outcome.REFUSED, text="it is paused"),)))
+    assert seen.is_there
+    assert _link(seen, "request").says == "the client refused to run it again: it is paused"
+
+
+def test_a_package_that_depends_on_itself_is_a_link_and_no_loop() -> None:
+    seen = explained(_facts(chain=(ProgramFacts(key=KEY),), is_chain_round=True))
+    assert (seen.missing, seen.who) == ("dependency", Who.ADMINISTRATOR)
+
+
+def _reasons() -> list[tuple[str, Callable[[], str]]]:
+    """What a client says of each thing that it waits for, in its own words."""
+    interval = Interval(now=NOW, seconds=60)
+
+    def said(program: Conditions, around: Surroundings | None, free: int | None = None, user: str = "") -> Callable[[], str]:
+        asked = Program(number=KEY.program, name="x", command=Command(argv=("x",)), conditions=program)
+
+        def reason() -> str:
+            found = unmet(asked, around, user=user, free_bytes=free, interval=interval)
+            assert found is not None
+            return found.reason
+
+        return reason
+
+    session = Session(id="1", user="bob", groups=(), since=NOW)
+    alone = Surroundings(sessions=(), is_on_mains=False, is_metered=True)
+    return [
+        ("machine", said(Conditions(), msgspec.structs.replace(alone, is_going_down=True))),
+        ("machine", said(Conditions(needs_mains=True), alone)),
+        ("machine", said(Conditions(needs_unmetered=True), alone)),
+        ("machine", said(Conditions(min_free_bytes=5), alone, free=1)),
+        ("machine", said(Conditions(logon=Logon.USER), None)),
+        ("user", said(Conditions(logon=Logon.USER), alone)),
+        ("user", said(Conditions(), alone, user="alice")),
+        ("user", said(Conditions(logon=Logon.NONE), Surroundings(sessions=(session,)))),
+    ]
+
+
+@pytest.mark.parametrize(("who", "reason"), _reasons())
+def test_what_clients_wait_for_is_understood_in_their_own_words(who: str, reason: Callable[[], str]) -> None:
+    link, acts, _ = running.waits_for(reason())
+    assert (link, acts.value) == ("condition", who)
+
+
+@pytest.mark.parametrize(
+    ("rule", "seconds", "who"), [("FREQ=DAILY", 3600, Who.CLIENT), ("FREQ=DAILY", 99_999, Who.ADMINISTRATOR)]
+)
+def test_windows_are_understood_in_the_words_of_clients(rule: str, seconds: int, who: Who) -> None:
+    window = Window(
+        number=1,
+        start=datetime(2026, 1, 1, 2),  # noqa: DTZ001 - wall clock
+        duration_seconds=7200,
+        rule=rule,
+    )
+    found = opening.unmet_window(
+        opening.InForce(calendar=calendar_of((window,), "", UTC)), at=NOW, due_at=NOW, max_run_seconds=seconds
+    )
+    assert found is not None
+    assert running.waits_for(found.reason)[:2] == ("window", who)
+
+
+@pytest.mark.parametrize("after", [first for first, _ in pairwise(JobState)])
+def test_every_link_that_is_missing_says_who_acts_and_what_is_to_be_done(after: JobState) -> None:
+    seen = explained(_facts(_job(after)))
+    for link in seen.links:
+        assert link.mark is not Mark.MISSING or (link.next and link.says), link
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "5 seconds"), (90, "1.5 minutes"), (3600, "1 hour"), (86_400, "1 day"), (200_000, "2.3 days")]
+)
+def test_spans_are_told_in_the_units_that_matter(seconds: float, text: str) -> None:
+    assert span(seconds) == text
