@@ -73,7 +73,7 @@ def jobs(call: Call) -> int:
                     _moment(job.due_at),
                     _moment(job.ended_at),
                     job.exit_code,
-                    job.problem or job.text,
+                    job.text or job.problem,
                 )
                 for job in found
             ),

@@ -15,7 +15,7 @@ from typing import cast
 from purveyor.cli.arguments.tree import command_tree
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import Output
-from purveyor.wire.errors import NotAllowedError, PurveyorError, UnavailableError
+from purveyor.wire.errors import ConfirmationNeededError, NotAllowedError, PurveyorError, UnavailableError
 
 DONE, REFUSED, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 2, 3, 4
 FAULT, INTERRUPTED = 70, 130
@@ -46,7 +46,7 @@ def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: O
         output.stdout.flush()
         return code
     except PurveyorError as error:
-        output.say(f"purveyor: {error}")
+        output.say(f"purveyor: {error}{' (--yes confirms it)' if isinstance(error, ConfirmationNeededError) else ''}")
         return exit_code_of(error)
     except argparse.ArgumentTypeError as error:
         output.say(f"purveyor: {error}")

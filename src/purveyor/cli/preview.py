@@ -68,7 +68,8 @@ def _give_groups(output: Output, seen: dict[str, Any]) -> None:
 def _zone_times(seen: dict[str, Any], one: dict[str, Any]) -> list[str] | str:
     if not one["is_known"]:
         return "not known here"
-    return [_time(firing["at_local"]) for firing in one["following"]] or _no_time(seen)
+    is_due = any(client["zone"] == one["zone"] and client["last"] is not None for client in seen["clients"])
+    return [_time(firing["at_local"]) for firing in one["following"]] or _no_time(seen, is_due=is_due)
 
 
 def _give_clients(output: Output, seen: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ def _rows(seen: dict[str, Any], one: dict[str, Any]) -> list[tuple[object, ...]]
     if not one["is_reached"]:
         return [(one["name"], state, "-", "never", "-", "-", f"not for {one['platform'] or 'its platform'}", "-")]
     if not one["following"]:
-        return [(one["name"], state, last, _no_time(seen), "-", "-", *_start(one, one["last"]))]
+        return [(one["name"], state, last, _no_time(seen, is_due=one["last"] is not None), "-", "-", *_start(one, one["last"]))]
     rows: list[tuple[object, ...]] = []
     for firing in one["following"]:
         first = (one["name"], state, last) if not rows else ("", "", "")
@@ -112,8 +113,13 @@ def _start(one: dict[str, Any], firing: dict[str, Any] | None) -> tuple[str, str
     return ("then" if firing["starts_at"] == firing["at"] else _time(firing["starts_local"])), name
 
 
-def _no_time(seen: dict[str, Any]) -> str:
-    return ", ".join(f"at each {event}" for event in seen["events"]) or "no time any more"
+def _no_time(seen: dict[str, Any], *, is_due: bool) -> str:
+    """When it runs where no time is to come; `is_due`: its time has come already."""
+    if seen["events"]:
+        return ", ".join(f"at each {event}" for event in seen["events"])
+    if not seen["assignments"]:
+        return "when a user starts it"
+    return "at once" if is_due and not seen["advertisement"] else "none to come"
 
 
 def _time(local: str) -> str:

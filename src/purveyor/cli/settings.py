@@ -6,6 +6,7 @@ from purveyor.cli.arguments.values import duration_seconds
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import cell
 from purveyor.cli.rest import rest_of, segment
+from purveyor.wire.settings import AgentSettings
 
 _FACTS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
@@ -28,7 +29,8 @@ def change(call: Call) -> int:
     """Changes one setting."""
     options = call.arguments
     changed = rest_of(call).put(f"/settings/{segment(options.name)}", {"value": value_of(options.name, options.value)})
-    call.output.done(changed, f"{changed['name']} is {cell(changed['value'])}; clients hear of it with their next poll")
+    heard = "; clients hear of it with their next poll" if changed["name"] in AgentSettings.__struct_fields__ else ""
+    call.output.done(changed, f"{changed['name']} is {cell(changed['value'])}{heard}")
     return 0
 
 

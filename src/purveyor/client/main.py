@@ -16,6 +16,7 @@ from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy import poll, view
+from purveyor.client.programs import restart
 from purveyor.client.sentinel import FULL_PASS_SECONDS
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
@@ -154,6 +155,7 @@ def check(state_folder: Path) -> list[Finding]:
         _disk(state, machine),
         _reports(state),
         _absent(state),
+        *_restart(state, machine),
     ]
 
 
@@ -209,6 +211,13 @@ def _disk(state: State, machine: Machine) -> Finding:
     settings = view.held_settings(state)
     free, reserve = machine.disk.free_bytes(), settings.disk_reserve_bytes if settings else 0
     return Finding(subject="disk", is_well=free > reserve, words=f"{free} bytes free, {reserve} are kept free")
+
+
+def _restart(state: State, machine: Machine) -> list[Finding]:
+    """A finding where a restart is owed: nothing else starts before it."""
+    owed = sorted({str(job.key) for job in restart.owed(state, machine)})
+    words = f"{', '.join(owed)} needs a restart of this machine; no other program starts before it"
+    return [Finding(subject="restart", is_well=False, words=words)] if owed else []
 
 
 def _reports(state: State) -> Finding:

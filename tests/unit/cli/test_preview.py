@@ -95,3 +95,13 @@ def test_a_reader_may_look_ahead_for_what_stands(site: RunningSite) -> None:
     said = site.purveyor("preview", "S0120001", token=site.reader)
     assert said.code == 0
     assert "it is optional" in said.out
+
+
+def test_what_is_due_already_runs_at_once_and_is_not_said_to_have_no_time(site: RunningSite) -> None:
+    words = ("advertise", "S0100001", "Install", "--to", "Pilot")
+    shown = site.purveyor(*words, "--assign", "asap", "--preview").out
+    assert shown.count("at once") >= 2
+    optional = site.purveyor(*words, "--preview").out
+    assert "when a user starts it" in optional
+    site.purveyor(*words, "--assign", "asap")
+    assert "none to come" in site.purveyor("preview", "S0120001").out

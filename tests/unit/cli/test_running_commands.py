@@ -166,6 +166,11 @@ def test_facts_among_the_settings_are_set_by_yes_and_no(running_site: RunningSit
     assert running_site.purveyor("settings", "set", "restart_countdown_seconds", "15m").code == 0
 
 
+def test_only_what_is_for_clients_is_said_to_be_heard_by_them(running_site: RunningSite) -> None:
+    assert "clients hear" in running_site.purveyor("settings", "set", "page_port", "8475").err
+    assert "clients hear" not in running_site.purveyor("settings", "set", "confirm_above", "7").err
+
+
 def test_deleting_shows_what_replaces_what(running_site: RunningSite, package: str) -> None:
     new = running_site.purveyor("package", "add", "--name", "New").line
     running_site.purveyor("program", "add", new, "Install", "--command", "y", "--supersedes", f"{package}/Install")

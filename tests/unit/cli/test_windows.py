@@ -35,6 +35,7 @@ def test_a_window_for_everybody_wants_confirming(running_site: RunningSite) -> N
     refused = running_site.purveyor(*words)
     assert (refused.code, refused.out) == (1, "")
     assert "All Systems" in refused.err
+    assert "--yes" in refused.err
     assert running_site.purveyor(*words, "--yes").code == 0
     assert running_site.purveyor("window", "delete", "1").code == 1
 

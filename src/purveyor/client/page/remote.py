@@ -65,7 +65,8 @@ class PageDesk:
             response = connection.getresponse()
             content = response.read(ANSWER_LIMIT_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(f"the agent's page at http://{self._host} does not answer: {error}") from error
+            hint = "it is there while the agent runs, at the port that the site's setting page_port names"
+            raise UnavailableError(f"the agent's page at http://{self._host} does not answer: {error}; {hint}") from error
         finally:
             connection.close()
         if response.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):

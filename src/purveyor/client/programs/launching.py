@@ -122,7 +122,7 @@ def tell_started(bench: Bench, job: Job) -> Job:
 
 def _start_text(job: Job) -> str:
     name = "" if job.program is None else job.program.name
-    told = f"{name} was started"
+    told = f"{name} was started" if job.kind is Kind.RUN else f"the uninstallation of {name} was started"
     if job.user:
         told += f" for {job.user}"
     if job.was_there is not None:

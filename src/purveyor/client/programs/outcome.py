@@ -71,7 +71,7 @@ def read_result(content: bytes | None) -> Result | Unreadable | None:
     try:
         result = from_bytes(content, _Written)
     except RejectedError as error:
-        return Unreadable(f"the result file cannot be read ({str(error)[:200]})")
+        return Unreadable(f"the result file cannot be read ({str(error.__cause__ or error)[:200]})")
     return Result(result.status, result.description[:DESCRIPTION_LIMIT])
 
 

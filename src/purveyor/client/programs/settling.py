@@ -19,6 +19,7 @@ from purveyor.client.programs.results import said
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Program, ProgramKey
+from purveyor.wire.reports import TEXT_LIMIT
 from purveyor.wire.status_messages import StatusId
 
 _SUCCESSES = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
@@ -200,13 +201,18 @@ def _tell_detected(bench: Bench, job: Job, is_there: bool | None) -> None:
     is_success = job.state in _SUCCESSES
     match job.kind, is_success, is_there:
         case Kind.RUN, True, True:
-            bench.tell(job, StatusId.DETECTED, "what it installs is there")
+            _tell_found(bench, job, StatusId.DETECTED, "what it installs is there")
         case Kind.RUN, True, False:
-            bench.tell(job, StatusId.NOT_DETECTED, "it says that it succeeded, but what it installs is not there")
+            _tell_found(bench, job, StatusId.NOT_DETECTED, "it says that it succeeded, but what it installs is not there")
         case Kind.RUN, False, True:
-            bench.tell(job, StatusId.DETECTED, "it did not succeed, and yet what it installs is there")
+            _tell_found(bench, job, StatusId.DETECTED, "it did not succeed, and yet what it installs is there")
         case Kind.UNINSTALL, True, True:
             bench.tell(job, StatusId.DETECTED, "it was uninstalled, but what it installs is still there")
+
+
+def _tell_found(bench: Bench, job: Job, status: StatusId, found: str) -> None:
+    """Tells what was found beside how the run ended, since what is told last is what the site shows of it."""
+    bench.tell(job, status, f"{job.text[: TEXT_LIMIT // 2]}; {found}" if job.text else found, exit_code=job.exit_code)
 
 
 def _receipt(bench: Bench, job: Job, program: Program, site: str) -> Receipt:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from purveyor.wire.errors import UnavailableError
+
 SCHEMA = """
 create table if not exists identity (
     only integer primary key check (only = 1),
@@ -161,12 +163,19 @@ class State:
 
 
 def open_state(path: str) -> State:
-    """The state in this file, made when it is missing, with rights for its owner alone."""
-    connection = sqlite3.connect(path, timeout=30)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute("pragma foreign_keys = on")
-    return State(connection)
+    """The state in this file, made when it is missing, with rights for its owner alone.
+
+    Errors: UnavailableError when it cannot be opened now: on a full disk, on one that is read-only, or where it is damaged.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=30)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute("pragma foreign_keys = on")
+        return State(connection)
+    except sqlite3.DatabaseError as error:
+        reason = f"{error}; look whether its disk is full, may not be written, or is damaged"
+        raise UnavailableError(f"the agent's state {path} cannot be opened: {reason}") from error
 
 
 def text_of(time: datetime) -> str:

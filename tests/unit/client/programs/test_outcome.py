@@ -272,3 +272,10 @@ def test_every_judgement_is_one_that_the_table_allows_a_running_job(
         state = TRANSITIONS[state][outcome.event]
         outcome = outcome.then
     assert state is not JobState.RUNNING
+
+
+def test_why_a_result_file_cannot_be_read_is_said_in_words_for_whoever_wrote_it() -> None:
+    read = read_result(b"{nonsense")
+    assert isinstance(read, Unreadable)
+    assert "JSON is malformed" in str(read)
+    assert "_Written" not in str(read)

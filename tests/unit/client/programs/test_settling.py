@@ -246,6 +246,12 @@ def test_a_run_that_ended_before_it_could_be_stopped_says_so(world: World) -> No
 # --- what is there afterwards ---
 
 
+def ended_text(world: World) -> str:
+    """How the run ended, in words: the site shows what it was told last, so what was found takes nothing of it away."""
+    ends = (StatusId.SUCCEEDED_BY_EXIT_CODE, StatusId.FAILED_BY_EXIT_CODE)
+    return next(message.text for message in world.messages if message.id in ends)
+
+
 @pytest.mark.parametrize(
     ("script", "status", "words"),
     [
@@ -262,6 +268,7 @@ def test_what_is_detected_afterwards_is_a_fact_of_its_own(
     told = [message for message in world.messages if message.id in (StatusId.DETECTED, StatusId.NOT_DETECTED)]
     assert [message.id for message in told] == ([] if status is None else [status])
     assert all(words in message.text for message in told)
+    assert all((message.exit_code, message.text.partition(";")[0]) == (script.exit_code, ended_text(world)) for message in told)
 
 
 def test_q316021_an_uninstall_is_judged_by_its_mif_too(world: World) -> None:
