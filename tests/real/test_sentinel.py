@@ -191,6 +191,22 @@ def test_a_job_that_is_due_starts_a_pass(waiting: Waiting) -> None:
     assert second - first >= 0.9
 
 
+def test_a_clock_that_is_set_back_while_something_is_due_soon_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, steady = time.time(), time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: clock)
+    monkeypatch.setattr(time, "monotonic", lambda: steady)
+    write_plan(RealDisk(tmp_path), Plan(next_poll_at=clock + 3600, next_due_at=clock + 900, interval_seconds=3600))
+    waiting = sentinel.Sentinel(str(tmp_path), [], sentinel.Door([]))
+    waiting.begin()
+    clock -= 365 * 86_400
+    steady += 899
+    assert waiting.reason() == ""
+    steady += 1
+    assert waiting.reason() == "due"
+
+
 def test_a_run_that_ended_starts_one_pass(waiting: Waiting) -> None:
     waiting.start()
     waiting.until(lambda: len(waiting.passes) == 1)

@@ -108,16 +108,14 @@ class Sentinel:
     """What the sentinel remembers between two looks. Times of waiting are on the clock that never jumps."""
 
     def __init__(self, folder: str, worker: Sequence[str], door: "Door", asker: Sequence[str] = ()) -> None:
-        self.folder = folder
-        self.worker, self.asker, self.door = worker, asker, door
+        self.folder, self.worker, self.asker, self.door = folder, worker, asker, door
         self.plan: Plan | None = None
         self.next_look_at = 0.0
         """No look at the polls before it."""
         self.last_pass_at = 0.0
         self.has_booted = False
         """The machine was started since the last pass."""
-        self.failures = 0
-        self.retry_at = 0.0
+        self.failures, self.retry_at, self.due_at = 0, 0.0, 0.0
         self.settled: set[tuple[str, str]] = set()
         """Runs whose end has started a pass, each with what ended: its watcher, the program."""
         self.notified: dict[str, int] = {}
@@ -138,7 +136,7 @@ class Sentinel:
             return ""
         if self.plan is None:
             return "no plan"
-        if self.plan.next_due_at is not None and clock >= self.plan.next_due_at:
+        if self.plan.next_due_at is not None and (clock >= self.plan.next_due_at or steady >= self.due_at):
             return "due"
         if self.has_booted:
             return "the machine has started"
@@ -178,7 +176,7 @@ class Sentinel:
         if self.plan is not None:
             waits.append(self.next_look_at - steady)
             if self.plan.next_due_at is not None:
-                waits.append(self.plan.next_due_at - clock)
+                waits.append(min(self.plan.next_due_at - clock, self.due_at - steady))
             if len(self.notified) < len(self.plan.watches):
                 waits.append(LOOK_SECONDS)
             if self._has_watched_changed():
@@ -192,6 +190,7 @@ class Sentinel:
         if self.plan is not None:
             wait = min(max(0.0, self.plan.next_poll_at - time.time()), LONGEST_WAIT * self.plan.interval_seconds)
             self.next_look_at = time.monotonic() + wait
+            self.due_at = time.monotonic() + max(0.0, (self.plan.next_due_at or 0.0) - time.time())
             self._watch(self.plan.watches)
             self.door.stand_at(self.plan.page_port)
 
