@@ -3,14 +3,14 @@
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from purveyor.site_server.admin import advertisements, packages, preview, programs, status
+from purveyor.site_server.admin import advertisements, audit, packages, preview, programs, status
 from purveyor.site_server.admin.preview import Asked
 from purveyor.site_server.database import schema
 from purveyor.site_server.model.dependencies import CHAIN_LIMIT
 from purveyor.site_server.publish.offers import compile_offers
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
-from purveyor.wire.package_info import ProgramKey
+from purveyor.wire.package_info import Command, ProgramKey, Superseded, Uninstall
 from site_rows import ANNA, NOW, add_clients, add_manifest, add_site
 
 ALL = CollectionId("S0110001")
@@ -107,3 +107,15 @@ def test_an_advertisement_whose_time_never_comes_says_so(tx: Connection, adverti
     ended = ["2020-01-01T09:00Z FREQ=DAILY;COUNT=3"]
     seen = advertisements.edit(tx, advertised, assignments=ended, is_confirmed=True, by=ANNA, now=NOW)
     assert seen.warnings == ("2020-01-01T09:00Z FREQ=DAILY;COUNT=3 never comes: its last time was before this is available",)
+
+
+def test_what_nothing_can_uninstall_is_told_of_what_is_to_uninstall_it(tx: Connection, advertised: AdvertisementId) -> None:
+    old = programs.add(tx, TOOL, name="old", command="x", by=ANNA, now=NOW)
+    replaced = Superseded(key=ProgramKey(TOOL, old.number), is_uninstalled=True)
+    new = programs.add(tx, TOOL, name="new", command="x", supersedes=[replaced], by=ANNA, now=NOW)
+    (warning,) = programs.shown(tx, ProgramKey(TOOL, new.number)).warnings
+    assert f"{TOOL}/{old.number} is not uninstalled" in warning
+    assert audit.listed(tx, about=TOOL)[0].detail["argv"] == ["x"], "no password was warned of"
+    uninstall = Uninstall(command=Command(argv=("x",)))
+    programs.edit(tx, ProgramKey(TOOL, old.number), uninstall=uninstall, by=ANNA, now=NOW)
+    assert programs.shown(tx, ProgramKey(TOOL, new.number)).warnings == ()

@@ -81,9 +81,9 @@ def add(
     _check_references(tx, key, program)
     programs.insert_program(tx, package, program)
     _want(tx, package)
-    view = view_of(standing.standing_program(tx, key), command_line.warnings_about(command, is_shell=is_shell))
+    view = _seen(tx, key, command_line.warnings_about(command, is_shell=is_shell))
     detail: dict[str, object] = {"name": name}
-    if not view.warnings:  # one of them may be about a password
+    if set(view.warnings) <= set(_not_uninstalled(tx, program)):  # any other may be about a password
         detail |= {"argv": program.command.argv, "shell_line": program.command.shell_line}
     said = {field: getattr(program, field) for field, value in given.items() if value is not None and field not in _WITH_COMMANDS}
     _record(tx, "program.add", key, detail | said, by, now)
@@ -125,7 +125,7 @@ def edit(
     changed = [field for field in Program.__struct_fields__ if getattr(program, field) != getattr(before, field)]
     _record(tx, "program.edit", key, {"name": program.name, "changed": changed}, by, now)
     typed = () if command is None else command_line.warnings_about(command, is_shell=is_shell)
-    return view_of(standing.standing_program(tx, key), typed)
+    return _seen(tx, key, typed)
 
 
 def enable(tx: Connection, key: ProgramKey, *, by: str, now: datetime) -> ProgramView:
@@ -191,7 +191,7 @@ def listed(tx: Connection, package: PackageId) -> tuple[ProgramView, ...]:
 
 def shown(tx: Connection, key: ProgramKey) -> ProgramView:
     """A program. Errors: RefusedError when there is none."""
-    return view_of(standing.standing_program(tx, key))
+    return _seen(tx, key)
 
 
 def conditions_of(tx: Connection, key: ProgramKey) -> Conditions:
@@ -202,6 +202,21 @@ def conditions_of(tx: Connection, key: ProgramKey) -> Conditions:
 def uninstall_of(tx: Connection, key: ProgramKey) -> Uninstall | None:
     """How a program is removed, as it stands, or None. Errors: RefusedError when there is no such program."""
     return programs.program_of(standing.standing_program(tx, key)).uninstall
+
+
+def _seen(tx: Connection, key: ProgramKey, typed: tuple[str, ...] = ()) -> ProgramView:
+    """The program as it stands, with what its command gave rise to as it was typed."""
+    row = standing.standing_program(tx, key)
+    return view_of(row, (*typed, *_not_uninstalled(tx, programs.program_of(row))))
+
+
+def _not_uninstalled(tx: Connection, program: Program) -> tuple[str, ...]:
+    """What is said of programs that are to be uninstalled by the one that replaces them, and that nothing can uninstall."""
+    return tuple(
+        f"{one.key} is not uninstalled where it was installed so: it has no uninstall command; it is replaced all the same"
+        for one in program.supersedes
+        if one.is_uninstalled and uninstall_of(tx, one.key) is None
+    )
 
 
 def _set_enabled(tx: Connection, key: ProgramKey, *, is_enabled: bool, by: str, now: datetime) -> ProgramView:
