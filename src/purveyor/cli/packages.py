@@ -87,6 +87,7 @@ def show(call: Call) -> int:
             ("state", f"{package['state']} since {moment(package['state_since'])}"),
             ("source version", package["source_version"]),
             ("size", size(package["size_bytes"])),
+            ("waits for", package["waits_for"]),
             ("deleted by", package["deleted_by"]),
             ("replaced by", package["replaced_by"]),
         )
@@ -202,6 +203,7 @@ def _give_preview(output: Output, seen: dict[str, Any]) -> None:
             ("programs that replace it", _names(seen["superseded_by"])),
             ("programs that run again without it", _names(seen["supersedes"])),
             ("can be uninstalled", seen["can_uninstall"]),
+            ("waits for", seen["waits_for"]),
         )
     )
 

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from purveyor import __version__
 from purveyor.site_server.admin import resources
+from purveyor.site_server.custody import keys
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import UnavailableError
@@ -37,7 +38,9 @@ class Oversight:
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers whether the site works: 200, or 503 with what does not."""
         troubles = await anyio.to_thread.run_sync(self.troubles)
-        content = json.dumps({"status": "failing" if troubles else "ok", "troubles": troubles, "version": __version__})
+        warnings = await anyio.to_thread.run_sync(self.warnings)
+        said = {"status": "failing" if troubles else "ok", "troubles": troubles, "warnings": warnings, "version": __version__}
+        content = json.dumps(said)
         answer = Response(content, 503 if troubles else 200, {"Cache-Control": "no-store"}, "application/json")
         await answer(scope, receive, send)
 
@@ -45,6 +48,12 @@ class Oversight:
         """Answers with all metrics."""
         content = await anyio.to_thread.run_sync(generate_latest, self._registry)
         await Response(content, 200, {"Cache-Control": "no-store", "Content-Type": METRICS_TYPE})(scope, receive, send)
+
+    def warnings(self) -> list[str]:
+        """What works now and soon will not: metadata that expires, and whose key is not on the server to renew it."""
+        with suppress(UnavailableError), self._site.database.read() as tx:
+            return [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
+        return []
 
     def troubles(self) -> list[str]:
         """What does not work now, by component; why stands in the log."""
@@ -65,6 +74,7 @@ class SiteMetrics(Collector):
         """All metrics, as they are now."""
         yield from self._components()
         yield from self._clients()
+        yield from self._keys()
         for name, amount in sorted(self._executive.totals.copy().items()):
             yield CounterMetricFamily(f"purveyor_{name}", f"{name.replace('_', ' ').capitalize()} since the start.", value=amount)
         requests = CounterMetricFamily(
@@ -81,6 +91,26 @@ class SiteMetrics(Collector):
             for state, amount in sorted(resources.counts(tx).items()):
                 found.add_metric([state], amount)
         yield found
+
+    def _keys(self) -> Iterator[Metric]:
+        """When metadata expires, and which of it nothing on the server can renew."""
+        expires = GaugeMetricFamily(
+            "purveyor_role_expires_timestamp_seconds", "When the first metadata of a role expires.", labels=["role", "key"]
+        )
+        alarms = GaugeMetricFamily(
+            "purveyor_role_alarm_days",
+            "Metadata whose key is not on the server expires within so many days: 60, 30, 7, or 0 when it has.",
+            labels=["role"],
+        )
+        with suppress(UnavailableError), self._site.database.read() as tx:
+            now = self._site.clock()
+            for view in keys.listed(tx, now):
+                if view.expires_at is not None:
+                    expires.add_metric([view.role, view.place], view.expires_at.timestamp())
+            for alarm in keys.alarms_of(tx, now):
+                alarms.add_metric([alarm.role], alarm.within_days)
+        yield expires
+        yield alarms
 
     def _components(self) -> Iterator[Metric]:
         failures = GaugeMetricFamily(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from purveyor.site_server.custody import keys as custody
 from purveyor.site_server.publish import audit, content, leftovers, retirement
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.receive import ageing
@@ -176,6 +177,8 @@ class Executive:
             logger.warning("publish: %s", published.dropped)
         missing = published.keys_missing
         self._note("publish", (f"the key {role!r} is not on this site server: what it is to sign waits" for role in missing))
+        with site.database.read() as tx:
+            self._note("keys", (alarm.text for alarm in custody.alarms_of(tx, site.clock())))
         return published.is_more
 
     def _age(self) -> bool:

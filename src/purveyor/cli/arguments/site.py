@@ -1,5 +1,6 @@
 """`purveyor site …`: making and running a site."""
 
+from purveyor.cli.arguments import site_keys
 from purveyor.cli.arguments.shape import LOCAL, Noun
 from purveyor.cli.arguments.values import listen_address
 
@@ -37,3 +38,4 @@ def register(root: Noun) -> None:
         default=DEFAULT_LISTEN,
         help="address to listen on; port 0 takes a free one (default: 127.0.0.1:8470)",
     )
+    site_keys.register(site)

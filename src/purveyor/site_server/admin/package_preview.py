@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import advertisements, packages, programs
+from purveyor.site_server.database import advertisements, packages, programs, site_keys
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model import supersedence
 from purveyor.site_server.model.dependencies import dependents_of
@@ -39,6 +39,8 @@ class PreviewView:
     pending_count: int
     running_count: int
     can_uninstall: bool
+    waits_for: str = ""
+    """Whose signature the deletion would wait for; empty when it would wait for none."""
 
 
 def preview(tx: Connection, row: AnyRow) -> PreviewView:
@@ -65,6 +67,7 @@ def preview(tx: Connection, row: AnyRow) -> PreviewView:
         pending_count=packages.count_clients_with_jobs(tx, package, packages.PENDING),
         running_count=packages.count_clients_with_jobs(tx, package, packages.UNDER_WAY),
         can_uninstall=any(programs.program_of(one).uninstall is not None for one in programs.standing(tx, package)),
+        waits_for="" if site_keys.is_packages_key_here(tx) else "a signature of packages, whose key is not on the server",
     )
 
 
@@ -84,6 +87,8 @@ def confirmation_text(preview: PreviewView, *, with_uninstall: bool) -> str:
         parts.append(f"{len(preview.supersedes)} programs that it replaces run again where they are offered ({names})")
     if preview.pending_count or preview.running_count:
         parts.append(f"{preview.pending_count} clients wait for it and {preview.running_count} run it now")
+    if preview.waits_for:
+        parts.append(f"it stops at once, and is forgotten after {preview.waits_for}")
     if with_uninstall:
         parts.append("it is uninstalled from those machines first")
     return (

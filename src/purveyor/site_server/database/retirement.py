@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
-from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database import schema, site_keys, wanted
 from purveyor.site_server.model.retirement import STANDING, PackageState, Retiring
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
 
@@ -177,7 +177,8 @@ def progress(tx: Connection, package: PackageId, now: datetime) -> RetirementPro
         acknowledged=acknowledged,
         silent=silent,
         silent_count=held - heard,
-        waits_for=_waits_for(state, row.retired_snapshot, row.removing_snapshot, held - heard, copies, files),
+        waits_for=_waits_for_signature(tx, package, state, row.retired_snapshot)
+        or _waits_for(state, row.retired_snapshot, row.removing_snapshot, held - heard, copies, files),
         freed_bytes=row.freed_bytes or 0,
         copies_left=copies,
         down_files_left=files,
@@ -191,6 +192,12 @@ def progress(tx: Connection, package: PackageId, now: datetime) -> RetirementPro
         purged_at=row.purged_at,
         archived_at=row.archived_at,
     )
+
+
+def _waits_for_signature(tx: Connection, package: PackageId, state: PackageState, retired_snapshot: int | None) -> str:
+    if state is not PackageState.RETIRING or retired_snapshot is not None:
+        return ""
+    return site_keys.waits_for_signature(tx, package)
 
 
 def _waits_for(

@@ -8,6 +8,7 @@ Pure but for signing: no database, no box. Upstream is `turn`, which reads and s
 Source: TUF specification 1.0; the protocol, sections 2 and 3. Each version of a role is signed once.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -15,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.signer import CryptoSigner, SSlibKey
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -31,6 +33,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 from purveyor.site_server.keys import OFFLINE, Keys
 from purveyor.wire import settings as settings_file
+from purveyor.wire.errors import RejectedError
 
 Signed = TypeVar("Signed", Root, Timestamp, Snapshot, Targets)
 
@@ -343,6 +346,22 @@ def _dated(signed: Signed, name: str, lifetimes: Lifetimes, now: datetime) -> Si
     if isinstance(signed, Targets):
         signed.unrecognized_fields["role"] = name  # bins have one key and one form: only this tells one from its sibling
     return signed
+
+
+def signed_part(draft: str) -> Root | Targets:
+    """A draft, read from its JSON. Errors: RejectedError when it is no metadata of a root or of targets."""
+    try:
+        signed = Metadata.from_dict({"signatures": [], "signed": json.loads(draft)}).signed
+    except (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RejectedError(f"this is no metadata that could be signed: {str(error)[:200]}") from error
+    if not isinstance(signed, Root | Targets):
+        raise RejectedError(f"{signed.type} metadata is never signed away from the server")
+    return signed
+
+
+def payload_of(draft: str) -> bytes:
+    """The bytes over which a draft is signed. Errors: RejectedError."""
+    return unsigned(signed_part(draft)).signed_bytes
 
 
 def unsigned(signed: Root | Targets) -> Metadata[Root] | Metadata[Targets]:

@@ -74,7 +74,8 @@ def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> P
         here = key_change.keys_after(stand, keys, changing)
         waiting = {_KEY_OF[want.kind] for want in wants} | _named_elsewhere(stand, changing)
         keys_missing = tuple(sorted(waiting - here.signing.keys()))
-        possible = [want for want in wants if _KEY_OF[want.kind] in here.signing]
+        elsewhere = [want for want in wants if _KEY_OF[want.kind] not in here.signing]
+        possible = [want for want in wants if _KEY_OF[want.kind] in here.signing] + offsite.unchanged(tx, elsewhere)
         role_count = answered_count + _sign_roles(tx, possible, _Signing(here, stand, changing), settings, now)
         keys_retired = key_change.retire(tx, keys, settings, now)
     files = write_files(database, cap, now)

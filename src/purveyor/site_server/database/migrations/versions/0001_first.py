@@ -223,7 +223,12 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("id", sa.String(length=16), nullable=False),
         sa.Column("public", sa.String(length=64), nullable=False, comment="raw public half, in hexadecimal"),
-        sa.Column("state", sa.String(length=10), nullable=False, comment="next, current, former (still used for a time), retired"),
+        sa.Column(
+            "state",
+            sa.String(length=10),
+            nullable=False,
+            comment="next, current, former (still used for a time), retired",
+        ),
         sa.Column("since", sa.BigInteger(), nullable=False, comment="since when it is in this state"),
         sa.Column("is_here", sa.Boolean(), nullable=False, comment="whether its private half was here when last looked"),
         sa.PrimaryKeyConstraint("role", "id", name=op.f("pk_site_key")),
