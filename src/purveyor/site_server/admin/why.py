@@ -97,20 +97,16 @@ def _keys_away(tx: Connection, keys: KeySource) -> frozenset[str]:
 def _machine(tx: Connection, text: str) -> Machine:
     """The client with this id or name, a removed one too, or the machine that was refused. Errors: RefusedError."""
     text = text.strip()
-    found = [ClientId(text.lower())] if _ID.fullmatch(text) else clients.ids_named(tx, text, 2)
-    row = clients.row_of(tx, found[0]) if len(found) == 1 else None
-    if row is None and not _ID.fullmatch(text) and not found:
+    is_id = bool(_ID.fullmatch(text))
+    named = [ClientId(text.lower())] if is_id else clients.ids_named(tx, text, 2)
+    row = clients.row_of(tx, named[0]) if len(named) == 1 else None
+    if row is None and (is_id or not named):
         refused = stored.refusal(tx, text)
-        last = stored.newest_named(tx, text)
         if refused is not None:
             return refused_of(refused)
+        last = None if is_id else stored.newest_named(tx, text)
         row = None if last is None else clients.row_of(tx, last)
-    elif row is None and _ID.fullmatch(text):
-        refused = stored.refusal(tx, text)
-        if refused is not None:
-            return refused_of(refused)
-    if row is None:
-        row = clients.row_of(tx, resources.find(tx, text))
+    row = row or clients.row_of(tx, resources.find(tx, text))
     assert row is not None
     return machine_of(tx, row)
 

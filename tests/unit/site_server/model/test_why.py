@@ -1,8 +1,10 @@
 """The table of links, fact by fact: what each says, and which of them explains a program that is not there."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -128,6 +130,12 @@ def test_names_of_links_are_one_word_each_and_every_question_ends_as_one() -> No
     assert len(set(names)) == len(names)
     assert all(name.isalpha() for name in names)
     assert all(step.question.endswith("?") for step in LINKS)
+
+
+def test_the_page_has_the_table_of_links_as_it_is() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "why.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert rows == [(step.name, step.question) for step in LINKS]
 
 
 def test_a_success_is_there_and_nobody_acts() -> None:

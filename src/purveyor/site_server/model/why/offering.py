@@ -26,6 +26,14 @@ def package(facts: WhyFacts) -> Found:
         Evidence(text=f"deleted by {one.deleted_by}", source="package", at=one.deleted_at),
         Evidence(text=f"its state is {one.state}", source="package", at=one.since),
     ]
+    job = facts.job
+    if job is not None and job.state is JobState.SUCCEEDED and one.removed_at is None:
+        says += "; what it had installed stays until somebody removes it there"
+        evidence.append(Evidence(text=f"it had succeeded: {job.text}", source="client: job", at=job.at))
+    job = facts.job
+    if job is not None and job.state is JobState.SUCCEEDED and one.removed_at is None:
+        says += "; what it had installed stays until somebody removes it there"
+        evidence.append(Evidence(text=f"it had succeeded: {job.text}", source="client: job", at=job.at))
     if one.removed_at is not None:
         evidence.append(Evidence(text="the client said that it has uninstalled it", source="holder", at=one.removed_at))
     if one.acknowledged_at is not None:
