@@ -1,5 +1,7 @@
 """A branch of a lab's fleet: a mirror of its CAP and DP with clients of its own, which reach nothing but the mirror."""
 
+from collections.abc import Callable
+
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
@@ -47,9 +49,13 @@ class Branch:
 
     def mirror_with_power_cut_at(self, effect: int) -> bool:
         """A pass in which the power fails right before the n-th effect; False when there are not so many."""
-        self.power.fail_at(effect)
+        return self.cut_while(self.mirror, at=effect)
+
+    def cut_while(self, work: Callable[[], object], *, at: int) -> bool:
+        """Does something while the power fails right before the n-th effect; False when there are not so many."""
+        self.power.fail_at(at)
         try:
-            self.mirror()
+            work()
         except PowerCut:
             self.cap.power_cut()
             self.dp.power_cut()
@@ -58,14 +64,19 @@ class Branch:
             self.power.restore()
         return False
 
-    def add_client(self, name: str) -> LabClient:
-        """A client that joins at the mirror, and is a member when this returns."""
+    def join(self, name: str) -> LabClient:
+        """A client that has sent its request to join to the mirror."""
         machine = SimulatedMachine(name, self.fleet.clock, seed=7)
         client = LabClient(machine, point_for=lambda url: self._point_for(url, machine))
         client.join(BRANCH_CAP_URL, self.code)
         client.wake_at = self.fleet.clock.now()
         self.fleet.clients.append(client)
         self.clients.append(client)
+        return client
+
+    def add_client(self, name: str) -> LabClient:
+        """A client that joins at the mirror, and is a member when this returns."""
+        client = self.join(name)
         for _ in range(5):
             self.pass_time()
             if client.standing() is ClientState.MEMBER:

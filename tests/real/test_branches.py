@@ -82,6 +82,51 @@ def test_a_client_of_a_mirror_joins_runs_and_forgets_and_the_files_leave_the_mir
     assert [path for path in dp.rglob("*") if path.is_file() and path.parts[-2] != "_mirror"] == []
 
 
+def test_a_courier_brings_a_package_to_an_island_and_its_reports_back(installation: Installation) -> None:
+    cap, dp = installation.folder / "island" / "CAP_S01", installation.folder / "island" / "DP_S01"
+    code = installation.purveyor("join-code", "create")
+    trips = iter(range(1, 1000))
+
+    def bring(*more: str) -> None:
+        stick = installation.folder / f"stick-{next(trips)}"
+        installation.purveyor("courier", "export", str(stick), "--site-dir", str(installation.site), *more)
+        installation.purveyor("courier", "import", str(stick), str(cap), "--dp", str(dp), "--code", code, "--up")
+
+    def bring_back() -> None:
+        stick = installation.folder / f"back-{next(trips)}"
+        installation.purveyor("courier", "reports", "export", str(cap), str(stick))
+        installation.purveyor("courier", "reports", "import", str(stick), f"{installation.url}/cap")
+
+    def turned() -> None:
+        bring("--since", str(cap / "_mirror" / "receipt.json"))
+        assert installation.pass_of("anna").code == 0
+        bring_back()
+
+    installation.until("the site has published", (installation.site / "CAP_S01" / "clidata.box" / "timestamp.json").exists)
+    bring()
+    state = installation.state("anna")
+    joined = installation.call("client", "join", str(cap), "--code", code, "--state", str(state), "--wait", "1s")
+    assert joined.code in (0, 3), joined
+    bring_back()
+    package = installation.purveyor("package", "add", "--name", "Counter")
+    installation.purveyor("program", "add", package, "count", "--shell", "--command", 'echo once >> "$PURVEYOR_STATE-runs"')
+    installation.purveyor("advertise", package, "count", "--to", "All Systems", "--assign", "asap", "--yes")
+    runs = Path(f"{state}-runs")
+
+    def has_run() -> bool:
+        turned()
+        return runs.exists()
+
+    installation.until("anna ran it", has_run)
+
+    def is_reported() -> bool:
+        turned()
+        return [job["state"] for job in installation.jobs_of(package)] == ["succeeded"]
+
+    installation.until("the site knows it", is_reported)
+    assert runs.read_text() == "once\n"
+
+
 def test_a_second_mirror_in_one_folder_and_one_without_a_root_are_refused(installation: Installation) -> None:
     cap = installation.folder / "branch"
     refused = installation.call("cap", "mirror", f"{installation.url}/cap", str(cap))

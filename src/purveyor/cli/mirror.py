@@ -58,7 +58,7 @@ def ends_of(call: Call) -> Ends:
         shelf = shelf_at(target_dp, doors)
         store = Store(source=points.at(source_dp), shelf=shelf, place=ShelfStore(shelf, name=target_dp))
     if options.up:
-        _make_boxes(target)
+        make_boxes(target)
     return Ends(
         source=points.at(options.source),
         target=target,
@@ -99,7 +99,7 @@ def pin_given(call: Call) -> Pin | None:
     return pin_of_root(content, shown_version(content))
 
 
-def _make_boxes(target: Shelf) -> None:
+def make_boxes(target: Shelf) -> None:
     """Up boxes are there only where somebody empties them: what a client puts anywhere else would wait for ever."""
     make = getattr(target, "make_boxes", None)
     if make is not None:

@@ -77,7 +77,7 @@ class Copying:
         self.files = self.shards = self.content_files = self.served_snapshot = 0
         self.left = Left()
         self.problems: list[str] = []
-        self._named = Named(frozenset(), {})
+        self.named = Named(frozenset(), {})
         self._sound: set[str] = set()
 
     def run(self) -> None:
@@ -104,7 +104,7 @@ class Copying:
         targets = list(self.metadata.targets())
         for target in targets:
             self._bring_target(target)
-        self._named = self._names(settings, targets)
+        self.named = self._names(settings, targets)
         self._bring_content()
         self._publish()
         return settings
@@ -121,7 +121,10 @@ class Copying:
         return settings
 
     def _content_of(self, target: Target) -> bytes:
-        """A listed file's bytes, which lie on the target from now on."""
+        """A listed file's bytes, which lie on the target from now on unless they lie elsewhere."""
+        if self._ends.elsewhere(target.path):
+            listed = self._source.read(target.path, target.size_bytes)
+            return b"".join(verified([listed], sha256=target.sha256, limit_bytes=target.size_bytes))
         self._bring_target(target)
         content_ = self._target.read(target.path)
         if content_ is None:
@@ -167,8 +170,8 @@ class Copying:
         if store is None:
             return
         source = Intake(store.source, self._ends.pace)
-        self._memory.packages.update(self._named.packages)
-        for sha256 in sorted(self._ends.chosen(self._named)):
+        self._memory.packages.update(self.named.packages)
+        for sha256 in sorted(self._ends.chosen(self.named)):
             if sha256 in self._memory.checked and store.place.has_manifest(sha256):
                 continue
             self.content_files += content.bring(
@@ -229,7 +232,7 @@ class Copying:
         left = leaving.leave_boxes(self._target, self._memory, named, settings.shards, clocks)
         store = self._ends.store
         if store is not None:
-            gone = leaving.leave_content(store.place, store.shelf, self._memory, self._named.packages, clocks, self.problems)
+            gone = leaving.leave_content(store.place, store.shelf, self._memory, self.named.packages, clocks, self.problems)
             left = Left(left.files + gone.files, gone.freed_bytes)
             problem = content.check_oldest(self._memory, store.place, self._now)
             self.problems += [problem] if problem else []

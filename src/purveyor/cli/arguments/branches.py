@@ -52,3 +52,79 @@ def add_doors(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--bucket-credentials", metavar="FILE", default="", help="for a bucket: a file with its access key")
     verb.add_argument("--endpoint", metavar="URL", default="", help="the bucket's server, when it is not AWS")
     verb.add_argument("--region", metavar="NAME", default="", help="the bucket's region")
+
+
+def register(root: Noun) -> None:
+    """Adds `purveyor courier …`."""
+    courier = root.noun("courier", "carry by hand what a site publishes, and bring back what clients say")
+    _register_export(courier)
+    _register_import(courier)
+    reports = courier.noun("reports", "bring back what clients say, by hand")
+    collect = reports.verb(
+        "export",
+        "purveyor.cli.courier:collect",
+        "move the items that wait in a copy's up boxes onto a stick",
+        examples=("purveyor courier reports export /srv/island/CAP_S01 /media/stick/reports-17",),
+        codes=LOCAL,
+    )
+    collect.add_argument("target", metavar="TARGET", help="the copy whose up boxes are emptied")
+    collect.add_argument("bundle", metavar="DIR", help="a new or empty folder on the stick")
+    add_doors(collect)
+    deliver = reports.verb(
+        "import",
+        "purveyor.cli.courier:deliver",
+        "put the items of a stick into a site's up boxes, as they are",
+        examples=("purveyor courier reports import /media/stick/reports-17 http://site.example:8470/cap",),
+        codes={
+            **LOCAL,
+            1: "some items are missing or damaged; the others were put",
+            3: "the site does not take all now: try again",
+        },
+    )
+    deliver.add_argument("bundle", metavar="DIR", help="the folder on the stick")
+    deliver.add_argument("source", metavar="CAP", help="the site's CAP: an address, a share or a folder")
+    deliver.add_argument("--credentials", metavar="FILE", default="", help="for shares: a file with username= and password=")
+
+
+def _register_export(courier: Noun) -> None:
+    verb = courier.verb(
+        "export",
+        "purveyor.cli.courier:send",
+        "put all that a site publishes onto a stick, with a signed list of it",
+        examples=(
+            "purveyor courier export /media/stick/s01 --site-dir /srv/purveyor",
+            "purveyor courier export /media/stick/s01 --site-dir /srv/purveyor --since receipt.json --content needed",
+        ),
+        codes=LOCAL,
+        more="On the site's own machine; the site may run meanwhile. A bundle without --since is complete.",
+    )
+    verb.add_argument("bundle", metavar="DIR", help="a new or empty folder on the stick")
+    verb.add_argument("--site-dir", metavar="DIR", required=True, help="the site's folder")
+    verb.add_argument("--since", metavar="RECEIPT", default="", help="leave out what this receipt of an import says is there")
+    verb.add_argument(
+        "--content",
+        choices=("all", "needed"),
+        default="needed",
+        help="content of every package, or of those that are offered to somebody (default: needed)",
+    )
+
+
+def _register_import(courier: Noun) -> None:
+    verb = courier.verb(
+        "import",
+        "purveyor.cli.courier:take",
+        "take a bundle into a copy of a CAP and DP, once all of it is seen to be there and undamaged",
+        examples=(
+            "purveyor courier import /media/stick/s01 /srv/island/CAP_S01 --dp /srv/island/DP_S01 --code S01-1-…",
+            "purveyor courier import /media/stick/s01 /srv/island/CAP_S01 --dp /srv/island/DP_S01",
+        ),
+        codes={**LOCAL, 1: "not the site's, not whole, or for another base; what is served is as it was"},
+        more="An older bundle than what is there changes nothing. The receipt, for the next --since, is TARGET/_mirror/receipt.json.",
+    )
+    verb.add_argument("bundle", metavar="DIR", help="the folder on the stick")
+    verb.add_argument("target", metavar="TARGET", help="the copy: a folder, smb://SERVER/SHARE or s3://BUCKET/PREFIX")
+    verb.add_argument("--dp", metavar="TARGET_DP", default="", help="where its content goes")
+    verb.add_argument("--up", action="store_true", help="have up boxes, whose items `courier reports export` brings back")
+    add_pin(verb)
+    verb.add_argument("--receipt", metavar="FILE", default="", help="write the receipt to this file too")
+    add_doors(verb)

@@ -5,6 +5,7 @@ import argparse
 from purveyor import __version__
 from purveyor.cli.arguments import (
     advertisements,
+    branches,
     client,
     collections,
     jobs,
@@ -43,6 +44,7 @@ def command_tree() -> argparse.ArgumentParser:
         oversight,
         client,
         roles,
+        branches,
     ):
         noun.register(root)
     return parser
