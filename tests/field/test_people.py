@@ -11,7 +11,8 @@ from purveyor.client.machine.sessions import sessions
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.programs import Script
-from purveyor.site_server.admin import advertisements, collections, programs, settings
+from purveyor.site_server.admin import advertisements, collections, programs, settings, status
+from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Command, Conditions, Logon, OsPackageRule, RunAs, RunsFor, Uninstall
 from purveyor.wire.status_messages import StatusId
 
@@ -311,6 +312,8 @@ def test_q226504_nothing_starts_between_a_program_that_needs_a_restart_and_the_r
         fleet.advance_polls(4)
         ran = [launch.command for launch in client.machine.programs.launches]
         assert ran[-1] == "driver.exe", f"{ran} started although a restart was owed"
+        waiting = told(fleet, StatusId.JOB_WAITING)
+        assert waiting and set(waiting) == {"waits for the restart that driver.exe needs"}
         client.machine.restart_now()
         fleet.advance_polls(2)
         ran = [launch.command for launch in client.machine.programs.launches]
@@ -395,6 +398,7 @@ def test_q316021_what_is_not_advertised_any_more_is_removed_once_and_said_so(way
         assert [fleet.ran(client, "remove.exe") for client in fleet.clients] == [1, 1]
         assert len(told(fleet, StatusId.UNINSTALL_STARTED)) == 2
         assert len(told(fleet, StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE)) == 2
+        assert fleet.admin.ask(status.of_program, program).counts.states == {JobState.NOT_OFFERED: 2}
         if way == "collection":
             fleet.admin.change(collections.edit, pilot, add_members=names, is_confirmed=True)
         else:

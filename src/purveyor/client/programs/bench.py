@@ -12,6 +12,7 @@ from purveyor.client.programs import records
 from purveyor.client.programs.job import Job, Kind
 from purveyor.client.reports import tell
 from purveyor.client.state.store import State
+from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
 from purveyor.wire.status_messages import StatusId
 
@@ -51,8 +52,9 @@ class Bench:
         tell(self.state, message)
 
     def tell(self, job: Job, status: StatusId, text: str, *, exit_code: int | None = None, request: int = 0) -> None:
-        """Tells what happened to a job, in the open transaction; for a run the state that it is now in goes along.
+        """Tells what happened to a job, in the open transaction; with it goes the state that its program is now in.
 
+        A program that was uninstalled because nobody offers it any more is not offered, whatever its last run was.
         `request` is the number of the administrator's request that this answers.
         """
         self.tell_message(
@@ -64,7 +66,7 @@ class Bench:
                 advertisement=job.advertisement,
                 occurrence=job.occurrence,
                 source_version=job.source_version,
-                state=job.state if job.kind is Kind.RUN else None,
+                state=_state_told(job),
                 exit_code=exit_code,
                 text=text[:TEXT_LIMIT],
                 user=job.user,
@@ -94,3 +96,9 @@ class Bench:
         pause = min(longest, shortest * 2 ** min(max(failures, 1) - 1, 30))
         share = int.from_bytes(self.machine.random_bytes(2), "big") / 0xFFFF
         return self.now + timedelta(seconds=min(longest, pause * (1 + JITTER * share)))
+
+
+def _state_told(job: Job) -> JobState | None:
+    if job.kind is Kind.RUN:
+        return job.state
+    return JobState.NOT_OFFERED if job.state is JobState.SUCCEEDED and not job.is_by_hand else None

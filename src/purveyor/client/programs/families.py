@@ -32,6 +32,7 @@ from purveyor.wire.spans import moved, span
 from purveyor.wire.spread import share_of
 from purveyor.wire.status_messages import StatusId
 
+_BUSY = (JobState.RUNNING, JobState.RESTART_PENDING)
 LOOK_AGAIN_SECONDS = 60
 """After a pass has gone on for so long, nothing more is launched in it: the assignments are read again first."""
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
@@ -53,6 +54,7 @@ class Runs:
     gate: Gate = field(init=False)
     fetching: Fetching = field(init=False)
     _is_busy: bool | None = None
+    _has_said_busy: bool = False
     _clock: datetime = field(init=False)
     _packages: Mapping[PackageId, PackageInfo] = field(init=False)
     _advertisements: Mapping[str, Advertisement] = field(init=False)
@@ -95,8 +97,7 @@ class Runs:
     def is_busy(self) -> bool:
         """Whether a program runs, or a restart is owed before anything else may start (Q226504)."""
         if self._is_busy is None:
-            busy = (JobState.RUNNING, JobState.RESTART_PENDING)
-            self._is_busy = any(job.state in busy for job in records.open_jobs(self.bench.state))
+            self._is_busy = any(job.state in _BUSY for job in records.open_jobs(self.bench.state))
         return self._is_busy
 
     def look_again(self) -> None:
@@ -197,6 +198,18 @@ class Runs:
         reason = unmet.reason if job is root else f"the program {job.key}, on which it depends, {unmet.reason}"
         self._tell_once(root, StatusId.JOB_WAITING, reason, kind=unmet.cause.value)
 
+    def _say_busy(self, root: Job) -> None:
+        """Says what the job that would be next waits for while nothing may start. A restart that is owed is told as well."""
+        if self._has_said_busy:
+            return
+        self._has_said_busy = True
+        ahead = next(job for job in records.open_jobs(self.bench.state) if job.state in _BUSY)
+        name = ahead.key if ahead.program is None else ahead.program.name
+        if ahead.state is JobState.RESTART_PENDING:
+            self._tell_once(root, StatusId.JOB_WAITING, f"waits for the restart that {name} needs", kind="restart")
+        elif not root.problem and root.text != (reason := f"waits until {name} has ended"):
+            self.bench.save(changed(root, text=reason))
+
     # --- content ---
 
     def fetch(self, root: Job, members: Sequence[Job], answers: Sequence[Occurrence]) -> list[Job]:
@@ -281,7 +294,10 @@ class Runs:
 
     def launch(self, root: Job, members: Sequence[Job]) -> bool:
         """Launches the first of a family that has not run, where all are ready. True when a launch was tried."""
-        if any(member.state is not JobState.READY for member in members if member.is_open) or self.is_busy():
+        if self.is_busy():
+            self._say_busy(root)
+            return False
+        if any(member.state is not JobState.READY for member in members if member.is_open):
             return False
         if self.elapsed() > timedelta(seconds=LOOK_AGAIN_SECONDS):
             self.is_late = True

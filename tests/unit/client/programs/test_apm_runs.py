@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -487,30 +486,31 @@ def test_history_is_bounded_and_still_knows_that_it_succeeded(world: World) -> N
     assert len(world.jobs) <= 5
 
 
-def test_a_thousand_advertisements_are_taken_in_quickly_and_passed_over_quickly(world: World) -> None:  # Q262312
+def test_a_thousand_advertisements_are_taken_in_once_and_then_passed_over_without_writing(world: World) -> None:  # Q262312
     world.package(*[world.program(number, f"setup{number}") for number in range(1, 1001)])
     for number in range(1, 1001):
         world.advertise(number, at(START + DAY), program=key(number=number))
-    began = time.perf_counter()
-    world.turn()
-    taken_in = time.perf_counter() - began
-    began = time.perf_counter()
     world.turn()
     assert len(world.jobs) == 1000
-    assert taken_in < 5
-    assert time.perf_counter() - began < 1
+    statements: list[str] = []
+    world.machine.state.connection.set_trace_callback(statements.append)
+    world.turn()
+    world.machine.state.connection.set_trace_callback(None)
+    assert len([one for one in statements if one.split()[0] in ("insert", "update", "delete")]) < 50
 
 
-def test_a_thousand_programs_that_are_due_at_once_cost_a_pass_little(world: World) -> None:
+def test_a_thousand_programs_that_are_due_at_once_are_looked_at_and_one_of_them_runs(world: World) -> None:
     world.supply("m1", setup=b"#!")
     world.package(*[world.program(number, f"setup{number}") for number in range(1, 1001)], manifest="m1")
     for number in range(1, 1001):
         world.advertise(number, ASAP, program=key(number=number))
     world.turn()
-    began = time.perf_counter()
+    statements: list[str] = []
+    world.machine.state.connection.set_trace_callback(statements.append)
     world.after(MINUTE)
-    assert time.perf_counter() - began < 2
+    world.machine.state.connection.set_trace_callback(None)
     assert len(world.runs) == 2
+    assert len([one for one in statements if one.split()[0] in ("insert", "update", "delete")]) < 100
 
 
 def test_a_clock_that_was_wrong_leaves_no_job_waiting_for_years(world: World) -> None:  # Q202552
