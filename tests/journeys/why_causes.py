@@ -612,7 +612,7 @@ def not_detected_after_success(stage: Stage) -> None:
     stage.polls()
 
 
-@cause("result", Who.ADMINISTRATOR, "because no advertisement of it reached this client any more")
+@cause("result", Who.CLIENT, "because no advertisement of it reached this client any more")
 def uninstalled_as_nobody_offers_it(stage: Stage) -> None:
     stage.edit(uninstall=Uninstall(command=Command(argv=(REMOVE,)), when_not_offered=True), detection=FileRule(path="/opt/tool"))
     stage.fleet.script(TOOL, Script(installs=("/opt/tool",)))

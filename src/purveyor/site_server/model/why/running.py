@@ -32,6 +32,7 @@ WAITS: tuple[tuple[str, str, Who, str], ...] = (
     ("battery", "condition", Who.MACHINE, "plug it in"),
     ("costs by volume", "condition", Who.MACHINE, "bring it to a network that does not cost by volume"),
     ("slow link", "condition", Who.POINT, "bring it nearer to a distribution point that has the content"),
+    ("waits for the restart", "condition", Who.MACHINE, "restart it: nothing else starts before"),
     ("going down", "condition", Who.MACHINE, "it goes on when the machine has started again"),
     ("cannot be restarted", "condition", Who.MACHINE, "restart it"),
     ("is disabled", "dependency", Who.ADMINISTRATOR, "enable it"),
@@ -135,7 +136,7 @@ def request(facts: WhyFacts) -> Found | None:
     if (job is not None and job.state is JobState.REVOKED) or (cancelled is not None and job is None):
         by = "an administrator" if cancelled is None else f"{cancelled.made_by} (request {cancelled.number})"
         return missing(f"{by} cancelled it before it began{_reason(cancelled)}", evidence, Who.ADMINISTRATOR, again)
-    if job is not None and job.told_by is StatusId.STOPPED and job.state is JobState.FAILED:
+    if job is not None and job.state is JobState.FAILED and _was_stopped(facts):
         stopped = _effective(facts, RequestKind.STOP)
         by = "an administrator" if stopped is None else f"{stopped.made_by} (request {stopped.number})"
         return missing(f"{by} stopped its run{_reason(stopped)}", [*evidence, _word(job)], Who.ADMINISTRATOR, again)
@@ -221,6 +222,8 @@ def run(facts: WhyFacts) -> Found | None:
     code = "" if job.exit_code is None else f" (exit code {job.exit_code})"
     if job.state is JobState.SUCCEEDED:
         return _succeeded(facts, job, evidence)
+    if job.told_by in UNINSTALLED:
+        return ok("its run had succeeded, and it was uninstalled since", *evidence)
     match job.state:
         case JobState.RUNNING:
             return missing(f"it runs since {clock(job.at)}", evidence, Who.MACHINE, "the program ends, or its time is over")
@@ -270,25 +273,14 @@ def result(facts: WhyFacts) -> Found:
     """What is there now: installed, found again, gone."""
     job = facts.job
     gone = _last(facts, UNINSTALLED)
+    if gone is not None and job is not None and _is_gone(job, gone):
+        return _uninstalled(facts, gone)
     if job is None or job.state is not JobState.SUCCEEDED:
         if gone is not None:
             return unknown(f"it was uninstalled on {clock(gone.at)}", [_message(gone)], Who.CLIENT, "a run brings it back")
-        return unknown(
-            "no run has succeeded that would say what is there", (), Who.CLIENT, "the result comes with the end of a run"
-        )
+        what_next = "the result comes with the end of a run"
+        return unknown("no run has succeeded that would say what is there", (), Who.CLIENT, what_next)
     evidence = [_word(job)]
-    after = [message for message in facts.messages if message.order > job.order]
-    if gone is not None and gone.order > job.order:
-        why = next((one for one in after if one.status == StatusId.NOT_OFFERED_ANY_MORE), None)
-        says = f"it was uninstalled on {clock(gone.at)}" + (
-            ", because no advertisement of it reached this client any more"
-            if why is not None
-            else ", because its package was being removed"
-            if facts.package.state is not PackageState.ACTIVE
-            else ", as somebody at the machine asked, or another program replaces it"
-        )
-        evidence += [_message(one) for one in (why, gone) if one is not None]
-        return missing(says, evidence, Who.ADMINISTRATOR, "offer it again, where it is wanted")
     found = _last(facts, (StatusId.DETECTED, StatusId.NOT_DETECTED, StatusId.DRIFTED))
     if found is not None and found.order >= job.order and found.status != StatusId.DETECTED:
         return missing(
@@ -305,6 +297,26 @@ def result(facts: WhyFacts) -> Found:
     if found.status == StatusId.DETECTED:
         return ok("it succeeded, and was found there" if found.order >= job.order else "it succeeded", *evidence)
     return ok("it succeeded", *evidence)
+
+
+def _is_gone(job: JobFacts, gone: Told) -> bool:
+    """Whether the uninstallation is the last word: the state says so itself, or it came after the success."""
+    return job.told_by in UNINSTALLED or (job.state is JobState.SUCCEEDED and gone.order > job.order)
+
+
+def _uninstalled(facts: WhyFacts, gone: Told) -> Found:
+    """What was uninstalled, why, and how it comes back."""
+    why = _last(facts, (StatusId.NOT_OFFERED_ANY_MORE,))
+    started = _last(facts, (StatusId.PROGRAM_STARTED,))
+    says, evidence = f"it was uninstalled on {clock(gone.at)}", [_message(gone)]
+    if why is not None and (started is None or why.order > started.order):
+        says += ", because no advertisement of it reached this client any more"
+        what_next = "it is offered again, so it comes with a coming poll"
+        return missing(says, [_message(why), *evidence], Who.CLIENT, what_next)
+    if facts.package.state is not PackageState.ACTIVE:
+        return missing(f"{says}, because its package was being removed", evidence, Who.NOBODY, "it was removed as intended")
+    says += ", as somebody at the machine asked, or another program replaces it"
+    return missing(says, evidence, Who.ADMINISTRATOR, "run it again, where it is wanted")
 
 
 def _last(facts: WhyFacts, statuses: tuple[StatusId, ...]) -> Told | None:
@@ -335,6 +347,12 @@ def _word(job: JobFacts) -> Evidence:
 def _effective(facts: WhyFacts, kind: RequestKind) -> RequestFacts | None:
     """The newest request of a kind that the client carried out."""
     return next((one for one in facts.requests if one.kind is kind and one.outcome is Outcome.DONE), None)
+
+
+def _was_stopped(facts: WhyFacts) -> bool:
+    """Whether the run that began last was stopped by a request."""
+    stopped, started = _last(facts, (StatusId.STOPPED,)), _last(facts, (StatusId.PROGRAM_STARTED,))
+    return stopped is not None and (started is None or stopped.order > started.order)
 
 
 def _reason(one: RequestFacts | None) -> str:
