@@ -88,7 +88,8 @@ def test_a_courier_brings_a_package_to_an_island_and_its_reports_back(installati
     trips = iter(range(1, 1000))
 
     def bring(*more: str) -> None:
-        stick = installation.folder / f"stick-{next(trips)}"
+        trip = next(trips)
+        stick = installation.folder / (f"stick-{trip}.tar" if trip % 2 else f"stick-{trip}")
         installation.purveyor("courier", "export", str(stick), "--site-dir", str(installation.site), *more)
         installation.purveyor("courier", "import", str(stick), str(cap), "--dp", str(dp), "--code", code, "--up")
 

@@ -1,5 +1,6 @@
 """`purveyor courier …`: what a site publishes, and what clients say, on a stick where no line goes."""
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from purveyor.cli.mirror import answer_of, doors_of, make_boxes, pin_given
 from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.courier import reports
+from purveyor.courier import packed, reports
 from purveyor.courier.sending import Sender
 from purveyor.courier.sending import send as fill
 from purveyor.courier.taking import RECEIPT_PATH, Receiver
@@ -38,13 +39,14 @@ def send(call: Call) -> int:
     options = call.arguments
     site = open_site(Path(options.site_dir))
     try:
-        bundle = fill(
-            _sender(site, Path(options.site_dir)),
-            Path(options.bundle),
-            scope=Scope(options.content),
-            since=_read(Path(options.since)) if options.since else None,
-            now=datetime.now(UTC),
-        )
+        with _to_fill(Path(options.bundle)) as folder:
+            bundle = fill(
+                _sender(site, Path(options.site_dir)),
+                folder,
+                scope=Scope(options.content),
+                since=_read(Path(options.since)) if options.since else None,
+                now=datetime.now(UTC),
+            )
     finally:
         site.database.dispose()
     here = [piece for piece in bundle.pieces if piece.is_here]
@@ -77,7 +79,8 @@ def take(call: Call) -> int:
         place=ShelfStore(shelf, name=options.dp) if shelf is not None else None,
         pin=pin_given(call),
     )
-    taken = take_in(Path(options.bundle), receiver, datetime.now(UTC))
+    with _to_read(Path(options.bundle)) as folder:
+        taken = take_in(folder, receiver, datetime.now(UTC))
     if taken.outcome is None:
         call.output.done({"older": True}, "nothing was changed: what is there is newer than this bundle")
         return DONE
@@ -114,6 +117,14 @@ def deliver(call: Call) -> int:
     rest = f"; the rest later: {arrived.waiting}" if arrived.waiting else ""
     call.output.done(answer, f"{counted(arrived.items, 'item')} put{rest}")
     return LATER if arrived.waiting else NOT_ALL if arrived.damaged else DONE
+
+
+def _to_fill(place: Path) -> AbstractContextManager[Path]:
+    return packed.packing(place) if place.suffix == packed.ENDING else nullcontext(place)
+
+
+def _to_read(place: Path) -> AbstractContextManager[Path]:
+    return packed.unpacked(place) if place.is_file() else nullcontext(place)
 
 
 def _sender(site: Site, folder: Path) -> Sender:

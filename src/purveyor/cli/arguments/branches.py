@@ -98,7 +98,7 @@ def _register_export(courier: Noun) -> None:
         codes=LOCAL,
         more="On the site's own machine; the site may run meanwhile. A bundle without --since is complete.",
     )
-    verb.add_argument("bundle", metavar="DIR", help="a new or empty folder on the stick")
+    verb.add_argument("bundle", metavar="FILE|DIR", help="a new file whose name ends in .tar, or a new or empty folder")
     verb.add_argument("--site-dir", metavar="DIR", required=True, help="the site's folder")
     verb.add_argument("--since", metavar="RECEIPT", default="", help="leave out what this receipt of an import says is there")
     verb.add_argument(
@@ -121,7 +121,7 @@ def _register_import(courier: Noun) -> None:
         codes={**LOCAL, 1: "not the site's, not whole, or for another base; what is served is as it was"},
         more="An older bundle than what is there changes nothing. The receipt, for the next --since, is TARGET/_mirror/receipt.json.",
     )
-    verb.add_argument("bundle", metavar="DIR", help="the folder on the stick")
+    verb.add_argument("bundle", metavar="FILE|DIR", help="the file or folder on the stick; a file is unpacked beside itself")
     verb.add_argument("target", metavar="TARGET", help="the copy: a folder, smb://SERVER/SHARE or s3://BUCKET/PREFIX")
     verb.add_argument("--dp", metavar="TARGET_DP", default="", help="where its content goes")
     verb.add_argument("--up", action="store_true", help="have up boxes, whose items `courier reports export` brings back")
