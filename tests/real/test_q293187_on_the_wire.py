@@ -117,7 +117,7 @@ def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last
 
 
 def _assert_only_who_was_ended_got_no_answer(seen: Seen) -> None:
-    """A client that is ended, or the capture, between request and answer leaves one without: it has to be for what others found."""
+    """A client that is ended, or the capture, between request and answer leaves one: it has to be for what others found."""
     found = {one.path for one in seen.openings if one.status == SUCCESS}
     assert len(seen.unanswered) <= 3 * len(AGENTS), "two restarts, and the end"
     assert [path for path in seen.unanswered if path not in found and not path.startswith(".arriving\\")] == []
