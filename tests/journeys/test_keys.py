@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Metadata, Timestamp
 
-from purveyor.lab.fleet import CAP_URL, Fleet
+from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import audit, packages, settings
 from purveyor.site_server.custody import judging, requests
@@ -17,12 +17,14 @@ from purveyor.site_server.database.site_keys import KeyState
 from purveyor.site_server.keys import OFFLINE, ROLES, KeyName
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.publish import repository
-from purveyor.wire import shards, signing
+from purveyor.wire import signing
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.shards import ClientState
 
 FIRST, LATER = "first.exe", "later.exe"
+SLOW = timedelta(hours=12)
+"""A poll interval for stories of months."""
 
 
 def offer(fleet: Fleet, command: str) -> PackageId:
@@ -68,7 +70,7 @@ def test_after_any_key_was_rotated_clients_go_on_and_nothing_runs_twice(role: st
 
 
 def test_a_key_that_is_out_of_use_is_destroyed_on_the_server() -> None:
-    with Fleet(1) as fleet:
+    with Fleet(1, poll_interval=SLOW) as fleet:
         first = {role: current_id(fleet, role) for role in ROLES}
         rotate(fleet, *ROLES)
         fleet.settle()
@@ -82,7 +84,7 @@ def test_a_key_that_is_out_of_use_is_destroyed_on_the_server() -> None:
 
 
 def test_a_client_that_was_away_during_many_rotations_follows_them_all() -> None:
-    with Fleet(3) as fleet:
+    with Fleet(3, poll_interval=SLOW) as fleet:
         package = offer(fleet, FIRST)
         fleet.settle()
         fleet.cap.cut("pc3")
@@ -116,7 +118,7 @@ def test_keys_change_in_the_middle_of_a_download_and_of_a_run() -> None:
 def test_clients_that_poll_at_any_moment_of_a_rotation_lose_nothing() -> None:
     """Half a publication: the first n writes reach the access point, then nothing for an hour."""
     for role in ("root", "targets", "packages", "timestamp", "snapshot", "settings", "lookup"):
-        for written in (0, 1, 2, 5, 9, 12):
+        for written in (1, 4, 8):
             with Fleet(1) as fleet:
                 offer(fleet, FIRST)
                 fleet.settle()
@@ -130,7 +132,7 @@ def test_clients_that_poll_at_any_moment_of_a_rotation_lose_nothing() -> None:
 
 
 def test_power_cuts_at_any_moment_of_a_rotation_leave_one_key_that_counts() -> None:
-    for effect in range(1, 14):
+    for effect in range(1, 12, 2):
         with Fleet(1) as fleet:
             fleet.settle()
             fleet.admin.change(custody.rotate, fleet.site.keys, ("root", "packages", "timestamp", "lookup", "sealing"))
@@ -148,23 +150,27 @@ def test_power_cuts_at_any_moment_of_a_rotation_leave_one_key_that_counts() -> N
 
 
 def test_what_was_sealed_to_the_old_key_can_be_read_until_the_grace_is_over() -> None:
-    with Fleet(2) as fleet:
-        fleet.settle()
+    with Fleet(2, poll_interval=SLOW) as fleet:
         fleet.admin.change(settings.change, "sealing_grace_seconds", 20 * 86_400)
-        old = fleet.cap.keep_moment
-        old("before")
-        fleet.cap.serve_moment("before", client="pc1")
-        rotate(fleet, "sealing")
-        received = [fleet.clients[0].last_error]
-        fleet.advance(days=3)
-        assert received == [None]
-        assert fleet.executive.totals.get("items_rejected", 0) == 0
-        fleet.cap.mend()
-        fleet.advance(days=30)
-        offer(fleet, FIRST)
         fleet.settle()
-        everyone_ran(fleet, FIRST)
+        old = current_id(fleet, "sealing")
+        fleet.cap.keep_moment("before")
+        rotate(fleet, "sealing")
+        fleet.advance(minutes=1)
+        fleet.cap.serve_moment("before", client="pc1")  # it goes on sealing to the key that it knows
+        sealed_to = fleet.cap.put_count
+        fleet.advance(days=3)
+        assert fleet.cap.put_count > sealed_to
         assert fleet.executive.totals.get("items_rejected", 0) == 0
+        assert KeyName("sealing", old) in fleet.site.keys.names()
+        fleet.advance(days=19)
+        assert KeyName("sealing", old) not in fleet.site.keys.names()
+        fleet.cap.mend()
+        offer(fleet, FIRST)
+        fleet.advance(days=3)
+        everyone_ran(fleet, FIRST)
+        held = [client.standing() for client in fleet.clients]
+        assert held == [ClientState.MEMBER] * 2
 
 
 def test_shards_under_the_old_lookup_key_stay_for_their_grace_and_no_longer() -> None:
@@ -189,16 +195,17 @@ def test_what_a_thief_of_all_online_keys_signed_binds_nobody_once_they_are_rotat
         online = ("offers", "settings", "snapshot", "timestamp", "lookup")
         stolen = {role: fleet.site.keys.find(KeyName(role, current_id(fleet, role))) for role in online}
         forged = forged_timestamp(fleet, stolen)
-        fleet.cap.shelf().replace("clidata.box/timestamp.json", forged)
-        fleet.cap.corrupt_all(lambda path: False)
-        fleet.advance(minutes=61)
-        assert any(client.machine.state.mark("timestamp") == repository.VERSIONS_A_ROOT for client in fleet.clients)
+        for _ in range(13):  # the site's audit would put its own back
+            fleet.cap.shelf().replace("clidata.box/timestamp.json", forged)
+            fleet.advance(minutes=5)
+        assert all(client.machine.state.mark("timestamp") == repository.VERSIONS_A_ROOT for client in fleet.clients)
         rotate(fleet, *online)
         offer(fleet, LATER)
         fleet.advance(days=1)
         everyone_ran(fleet, FIRST, LATER)
-        fleet.cap.shelf().replace("clidata.box/timestamp.json", forged)
-        fleet.advance(hours=3)
+        for _ in range(13):
+            fleet.cap.shelf().replace("clidata.box/timestamp.json", forged)
+            fleet.advance(minutes=5)
         for client in fleet.clients:
             assert client.machine.state.mark("timestamp") > repository.VERSIONS_A_ROOT
             assert (fleet.ran(client, FIRST), fleet.ran(client, LATER)) == (1, 1)
@@ -209,7 +216,7 @@ def forged_timestamp(fleet: Fleet, stolen: dict[str, Ed25519PrivateKey | None]) 
     metadata = Metadata[Timestamp].from_bytes(fleet.admin.ask(publication.read_role, "timestamp"))
     metadata.signed.version = repository.VERSIONS_A_ROOT
     metadata.signed.unrecognized_fields["issued_at"] = (fleet.clock.now() + timedelta(days=300)).isoformat()
-    metadata.signed.expires = fleet.clock.now() + timedelta(days=3000)
+    metadata.signed.expires = (fleet.clock.now() + timedelta(days=3000)).replace(microsecond=0)
     key = stolen["timestamp"]
     assert key is not None
     metadata.signatures.clear()
@@ -349,7 +356,7 @@ def sign_open(fleet: Fleet, key: Ed25519PrivateKey) -> bytes:
 
 
 def test_what_expires_while_its_key_is_elsewhere_is_told_in_time_and_renewed_by_a_request() -> None:
-    with Fleet(1) as fleet:
+    with Fleet(1, poll_interval=timedelta(days=5)) as fleet:
         kept = take_away(fleet, *OFFLINE)
         seen = []
         for days in (300, 10, 30, 20):
@@ -363,8 +370,6 @@ def test_what_expires_while_its_key_is_elsewhere_is_told_in_time_and_renewed_by_
         fleet.admin.change(requests.import_answer, fleet.site.keys, sign_open(fleet, kept["packages"]))
         fleet.settle()
         assert fleet.ran(fleet["pc1"], FIRST) == 1
-        fleet.advance(days=3)
-        assert shards.SIZE_LIMIT_BYTES and CAP_URL
 
 
 def sign_all(fleet: Fleet, kept: dict[str, Ed25519PrivateKey]) -> bytes:

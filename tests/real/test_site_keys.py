@@ -36,7 +36,8 @@ def test_a_package_is_signed_in_an_empty_folder_and_installed_by_a_client(instal
     request = vault / "request.json"
     said = installation.purveyor("site", "keys", "export", "--to", str(request))
     assert f"adds {package} Counter 4.2 (source version 1)" in said
-    assert installation.asked("package", "show", package)["waits_for"].startswith("a signature of packages, request 1 exported at")
+    waits_for = installation.asked("package", "show", package)["waits_for"]
+    assert waits_for.startswith("a signature of packages, request 1 exported at")
     assert installation.call("site", "keys", "export", "--to", str(vault / "other.json")).code == 1
 
     unconfirmed = elsewhere(vault, "site", "keys", "sign", "request.json", "--key", "packages.key", *word)

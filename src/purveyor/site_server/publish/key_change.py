@@ -44,9 +44,10 @@ def standing(tx: Connection, source: KeySource) -> Standing:
     here = {(row.role, row.id) for row in rows if is_here(source, row)}
     if here != {(row.role, row.id) for row in rows if row.is_here}:
         site_keys.note_places(tx, here)
-    current = site_keys.keys_in(tx, KeyState.CURRENT)
+    current = {row.role: row for row in rows if row.state is KeyState.CURRENT}
     signing = {role: key for role, row in current.items() if (key := source.find(KeyName(role, row.id))) is not None}
-    return Standing(Keys(signing, source.sealing), current, site_keys.keys_in(tx, KeyState.NEXT))
+    following = {row.role: row for row in rows if row.state is KeyState.NEXT}
+    return Standing(Keys(signing, source.sealing), current, following)
 
 
 def is_here(source: KeySource, row: SiteKey) -> bool:
@@ -95,15 +96,15 @@ def bring_in(tx: Connection, stand: Standing, roles: frozenset[str], now: dateti
 
 def retire(tx: Connection, source: KeySource, settings: SiteSettings, now: datetime) -> tuple[KeyName, ...]:
     """Ends the use of former keys whose time is over. Shape: all retired keys whose private halves are still here."""
-    in_use = {one.lookup_key for one in publication.generations(tx)}
     sealed_until = now - timedelta(seconds=settings.sealing_grace_seconds)
     rows = site_keys.all_keys(tx)
-    for row in rows:
-        is_over = row.id not in in_use if row.role == "lookup" else row.since <= sealed_until
-        if row.state is KeyState.FORMER and is_over:
-            site_keys.set_state(tx, row.role, row.id, KeyState.RETIRED, now)
-    rows = site_keys.all_keys(tx)
-    return tuple(KeyName(row.role, row.id) for row in rows if row.state is KeyState.RETIRED and is_here(source, row))
+    former = [row for row in rows if row.state is KeyState.FORMER]
+    in_use = {one.lookup_key for one in publication.generations(tx)} if former else set()
+    over = [row for row in former if (row.id not in in_use if row.role == "lookup" else row.since <= sealed_until)]
+    for row in over:
+        site_keys.set_state(tx, row.role, row.id, KeyState.RETIRED, now)
+    retired = [*over, *(row for row in rows if row.state is KeyState.RETIRED)]
+    return tuple(KeyName(row.role, row.id) for row in retired if is_here(source, row))
 
 
 def lookup_public(tx: Connection, key: str) -> str:
