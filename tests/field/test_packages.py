@@ -20,6 +20,8 @@ from purveyor.wire.manifest import Manifest, decode, hash_of
 from purveyor.wire.package_info import Command, Uninstall
 
 POLL = timedelta(minutes=15)
+SELDOM = timedelta(hours=12)
+"""Where a story takes months."""
 ENDING = timedelta(days=120)
 
 
@@ -27,7 +29,7 @@ def purge(fleet: Fleet, package: PackageId) -> None:
     """Lets time go by until a deleted package has left every disk."""
     end = fleet.clock.now() + ENDING
     while fleet.admin.ask(packages.shown, package).state is not PackageState.PURGED:
-        fleet.advance(days=2)
+        fleet.advance(days=1)
         assert fleet.clock.now() < end, fleet.admin.ask(packages.retirement, package, fleet.clock.now())
 
 
@@ -62,7 +64,7 @@ def test_q218474_spaces_quotes_and_letters_of_any_language_arrive_unchanged() ->
 
 
 def test_q235774_a_point_that_was_away_loses_what_was_deleted_meanwhile() -> None:
-    with Fleet(1, poll_interval=POLL) as fleet:
+    with Fleet(1, poll_interval=SELDOM) as fleet:
         branch = add_branch(fleet)
         package = fleet.admin.add_package("Editor", {"setup.exe": b"the bytes of the setup"})
         fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
@@ -70,7 +72,7 @@ def test_q235774_a_point_that_was_away_loses_what_was_deleted_meanwhile() -> Non
         fleet.settle()
         with away(branch):
             fleet.admin.delete_package(package)
-            fleet.advance(days=60)
+            fleet.advance(days=16)
             assert fleet.admin.ask(packages.shown, package).state is PackageState.WITHDRAWN, "it is not gone from the branch"
         assert any(hash_of(b"the bytes of the setup") in path for path in files_of(branch))
         purge(fleet, package)
@@ -99,7 +101,7 @@ def test_q235788_q258424_updates_that_overtake_each_other_leave_the_newest_versi
 
 
 def test_q244405_nothing_of_a_deleted_package_stays_on_the_site_server_or_a_point() -> None:
-    with Fleet(2, poll_interval=POLL) as fleet:
+    with Fleet(2, poll_interval=SELDOM) as fleet:
         stores = (fleet.site.store, fleet.dp.store, add_branch(fleet))
         package = fleet.admin.add_package("Editor", {"setup.exe": b"version 1", "same.bin": b"the same"})
         fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
@@ -128,7 +130,7 @@ def test_q245579_an_advertisement_waits_for_its_content_and_delays_no_other_pack
 
 
 def test_q256013_a_deletion_in_the_middle_of_an_update_wins() -> None:
-    with Fleet(2, poll_interval=POLL) as fleet:
+    with Fleet(2, poll_interval=SELDOM) as fleet:
         branch = add_branch(fleet)
         package = fleet.admin.add_package("Editor", {"setup.exe": b"version 1"})
         fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
@@ -186,7 +188,7 @@ def test_q207416_a_file_that_is_being_written_is_named_and_nothing_half_is_taken
 
 
 def test_q235184_updating_and_removing_touch_only_what_the_package_itself_placed() -> None:
-    with Fleet(1, poll_interval=POLL) as fleet:
+    with Fleet(1, poll_interval=SELDOM) as fleet:
         shared, own = b"a runtime that both have", b"of the editor alone"
         editor = fleet.admin.add_package("Editor", {"runtime.dll": shared, "editor.exe": own})
         viewer = fleet.admin.add_package("Viewer", {"lib/runtime.dll": shared, "viewer.exe": b"of the viewer"})
