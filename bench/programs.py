@@ -21,8 +21,9 @@ from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Offer, Policy
-from purveyor.client.programs import apm, records
-from purveyor.client.programs.history import History, Run, with_run
+from purveyor.client.programs import apm
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.history import History, Run, with_run
 from purveyor.client.state.store import State, open_state
 from purveyor.lab.clock import START, Clock
 from purveyor.lab.machine import SimulatedMachine

@@ -10,10 +10,11 @@ import msgspec
 from purveyor.client.content_cache import Fetched, FetchState, Lack
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
-from purveyor.client.programs import apm, records
-from purveyor.client.programs.asks import Ask, AskKind, add_ask
-from purveyor.client.programs.history import History
-from purveyor.client.programs.job import Job
+from purveyor.client.programs import apm
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask
+from purveyor.client.programs.memory.history import History
+from purveyor.client.programs.memory.job import Job
 from purveyor.lab.clock import START, Clock
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.programs import Script

@@ -9,8 +9,8 @@ import pytest
 
 from field.words import told
 from journeys.scene import POLL_INTERVAL
-from purveyor.client.programs import asks
-from purveyor.client.programs.asks import Ask, AskKind
+from purveyor.client.programs.memory import asks
+from purveyor.client.programs.memory.asks import Ask, AskKind
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script

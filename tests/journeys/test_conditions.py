@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from journeys.scene import POLL_INTERVAL
 from purveyor.client.programs import apm
-from purveyor.client.programs.asks import Ask, AskKind, add_ask
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script

@@ -1,6 +1,5 @@
 """Stories of programs on a fleet: several of one package, those that restart the machine, and schedules that have passed."""
 
-
 from journeys.scene import POLL_INTERVAL
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from journeys.scene import POLL_INTERVAL
-from purveyor.client.programs import records
+from purveyor.client.programs.memory import records
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import collections, requests

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import update
 
 from purveyor.client import join
-from purveyor.client.programs.asks import Ask, AskKind, add_ask
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script

@@ -17,9 +17,12 @@ from purveyor.client.policy import conclude
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.walk import Walk
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import apm, families, launching, records, standing
+from purveyor.client.programs import apm
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.history import History
+from purveyor.client.programs.launch import families, launching
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.history import History
+from purveyor.client.programs.wanted import standing
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
 from purveyor.client.state.store import State
@@ -188,7 +191,7 @@ def _forget_the_receipt(patch: Patch) -> None:
 
 def _forget_what_runs(patch: Patch) -> None:
     """A deleted package is forgotten, and acknowledged, while its program still runs."""
-    patch.setattr("purveyor.client.programs.deletion._are_ended", lambda *_given: True)
+    patch.setattr("purveyor.client.programs.removing.deletion._are_ended", lambda *_given: True)
 
 
 MUTANTS = {

@@ -15,8 +15,9 @@ from apm_world import ASAP, PACKAGE, FakeContent, NamedPoint, World, key
 from purveyor.client.machine.interface import RunState
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import apm, records
-from purveyor.client.programs.job import Job
+from purveyor.client.programs import apm
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Job
 from purveyor.client.state.store import State, open_state
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import ProgramNumber

@@ -16,7 +16,7 @@ from purveyor.client.machine.interface import Session, Surroundings
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs import apm
-from purveyor.client.programs.job import Job
+from purveyor.client.programs.memory.job import Job
 from purveyor.client.state.store import open_state
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import ProgramNumber

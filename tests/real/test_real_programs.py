@@ -12,7 +12,8 @@ import pytest
 
 from apm_world import PACKAGE
 from purveyor.client.machine.interface import RunState
-from purveyor.client.programs import apm, records
+from purveyor.client.programs import apm
+from purveyor.client.programs.memory import records
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, FileRule, OsPackageRule, Reporting, Uninstall
 from purveyor.wire.package_info import Command as CommandLine

@@ -9,7 +9,7 @@ from purveyor.cli.call import Call
 from purveyor.cli.output import moment
 from purveyor.client import main as agent
 from purveyor.client import running
-from purveyor.client.programs.job import Job
+from purveyor.client.programs.memory.job import Job
 from purveyor.wire.ids import package_id
 from purveyor.wire.jobs import JobState
 from purveyor.wire.shards import ClientState

@@ -14,9 +14,10 @@ from purveyor.client.policy import pauses, view
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
-from purveyor.client.programs import apm, restart
-from purveyor.client.programs.attendance import waits_for_sessions
+from purveyor.client.programs import apm
 from purveyor.client.programs.bench import silent
+from purveyor.client.programs.ending import restart
+from purveyor.client.programs.wanted.attendance import waits_for_sessions
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity, read_identity
 from purveyor.client.state.store import State

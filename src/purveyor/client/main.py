@@ -16,7 +16,7 @@ from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy import poll, view
-from purveyor.client.programs import restart
+from purveyor.client.programs.ending import restart
 from purveyor.client.sentinel import FULL_PASS_SECONDS
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity

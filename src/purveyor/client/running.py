@@ -17,7 +17,7 @@ from purveyor.client.machine import lock, sessions
 from purveyor.client.main import PERSON_WAITS_SECONDS, STATE_FILE, Parts, parts_of
 from purveyor.client.policy import poll, view
 from purveyor.client.programs import apm
-from purveyor.client.programs.job import Job
+from purveyor.client.programs.memory.job import Job
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import time_of

@@ -19,8 +19,10 @@ from purveyor.client.machine.notices import RealNotices
 from purveyor.client.machine.programs import RealPrograms
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Offer, Policy
-from purveyor.client.programs import apm, environment, records
-from purveyor.client.programs.job import Job, Kind
+from purveyor.client.programs import apm
+from purveyor.client.programs.launch import environment
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Job, Kind
 from purveyor.client.state.store import State, open_state
 from purveyor.content.take_in import TakenIn
 from purveyor.transport.interface import Answer, Point

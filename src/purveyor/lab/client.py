@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from purveyor.client import join
 from purveyor.client.agent import Agent, Pass
-from purveyor.client.programs import records
+from purveyor.client.programs.memory import records
 from purveyor.client.state import published
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import PowerCut

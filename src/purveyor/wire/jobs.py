@@ -1,4 +1,4 @@
-"""The states of a job, as client and site both name them. The client's table of transitions is in `client/programs/job.py`."""
+"""The states of a job, as client and site both name them; what may become of each stands in `client/programs/memory/job.py`."""
 
 from enum import StrEnum
 

@@ -7,7 +7,7 @@ import pytest
 
 from purveyor.client import join, reports, running
 from purveyor.client.main import Parts
-from purveyor.client.programs import records
+from purveyor.client.programs.memory import records
 from purveyor.client.state import published
 from purveyor.client.state.identity import next_sequence, read_identity
 from purveyor.lab.client import LabClient

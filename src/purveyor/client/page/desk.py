@@ -18,11 +18,12 @@ from purveyor.client.page.waking import wake
 from purveyor.client.page.wishes import Wish, ask_of, sentence
 from purveyor.client.policy import poll, view
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records, restart
-from purveyor.client.programs.asks import Ask, AskKind, add_ask, asks
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.history import Run
-from purveyor.client.programs.offered import OfferedProgram, offered_to
+from purveyor.client.programs.ending import restart
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask, asks
+from purveyor.client.programs.memory.history import Run
+from purveyor.client.programs.wanted.offered import OfferedProgram, offered_to
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State
 from purveyor.wire.accounts import is_same

@@ -11,7 +11,7 @@ import msgspec
 
 from purveyor.client.page.shown import Shown, ShownProgram, ShownRestart
 from purveyor.client.page.words import day_and_time
-from purveyor.client.programs.asks import Ask, AskKind
+from purveyor.client.programs.memory.asks import Ask, AskKind
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import ProgramNumber, package_id

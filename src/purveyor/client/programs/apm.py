@@ -11,13 +11,17 @@ from datetime import datetime, timedelta
 from purveyor.client.content import ContentCache
 from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import leaving, notices, opening, records, removal, restart
 from purveyor.client.programs.bench import Bench, Limits, silent
-from purveyor.client.programs.deletion import forget_deleted
-from purveyor.client.programs.families import Runs
-from purveyor.client.programs.intake import take_in
-from purveyor.client.programs.job import RUNNABLE, Job, Kind
-from purveyor.client.programs.settling import goes_on, settle, sweep
+from purveyor.client.programs.ending import restart
+from purveyor.client.programs.ending.settling import goes_on, settle, sweep
+from purveyor.client.programs.launch import opening, removal
+from purveyor.client.programs.launch.families import Runs
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import RUNNABLE, Job, Kind
+from purveyor.client.programs.removing import leaving
+from purveyor.client.programs.removing.deletion import forget_deleted
+from purveyor.client.programs.wanted import notices
+from purveyor.client.programs.wanted.intake import take_in
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import RefusedError, UnavailableError

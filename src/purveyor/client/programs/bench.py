@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from purveyor.client.machine.interface import Machine
-from purveyor.client.programs import records
-from purveyor.client.programs.job import Job, Kind
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Job, Kind
 from purveyor.client.reports import tell
 from purveyor.client.state.store import State
 from purveyor.wire.jobs import JobState

@@ -56,7 +56,7 @@ create table if not exists job (
     package text not null,
     program integer not null,
     occurrence text not null,        -- advertisement.assignment@nominal time: run at most once
-    content blob not null,           -- JSON of client.programs.job.Job
+    content blob not null,           -- JSON of client.programs.memory.job.Job
     is_open integer not null
 );
 create unique index if not exists one_job_an_occurrence on job (package, program, occurrence);
@@ -64,25 +64,25 @@ create index if not exists open_jobs on job (is_open, package);
 create table if not exists history (
     package text not null,
     program integer not null,
-    content blob not null,           -- JSON of client.programs.history.History
+    content blob not null,           -- JSON of client.programs.memory.history.History
     primary key (package, program)
 ) without rowid;
 create index if not exists history_programs on history (package, program);  -- of which programs, without reading what
 create table if not exists receipt (
     package text not null,
     program integer not null,
-    content blob not null,           -- JSON of client.programs.receipt.Receipt
+    content blob not null,           -- JSON of client.programs.memory.receipt.Receipt
     primary key (package, program)
 ) without rowid;
 create table if not exists ask (
     number integer primary key autoincrement,
-    content blob not null            -- JSON of client.programs.asks.Ask
+    content blob not null            -- JSON of client.programs.memory.asks.Ask
 );
 create table if not exists notice (
     package text not null,
     program integer not null,
     user text not null,              -- account, as wire.accounts writes it
-    content blob not null,           -- JSON of client.programs.notices.Notice
+    content blob not null,           -- JSON of client.programs.wanted.notices.Notice
     primary key (package, program, user)
 ) without rowid;
 create table if not exists held_content (

@@ -12,7 +12,7 @@ from purveyor.client.page.desk import ASKS_EACH, Opened, StateDesk
 from purveyor.client.page.peers import Visitor
 from purveyor.client.page.shown import Shown, ShownProgram
 from purveyor.client.page.wishes import Postpone, PostponeRestart, RestartNow, RunNow
-from purveyor.client.programs.asks import asks
+from purveyor.client.programs.memory.asks import asks
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.errors import RefusedError

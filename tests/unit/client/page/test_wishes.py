@@ -8,7 +8,7 @@ import pytest
 
 from purveyor.client.page.shown import Shown, ShownProgram, ShownRestart
 from purveyor.client.page.wishes import Postpone, PostponeRestart, RestartNow, RunNow, Wish, ask_of, sentence
-from purveyor.client.programs.asks import Ask, AskKind
+from purveyor.client.programs.memory.asks import Ask, AskKind
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.jobs import JobState
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, World, at, key
-from purveyor.client.programs.job import Job
+from purveyor.client.programs.memory.job import Job
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, World, advertisement_id, key
-from purveyor.client.programs import records
+from purveyor.client.programs.memory import records
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.ids import SiteCode

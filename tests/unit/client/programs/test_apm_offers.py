@@ -7,7 +7,8 @@ import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, POINT, World, at, key
 from purveyor.client.content_cache import Fetched, FetchState, Lack
-from purveyor.client.programs import apm, records
+from purveyor.client.programs import apm
+from purveyor.client.programs.memory import records
 from purveyor.lab.clock import START
 from purveyor.lab.power import PowerCut
 from purveyor.lab.programs import Script

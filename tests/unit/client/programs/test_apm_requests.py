@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, World, advertisement_id, at, key
-from purveyor.client.programs import requests
-from purveyor.client.programs.asks import AskKind, add_ask, asks
+from purveyor.client.programs.memory.asks import AskKind, add_ask, asks
+from purveyor.client.programs.wanted import requests
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.form import to_bytes

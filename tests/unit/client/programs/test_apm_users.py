@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, World, key
-from purveyor.client.programs import records
-from purveyor.client.programs.job import Errand
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Errand
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState

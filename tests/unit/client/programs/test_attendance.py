@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from purveyor.client.policy_view import Offer, Policy
-from purveyor.client.programs.attendance import waits_for_sessions
+from purveyor.client.programs.wanted.attendance import waits_for_sessions
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, SiteCode
 from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind
 from purveyor.wire.package_info import Command, Conditions, Logon, PackageInfo, Program, RunAs, RunsFor

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apm_world import ASAP, advertisement_id, at, key
-from purveyor.client.programs.due import Moment, Occurrence, due, is_live, is_satisfied, occurrences, outstanding, was_started
-from purveyor.client.programs.history import History, Run, with_run, with_started
+from purveyor.client.programs.memory.history import History, Run, with_run, with_started
+from purveyor.client.programs.wanted.due import (
+    Moment,
+    Occurrence,
+    due,
+    is_live,
+    is_satisfied,
+    occurrences,
+    outstanding,
+    was_started,
+)
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Assignment
 from purveyor.wire.schedule import Zone

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.client.programs.environment import UndefinedVariableError, expanded, expanded_command
+from purveyor.client.programs.launch.environment import UndefinedVariableError, expanded, expanded_command
 from purveyor.wire.package_info import Command
 
 VARIABLES = {"A": "one", "B_2": "two $A", "PURVEYOR_CONTENT": "/a b"}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.client.machine.interface import Session
-from purveyor.client.programs.due import Happening
-from purveyor.client.programs.events import GONE_LIMIT, SESSION_LIMIT, Seen, observed, short
+from purveyor.client.programs.wanted.due import Happening
+from purveyor.client.programs.wanted.events import GONE_LIMIT, SESSION_LIMIT, Seen, observed, short
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.offers import AssignmentKind
 

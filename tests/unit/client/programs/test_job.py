@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apm_world import key
-from purveyor.client.programs.job import NOT_STARTED, OPEN, RUNNABLE, TRANSITIONS, Event, Job, advanced, is_allowed
+from purveyor.client.programs.memory.job import NOT_STARTED, OPEN, RUNNABLE, TRANSITIONS, Event, Job, advanced, is_allowed
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
 

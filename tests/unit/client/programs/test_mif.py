@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.client.programs.mif import (
+from purveyor.client.programs.ending.mif import (
     BLOCK_LIMIT,
     SIZE_LIMIT_BYTES,
     TEXT_LIMIT,

@@ -7,9 +7,9 @@ import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, World, advertisement_id, at, key
 from purveyor.client.machine.interface import Session
-from purveyor.client.programs import notices
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.notices import Decision, Kind, Notice, Reason, Setting, decided
+from purveyor.client.programs.wanted import notices
+from purveyor.client.programs.wanted.notices import Decision, Kind, Notice, Reason, Setting, decided
 from purveyor.lab.clock import START
 from purveyor.wire.offers import Advertisement
 from purveyor.wire.package_info import Conditions, Logon, RunsFor

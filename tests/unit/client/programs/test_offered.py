@@ -6,7 +6,7 @@ import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, World, at, key
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.offered import OfferedProgram, offered_to
+from purveyor.client.programs.wanted.offered import OfferedProgram, offered_to
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.client.machine.interface import RunReport, RunState
-from purveyor.client.programs.job import TRANSITIONS, Event, Kind
-from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
+from purveyor.client.programs.ending.outcome import RESULT_LIMIT_BYTES, Outcome, Result, Unreadable, judged, read_result
+from purveyor.client.programs.memory.job import TRANSITIONS, Event, Kind
 from purveyor.wire.ids import ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Command, IfInterrupted, Program

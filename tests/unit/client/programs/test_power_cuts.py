@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, World, at, key
-from purveyor.client.programs import records
-from purveyor.client.programs.asks import AskKind
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import AskKind
 from purveyor.lab.clock import START
 from purveyor.lab.power import PowerCut
 from purveyor.lab.programs import Script

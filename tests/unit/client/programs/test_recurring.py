@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apm_world import ASAP, advertisement_id, at, key
-from purveyor.client.programs.due import (
+from purveyor.client.programs.memory.history import EXACT_LIMIT, History, Run, Started, with_run, with_started
+from purveyor.client.programs.wanted.due import (
     Happening,
     Moment,
     Occurrence,
@@ -20,7 +21,6 @@ from purveyor.client.programs.due import (
     unreadable_rules,
     was_started,
 )
-from purveyor.client.programs.history import EXACT_LIMIT, History, Run, Started, with_run, with_started
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, Rerun

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, World, key
-from purveyor.client.programs import restart
-from purveyor.client.programs.asks import Ask, AskKind, add_ask, asks
-from purveyor.client.programs.restart import PLAN, RestartPending
+from purveyor.client.programs.ending import restart
+from purveyor.client.programs.ending.restart import PLAN, RestartPending
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask, asks
 from purveyor.lab.clock import START
 from purveyor.lab.programs import Script
 from purveyor.wire.jobs import JobState

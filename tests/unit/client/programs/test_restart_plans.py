@@ -8,9 +8,9 @@ from hypothesis import strategies as some
 
 from apm_world import World
 from purveyor.client.machine.interface import Session
-from purveyor.client.programs.asks import Ask, AskKind
-from purveyor.client.programs.conditions import Cause, Unmet
-from purveyor.client.programs.restart import Facts, Plan, decided, postponed
+from purveyor.client.programs.ending.restart import Facts, Plan, decided, postponed
+from purveyor.client.programs.memory.asks import Ask, AskKind
+from purveyor.client.programs.wanted.conditions import Cause, Unmet
 
 COUNTDOWN, POSTPONEMENTS, POSTPONE = 900, 3, 7200
 SETTINGS = msgspec.structs.replace(

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, World, key
-from purveyor.client.programs import records
-from purveyor.client.programs.job import Job, changed
-from purveyor.client.programs.settling import RESUME_SECONDS
+from purveyor.client.programs.ending.settling import RESUME_SECONDS
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Job, changed
 from purveyor.lab.programs import Script
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apm_world import key
-from purveyor.client.programs.supersedence import superseded
+from purveyor.client.programs.wanted.supersedence import superseded
 from purveyor.wire.ids import PackageId
 from purveyor.wire.package_info import Command, Program, ProgramKey, Superseded
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from purveyor.client.programs.due import Moment, occurrences
+from purveyor.client.programs.wanted.due import Moment, occurrences
 from purveyor.site_server.model.preview import (
     GROUPS,
     OTHERS,

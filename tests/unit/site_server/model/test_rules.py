@@ -1,6 +1,5 @@
 """Smaller rules: platforms, names, settings, confirmation, pages."""
 
-
 import msgspec
 import pytest
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from purveyor.client.machine.interface import Session, Surroundings
-from purveyor.client.programs import opening
-from purveyor.client.programs.conditions import Interval, unmet
+from purveyor.client.programs.launch import opening
+from purveyor.client.programs.wanted.conditions import Interval, unmet
 from purveyor.site_server.model.preview import FiringView
 from purveyor.site_server.model.requests import Outcome
 from purveyor.site_server.model.retirement import PackageState

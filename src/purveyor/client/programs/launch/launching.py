@@ -6,12 +6,13 @@ Stored before launch: if the power goes in between, the run counts as interrupte
 from collections.abc import Callable, Sequence
 
 from purveyor.client.machine.interface import Account, RunState, Session
-from purveyor.client.programs import environment, records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import Occurrence
-from purveyor.client.programs.history import Started, with_started
-from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
-from purveyor.client.programs.preparing import Obstacle, folder_of, prepared
+from purveyor.client.programs.launch import environment
+from purveyor.client.programs.launch.preparing import Obstacle, folder_of, prepared
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.history import Started, with_started
+from purveyor.client.programs.memory.job import Event, Job, Kind, advanced, changed
+from purveyor.client.programs.wanted.due import Occurrence
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Program, RunAs

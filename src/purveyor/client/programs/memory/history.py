@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from purveyor.client.programs.job import user_name
+from purveyor.client.programs.memory.job import user_name
 from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState

@@ -10,14 +10,14 @@ from datetime import timedelta
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
-from purveyor.client.programs.asks import Ask, AskKind, add_ask
-from purveyor.client.programs.audience import is_per_user
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import Occurrence, due
-from purveyor.client.programs.history import SUCCESSES, with_started
-from purveyor.client.programs.job import NOT_STARTED, Errand, Event, Job, Kind, advanced, changed
-from purveyor.client.programs.standing import Platform, Standing, advertisements, silence
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import Ask, AskKind, add_ask
+from purveyor.client.programs.memory.history import SUCCESSES, with_started
+from purveyor.client.programs.memory.job import NOT_STARTED, Errand, Event, Job, Kind, advanced, changed
+from purveyor.client.programs.wanted.audience import is_per_user
+from purveyor.client.programs.wanted.due import Occurrence, due
+from purveyor.client.programs.wanted.standing import Platform, Standing, advertisements, silence
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes, to_bytes

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from purveyor.client.content import ContentCache, Fetched, Lack
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.job import RUNNABLE, Event, Job, advanced, changed
-from purveyor.client.programs.launching import delayed
+from purveyor.client.programs.launch.launching import delayed
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import RUNNABLE, Event, Job, advanced, changed
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState

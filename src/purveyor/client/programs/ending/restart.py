@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from purveyor.client.machine.interface import Machine, Session
-from purveyor.client.programs import records
-from purveyor.client.programs.asks import Ask, AskKind, asks, drop_ask
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.conditions import Unmet
-from purveyor.client.programs.job import Job, changed
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import Ask, AskKind, asks, drop_ask
+from purveyor.client.programs.memory.job import Job, changed
+from purveyor.client.programs.wanted.conditions import Unmet
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes

@@ -7,9 +7,9 @@ sessions alone, whatever else it says (Q235820). Who is not logged on now keeps 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from purveyor.client.programs.due import Happening
-from purveyor.client.programs.events import Seen, SeenSession
-from purveyor.client.programs.job import Errand, Job, user_name
+from purveyor.client.programs.memory.job import Errand, Job, user_name
+from purveyor.client.programs.wanted.due import Happening
+from purveyor.client.programs.wanted.events import Seen, SeenSession
 from purveyor.wire.accounts import is_same
 from purveyor.wire.offers import Advertisement, AssignmentKind
 from purveyor.wire.package_info import Program, RunsFor

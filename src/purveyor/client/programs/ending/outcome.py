@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from purveyor.client.machine.interface import RunReport, RunState
-from purveyor.client.programs.job import Event, Kind
+from purveyor.client.programs.memory.job import Event, Kind
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.package_info import AfterRun, IfInterrupted, Program

@@ -6,9 +6,9 @@ first, as the retirement note says; the receipt stays.
 
 from purveyor.client.content import ContentCache
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.job import NOT_STARTED, Event, Job, Kind, advanced
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import NOT_STARTED, Event, Job, Kind, advanced
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from purveyor.client.programs.history import History, Started
-from purveyor.client.programs.job import user_name
+from purveyor.client.programs.memory.history import History, Started
+from purveyor.client.programs.memory.job import user_name
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.firings import Firing, Moments, latest_firing, moments_of, next_firing
 from purveyor.wire.ids import AdvertisementId

@@ -6,16 +6,16 @@ What a person sees as "succeeded" is the program's own word; what is detected af
 import msgspec
 
 from purveyor.client.machine.interface import RUNS, Machine, RunReport, RunState
-from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.history import Run, with_removed, with_run
-from purveyor.client.programs.job import Event, Job, Kind, advanced, changed
-from purveyor.client.programs.launching import looked_for, not_started, tell_started
-from purveyor.client.programs.outcome import Outcome, Result, judged
-from purveyor.client.programs.preparing import files_below, folder_of, kept_of
-from purveyor.client.programs.receipt import Receipt, is_wanted
-from purveyor.client.programs.receipt import folder_of as receipt_folder_of
-from purveyor.client.programs.results import said
+from purveyor.client.programs.ending.outcome import Outcome, Result, judged
+from purveyor.client.programs.ending.results import said
+from purveyor.client.programs.launch.launching import looked_for, not_started, tell_started
+from purveyor.client.programs.launch.preparing import files_below, folder_of, kept_of
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.history import Run, with_removed, with_run
+from purveyor.client.programs.memory.job import Event, Job, Kind, advanced, changed
+from purveyor.client.programs.memory.receipt import Receipt, is_wanted
+from purveyor.client.programs.memory.receipt import folder_of as receipt_folder_of
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import AfterRun, Program, ProgramKey

@@ -7,13 +7,14 @@ again, or they are back; the history of a program is not touched here at all (Q2
 from collections.abc import Iterable
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import events, records, requests, wishes
-from purveyor.client.programs.audience import is_per_user
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import due, is_satisfied, is_spent
-from purveyor.client.programs.history import with_received
-from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, advanced, changed
-from purveyor.client.programs.standing import Platform, Standing, problems_of, standings
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.history import with_received
+from purveyor.client.programs.memory.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, advanced, changed
+from purveyor.client.programs.wanted import events, requests, wishes
+from purveyor.client.programs.wanted.audience import is_per_user
+from purveyor.client.programs.wanted.due import due, is_satisfied, is_spent
+from purveyor.client.programs.wanted.standing import Platform, Standing, problems_of, standings
 from purveyor.client.state.store import State
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import EVENTS, Advertisement, Priority

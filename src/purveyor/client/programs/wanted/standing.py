@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import audience, records
-from purveyor.client.programs.asks import Ask, AskKind, asks
-from purveyor.client.programs.audience import Audience, audiences, is_for, is_per_user
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.chain import is_supported, program_of
-from purveyor.client.programs.conditions import needs_user
-from purveyor.client.programs.due import Moment, Occurrence, is_live, occurrences, outstanding, unreadable_rules, utc_text
-from purveyor.client.programs.events import Seen
-from purveyor.client.programs.history import History, Started
-from purveyor.client.programs.job import NOT_STARTED, Errand, Job, Kind, user_name
-from purveyor.client.programs.supersedence import superseded
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.asks import Ask, AskKind, asks
+from purveyor.client.programs.memory.history import History, Started
+from purveyor.client.programs.memory.job import NOT_STARTED, Errand, Job, Kind, user_name
+from purveyor.client.programs.wanted import audience
+from purveyor.client.programs.wanted.audience import Audience, audiences, is_for, is_per_user
+from purveyor.client.programs.wanted.chain import is_supported, program_of
+from purveyor.client.programs.wanted.conditions import needs_user
+from purveyor.client.programs.wanted.due import Moment, Occurrence, is_live, occurrences, outstanding, unreadable_rules, utc_text
+from purveyor.client.programs.wanted.events import Seen
+from purveyor.client.programs.wanted.supersedence import superseded
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.offers import Advertisement, AssignmentKind, Rerun
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from purveyor.client.machine.interface import Disk
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.job import NOT_STARTED, Event, Job, Kind, advanced, changed, is_allowed
-from purveyor.client.programs.launching import launch
-from purveyor.client.programs.preparing import files_below
-from purveyor.client.programs.receipt import Receipt, folder_of, uninstall_program
+from purveyor.client.programs.launch.launching import launch
+from purveyor.client.programs.launch.preparing import files_below
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import NOT_STARTED, Event, Job, Kind, advanced, changed, is_allowed
+from purveyor.client.programs.memory.receipt import Receipt, folder_of, uninstall_program
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Program, ProgramKey
 

@@ -10,7 +10,7 @@ import msgspec
 
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.conditions import Cause, Unmet
+from purveyor.client.programs.wanted.conditions import Cause, Unmet
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, from_bytes, to_bytes

@@ -12,7 +12,7 @@ import msgspec
 
 from purveyor.client.machine.interface import Machine, Session
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import Happening
+from purveyor.client.programs.wanted.due import Happening
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.form import Instant, from_bytes, to_bytes

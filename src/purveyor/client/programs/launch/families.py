@@ -10,19 +10,20 @@ from datetime import datetime, timedelta
 
 from purveyor.client.content import ContentCache
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import opening, records
-from purveyor.client.programs.audience import is_per_user
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.chain import Broken, chain_of, is_supported, program_of
-from purveyor.client.programs.conditions import Unmet, needs_user
-from purveyor.client.programs.due import Occurrence, due
-from purveyor.client.programs.fetching import Fetching
-from purveyor.client.programs.gate import Gate
-from purveyor.client.programs.intake import Standing
-from purveyor.client.programs.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
-from purveyor.client.programs.launching import already_there, drifted, launch, looked_for, remember_answered
-from purveyor.client.programs.links import Links
-from purveyor.client.programs.removal import launch_next_uninstall, plan_superseded
+from purveyor.client.programs.launch import opening
+from purveyor.client.programs.launch.fetching import Fetching
+from purveyor.client.programs.launch.gate import Gate
+from purveyor.client.programs.launch.launching import already_there, drifted, launch, looked_for, remember_answered
+from purveyor.client.programs.launch.links import Links
+from purveyor.client.programs.launch.removal import launch_next_uninstall, plan_superseded
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import NOT_STARTED, RUNNABLE, Errand, Event, Job, Kind, advanced, changed
+from purveyor.client.programs.wanted.audience import is_per_user
+from purveyor.client.programs.wanted.chain import Broken, chain_of, is_supported, program_of
+from purveyor.client.programs.wanted.conditions import Unmet, needs_user
+from purveyor.client.programs.wanted.due import Occurrence, due
+from purveyor.client.programs.wanted.intake import Standing
 from purveyor.transport.interface import Point
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState

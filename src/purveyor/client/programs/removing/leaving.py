@@ -12,13 +12,13 @@ from datetime import timedelta
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import records
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.chain import program_of
-from purveyor.client.programs.job import NOT_STARTED, Job
-from purveyor.client.programs.receipt import Receipt
-from purveyor.client.programs.removal import occurrence_of, plan_of
-from purveyor.client.programs.standing import SIGNED_AT, is_gone
+from purveyor.client.programs.launch.removal import occurrence_of, plan_of
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import NOT_STARTED, Job
+from purveyor.client.programs.memory.receipt import Receipt
+from purveyor.client.programs.wanted.chain import program_of
+from purveyor.client.programs.wanted.standing import SIGNED_AT, is_gone
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, from_bytes, to_bytes

@@ -6,9 +6,9 @@ Whatever changes something joins the open transaction of its caller, or opens on
 from collections.abc import Iterable
 from functools import lru_cache
 
-from purveyor.client.programs.history import History
-from purveyor.client.programs.job import Job
-from purveyor.client.programs.receipt import Receipt
+from purveyor.client.programs.memory.history import History
+from purveyor.client.programs.memory.job import Job
+from purveyor.client.programs.memory.receipt import Receipt
 from purveyor.client.state.store import State
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId, ProgramNumber

@@ -12,7 +12,7 @@ import msgspec
 
 from purveyor.client.content_speed import measured
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.conditions import Cause, Unmet
+from purveyor.client.programs.wanted.conditions import Cause, Unmet
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.form import Instant, from_bytes, to_bytes

@@ -10,14 +10,14 @@ from datetime import datetime
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs import audience
-from purveyor.client.programs.asks import Ask, AskKind, asks, drop_ask, save_ask
-from purveyor.client.programs.audience import is_for
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import due, is_satisfied, was_started
-from purveyor.client.programs.events import Seen
-from purveyor.client.programs.job import RUNNABLE, Errand, Event, advanced, user_name
-from purveyor.client.programs.standing import Standing, advertisements, may_be_asked_for
+from purveyor.client.programs.memory.asks import Ask, AskKind, asks, drop_ask, save_ask
+from purveyor.client.programs.memory.job import RUNNABLE, Errand, Event, advanced, user_name
+from purveyor.client.programs.wanted import audience
+from purveyor.client.programs.wanted.audience import is_for
+from purveyor.client.programs.wanted.due import due, is_satisfied, was_started
+from purveyor.client.programs.wanted.events import Seen
+from purveyor.client.programs.wanted.standing import Standing, advertisements, may_be_asked_for
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage

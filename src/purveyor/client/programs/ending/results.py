@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.client.machine.interface import Disk, RunReport
-from purveyor.client.programs.mif import ENDING, SIZE_LIMIT_BYTES, is_named, is_of_run, is_own, status_mif
-from purveyor.client.programs.outcome import RESULT_LIMIT_BYTES, Result, Unreadable, read_result
-from purveyor.client.programs.preparing import content_of, result_of, scratch_of
+from purveyor.client.programs.ending.mif import ENDING, SIZE_LIMIT_BYTES, is_named, is_of_run, is_own, status_mif
+from purveyor.client.programs.ending.outcome import RESULT_LIMIT_BYTES, Result, Unreadable, read_result
+from purveyor.client.programs.launch.preparing import content_of, result_of, scratch_of
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.package_info import Program, Reporting
 

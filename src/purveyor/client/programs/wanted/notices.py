@@ -17,13 +17,13 @@ import msgspec
 
 from purveyor.client.machine.interface import Session
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs.audience import groups_of
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import is_live
-from purveyor.client.programs.events import seen_now
-from purveyor.client.programs.job import user_name
-from purveyor.client.programs.offered import OfferedProgram, shown_to
-from purveyor.client.programs.standing import Platform, advertisements, is_gone, may_be_asked_for, standings
+from purveyor.client.programs.memory.job import user_name
+from purveyor.client.programs.wanted.audience import groups_of
+from purveyor.client.programs.wanted.due import is_live
+from purveyor.client.programs.wanted.events import seen_now
+from purveyor.client.programs.wanted.offered import OfferedProgram, shown_to
+from purveyor.client.programs.wanted.standing import Platform, advertisements, is_gone, may_be_asked_for, standings
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.form import Instant, from_bytes, to_bytes

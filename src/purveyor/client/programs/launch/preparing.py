@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from purveyor.client.machine.interface import RUNS, Account, Disk, RunOrder
-from purveyor.client.programs import environment
-from purveyor.client.programs.job import Job
+from purveyor.client.programs.launch import environment
+from purveyor.client.programs.memory.job import Job
 from purveyor.wire.errors import PurveyorError
 from purveyor.wire.package_info import Program
 

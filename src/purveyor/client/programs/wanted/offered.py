@@ -11,14 +11,14 @@ from datetime import datetime
 import msgspec
 
 from purveyor.client.policy_view import Policy
-from purveyor.client.programs.audience import groups_of, is_for, is_per_user
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.due import Moment, occurrences
-from purveyor.client.programs.events import Seen, seen_now
-from purveyor.client.programs.history import Run
-from purveyor.client.programs.job import NOT_STARTED, Errand, user_name
-from purveyor.client.programs.standing import Platform, Standing, may_be_asked_for, standings
-from purveyor.client.programs.wishes import may_postpone_until
+from purveyor.client.programs.memory.history import Run
+from purveyor.client.programs.memory.job import NOT_STARTED, Errand, user_name
+from purveyor.client.programs.wanted.audience import groups_of, is_for, is_per_user
+from purveyor.client.programs.wanted.due import Moment, occurrences
+from purveyor.client.programs.wanted.events import Seen, seen_now
+from purveyor.client.programs.wanted.standing import Platform, Standing, may_be_asked_for, standings
+from purveyor.client.programs.wanted.wishes import may_postpone_until
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.jobs import JobState

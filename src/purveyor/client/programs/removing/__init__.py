@@ -1,0 +1,1 @@
+"""What leaves this machine: programs that nobody offers any more, and all of what was deleted at the site."""
