@@ -96,7 +96,7 @@ def sign(call: Call) -> int:
         output.give(f"request {asked.number} of site {asked.site}, made {asked.made_at:%Y-%m-%d %H:%M}Z, would change:")
         for line in judging.changes_in(asked):
             output.give(f"  {line}")
-        output.give(f"it stands on {_few(judging.base_of(asked))}")
+        output.give(f"it stands on {_few(judging.footing_of(asked))}")
     if not options.is_confirmed:
         output.say("sign this? type yes:")
         if output.stdin.readline().strip() != "yes":

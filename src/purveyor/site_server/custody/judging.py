@@ -65,7 +65,7 @@ def changes_in(request: SigningRequest) -> tuple[str, ...]:
     return (*keys, *sorted(packages, key=lambda line: line.split()[1]), *others)
 
 
-def base_of(request: SigningRequest) -> tuple[str, ...]:
+def footing_of(request: SigningRequest) -> tuple[str, ...]:
     """The versions on which a request stands, such as `packages 3`."""
     return tuple(f"{role.name} {_fields(role.standing, 'signed').get('version')}" for role in request.roles)
 

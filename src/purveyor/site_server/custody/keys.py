@@ -171,7 +171,7 @@ def _follow(tx: Connection, role: str, public: str, *, is_here: bool, now: datet
     if waiting is not None:
         site_keys.set_state(tx, role, waiting.id, KeyState.RETIRED, now)
     key = key_id_of(bytes.fromhex(public))
-    site_keys.insert_key(tx, role=role, id=key, public=public, state=KeyState.NEXT, is_here=is_here, now=now)
+    site_keys.insert_key(tx, role=role, key_id=key, public=public, state=KeyState.NEXT, is_here=is_here, now=now)
 
 
 def _view(row: SiteKey, expiries: Mapping[str, datetime], alarms: Mapping[str, str]) -> KeyView:

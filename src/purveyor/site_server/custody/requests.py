@@ -120,7 +120,7 @@ def _what_became_of(tx: Connection, number: int) -> str:
 def _view(stored: StoredRequest, source: KeySource, *, with_file: bool) -> RequestView:
     request = signing.decode_request(stored.content)
     try:
-        stands_on = judging.base_of(request)
+        stands_on = judging.footing_of(request)
     except RejectedError:
         stands_on = ()
     missing = offsite.missing_signatures(request, stored.signatures, source)

@@ -74,9 +74,9 @@ def keys_in(tx: Connection, *states: KeyState) -> dict[str, SiteKey]:
     return {row.role: _key(row) for row in rows}
 
 
-def insert_key(tx: Connection, *, role: str, id: str, public: str, state: KeyState, is_here: bool, now: datetime) -> None:  # noqa: A002
+def insert_key(tx: Connection, *, role: str, key_id: str, public: str, state: KeyState, is_here: bool, now: datetime) -> None:
     """A key that this site has not had before."""
-    tx.execute(insert(schema.site_key).values(role=role, id=id, public=public, state=state, since=now, is_here=is_here))
+    tx.execute(insert(schema.site_key).values(role=role, id=key_id, public=public, state=state, since=now, is_here=is_here))
 
 
 def is_known(tx: Connection, public: str) -> bool:

@@ -137,7 +137,7 @@ def _begin_generation(tx: Connection, former: str) -> None:
 
 
 def _insert_current(tx: Connection, role: str, key: SealingKey, now: datetime) -> None:
-    site_keys.insert_key(tx, role=role, id=key.id, public=key.public, state=KeyState.CURRENT, is_here=True, now=now)
+    site_keys.insert_key(tx, role=role, key_id=key.id, public=key.public, state=KeyState.CURRENT, is_here=True, now=now)
 
 
 def key_id(public: str) -> str:

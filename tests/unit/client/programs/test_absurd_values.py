@@ -105,7 +105,7 @@ def test_absurd_numbers_of_a_program(number: int, is_windowed: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x" * 100_000, "\0", "../..", ".", "@", "!", "#", "\ud7ff", "a\nb"])
-def test_absurd_texts(text: str) -> None:
+def test_texts_that_name_nothing_stop_themselves_at_most(text: str) -> None:
     def make(world: World) -> None:
         absurd = world.program(
             1,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Metadata
 
 from purveyor.lab.clock import Clock
-from purveyor.site_server.custody.judging import answer_to, base_of, changes_in, check_answer
+from purveyor.site_server.custody.judging import answer_to, changes_in, check_answer, footing_of
 from purveyor.site_server.publish import repository
 from purveyor.wire import package_info, signing
 from purveyor.wire.errors import RefusedError, RejectedError
@@ -74,7 +74,7 @@ def test_the_changes_are_said_in_words(request_: SigningRequest) -> None:
     assert said[0] == "deletes S0100001 Viewer 1.0"
     assert said[1:3] == ("adds S0100002 Editor 4.2 (source version 1)", "adds S0100002 program 1 program 1: true")
     assert "raises the highest number of packages from 1 to 2" in said
-    assert any(one.startswith("packages ") for one in base_of(request_))
+    assert any(one.startswith("packages ") for one in footing_of(request_))
 
 
 def test_an_answer_holds_for_its_request_and_for_no_other(request_: SigningRequest) -> None:
