@@ -1,5 +1,7 @@
 """The rows of keys and of signing requests, over every database."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Connection
 
@@ -101,3 +103,15 @@ def test_a_deletion_says_beforehand_that_it_will_wait(tx: Connection, keyring: K
     assert packages.preview_deletion(tx, package).waits_for == ""
     custody.remove(tx, keyring, "packages", current(tx, "packages"), **BY)
     assert "a signature of packages" in packages.preview_deletion(tx, package).waits_for
+
+
+@pytest.mark.parametrize(("days_left", "within"), [(61, ()), (59, (60,)), (29, (30,)), (6, (7,)), (-1, (0,))])
+def test_what_nobody_here_can_renew_is_told_60_30_and_7_days_before(
+    tx: Connection, keyring: Keyring, days_left: int, within: tuple[int, ...]
+) -> None:
+    at = site_keys.expiries(tx)["packages"] - timedelta(days=days_left)
+    assert custody.alarms_of(tx, at) == ()
+    custody.remove(tx, keyring, "packages", current(tx, "packages"), **BY)
+    alarms = custody.alarms_of(tx, at)
+    assert tuple(alarm.within_days for alarm in alarms) == within
+    assert [row.role for row in custody.listed(tx, at) if row.alarm] == ["packages"] * len(within)
