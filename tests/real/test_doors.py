@@ -400,7 +400,8 @@ def test_content_is_served_whole_in_ranges_and_for_ever(doors: Doors) -> None:
     assert doors.ask_dp("GET", asked, Range="bytes=0-1", If_Range=whole.headers["etag"]).body == content[:2]
     assert doors.ask_dp("GET", asked, If_None_Match=whole.headers["etag"]).status == 304
     assert doors.ask_dp("HEAD", asked).headers["content-length"] == "300000"
-    assert doors.ask_dp("GET", f"/files/00/{hash_of(content)}").status == 404
+    elsewhere = "00" if not hash_of(content).startswith("00") else "01"
+    assert doors.ask_dp("GET", f"/files/{elsewhere}/{hash_of(content)}").status == 404
 
 
 def tree_of(folder: Path) -> dict[str, bytes]:
