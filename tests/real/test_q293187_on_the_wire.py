@@ -82,7 +82,9 @@ def test_a_file_removed_by_hand_is_seen_as_absent(installation: Installation, sa
     capture = installation.folder / "wire.pcapng"
     with capturing(samba.port, capture):
         _join(installation, samba, ONCE)
-        package = _advertised(installation, "Kept", to="All Systems")
+        kept = _advertised(installation, "Kept", to="All Systems")
+        installation.until("it ran", lambda: _pass(installation) and _succeeded(installation, kept, clients=1))
+        package = _advertised(installation, "Removed", to="All Systems")
         installation.until("it is offered", lambda: _is_offered(samba, package))
         installation.kill()
         removed = {f"pkginfo.box\\{file.name}" for file in _published(samba, package)}
@@ -187,8 +189,8 @@ def _restart(installation: Installation) -> None:
         installation.run_agent(name)
 
 
-def _succeeded(installation: Installation, *packages: str) -> bool:
-    return all([job["state"] for job in installation.jobs_of(package)] == ["succeeded"] * 3 for package in packages)
+def _succeeded(installation: Installation, *packages: str, clients: int = len(CLIENTS)) -> bool:
+    return all([job["state"] for job in installation.jobs_of(package)] == ["succeeded"] * clients for package in packages)
 
 
 def _runs(installation: Installation, name: str) -> list[str]:
