@@ -109,7 +109,14 @@ collection_offers = st.builds(
     ),
 )
 
-points = st.builds(Point, id=texts, url=texts)
+points = st.builds(
+    Point,
+    id=texts,
+    url=texts,
+    networks=st.lists(st.sampled_from(("10.1.0.0/16", "fd00:1::/48", "elsewhere")), max_size=2).map(tuple),
+    weight=st.integers(0, 1000),
+    is_draining=st.booleans(),
+)
 agent_settings = st.builds(
     AgentSettings,
     site=sites,

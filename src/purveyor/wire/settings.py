@@ -23,11 +23,22 @@ _RAW_KEY = re.compile(r"[0-9a-f]{64}")
 PATH = "clidata.box/settings.json"
 
 
+DEFAULT_WEIGHT = 100
+WEIGHT_LIMIT = 1000
+
+
 class Point(Wire):
     """A client access point or distribution point. A URL that starts with `.` is relative to the CAP that is asked."""
 
     id: str
     url: str
+    networks: tuple[str, ...] = ()
+    """The networks it is there for, as `10.1.0.0/16` or `fd00:1::/48`; none: it serves whoever has no nearer one. A client passes
+    over what it cannot read as a network: later sites may say more."""
+    weight: int = DEFAULT_WEIGHT
+    """Its share among points that are equally near; 0: only where no other one answers."""
+    is_draining: bool = False
+    """It is about to go: nothing new is begun there, while another point can be had."""
 
 
 class SealingKey(Wire):
@@ -105,7 +116,13 @@ def decode(content: bytes) -> AgentSettings:
 
 def _within_limits(settings: AgentSettings) -> AgentSettings:
     """The settings with every number as near to what was said as an agent can work with; a port that is none is nowhere."""
-    changes = {}
+    changes: dict[str, object] = {}
+    for name in ("access_points", "distribution_points"):
+        said_points = getattr(settings, name)
+        if any(not 0 <= point.weight <= WEIGHT_LIMIT for point in said_points):
+            changes[name] = tuple(
+                msgspec.structs.replace(point, weight=min(max(0, point.weight), WEIGHT_LIMIT)) for point in said_points
+            )
     for name, limit in _LIMITS.items():
         said = getattr(settings, name)
         kept = min(max(0, said), limit)

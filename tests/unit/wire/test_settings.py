@@ -8,6 +8,7 @@ import pytest
 
 from purveyor.wire import settings
 from purveyor.wire.errors import RejectedError
+from purveyor.wire.form import to_bytes
 
 KEY = "ab" * 32
 GOOD = {
@@ -50,3 +51,16 @@ def test_numbers_that_no_agent_could_work_with_are_brought_within_limits(number:
     assert all(0 <= getattr(read, name) < 2**63 for name in names)
     assert read.restart_countdown_seconds == (settings.SECONDS_LIMIT if number > 0 else 0)
     datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=read.poll_interval_seconds + read.heartbeat_interval_seconds)
+
+
+@pytest.mark.parametrize(("said", "held"), [(-1, 0), (0, 0), (1000, 1000), (10**9, 1000)])
+def test_a_weight_is_brought_within_limits(said: int, held: int) -> None:
+    points = [{"id": "cap2", "url": "https://cap2/cap", "weight": said, "networks": ["10.1.0.0/16"]}]
+
+    read = settings.decode(json.dumps(GOOD | {"access_points": points}).encode())
+
+    assert read.access_points == (settings.Point(id="cap2", url="https://cap2/cap", weight=held, networks=("10.1.0.0/16",)),)
+
+
+def test_a_point_that_says_no_more_than_its_place_is_written_as_before() -> None:
+    assert to_bytes(settings.Point(id="cap1", url=".")) == b'{"id":"cap1","url":"."}'
