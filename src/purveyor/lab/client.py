@@ -11,6 +11,7 @@ from purveyor.client import join
 from purveyor.client.agent import Agent, Pass
 from purveyor.client.programs.memory import records
 from purveyor.client.state import published
+from purveyor.lab.copies import Snapshot, snapshot_of
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import PowerCut
 from purveyor.transport.interface import Point
@@ -102,6 +103,10 @@ class LabClient:
             return True
         self.wake_at = self._next_wake(self.last_pass)
         return True
+
+    def snapshot(self) -> Snapshot:
+        """What lies on the machine's disks now, to be cloned or to go back to."""
+        return snapshot_of(self.machine)
 
     def switch_on(self) -> None:
         """Starts the machine after a power cut; the sentinel wakes the agent soon after."""

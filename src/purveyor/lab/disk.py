@@ -5,7 +5,7 @@ cut, in the worst case all of them, or a subset that a seed chooses, as real fil
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -41,6 +41,14 @@ class Node:
 
 Change = dict[str, Node | None]
 """Names that change at one stroke: what each stands for afterwards, None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """All that lay on a disk at one moment; `root` is how programs name it, which is written in what lies there."""
+
+    root: str
+    names: dict[str, Node]
 
 
 def no_clock() -> datetime:
@@ -213,6 +221,20 @@ class SimulatedDisk:
         self._names = dict(self._durable)
         self._used_bytes = sum(len(node.content) for node in self._names.values())
 
+    # --- copies ---
+
+    def image(self) -> Image:
+        """All that lies here now."""
+        return Image(self.root, _copied(self._names))
+
+    def load(self, image: Image) -> None:
+        """Puts what an image holds in place of all that lies here, and synced."""
+        self.root = image.root
+        self._names = _copied(image.names)
+        self._used_bytes = sum(len(node.content) for node in self._names.values())
+        self._is_dirty = True
+        self.sync_all()
+
     def _effect(self, what: str) -> None:
         self.power.effect(what)
         if self.is_read_only:
@@ -272,6 +294,12 @@ class SimulatedDisk:
             else:
                 kept.append(change)
         self._unsynced = [change for change in kept if change]
+
+
+def _copied(names: dict[str, Node]) -> dict[str, Node]:
+    """The same names for copies of their nodes; names of one node are names of one copy."""
+    copies = {id(node): replace(node, content=bytearray(node.content)) for node in names.values()}
+    return {name: copies[id(node)] for name, node in names.items()}
 
 
 def _apply(names: dict[str, Node], change: Change) -> None:

@@ -18,6 +18,7 @@ from purveyor.lab.administrator import Administrator
 from purveyor.lab.client import LabClient
 from purveyor.lab.clock import START, Clock
 from purveyor.lab.content import StoreBoxes
+from purveyor.lab.copies import Snapshot, lay_down
 from purveyor.lab.database import LabDatabase
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
@@ -113,12 +114,33 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def add_client(self, name: str, code: str) -> LabClient:
         """A new client that has sent its request to join; it polls first somewhere within the coming interval."""
-        machine = SimulatedMachine(name, self.clock, seed=self.random.getrandbits(32))
-        client = LabClient(machine, point_for=lambda url: self._point_for(url, machine))
+        client = self._new_client(name)
         client.join(CAP_URL, code)
         client.wake_at = self.clock.now() + timedelta(seconds=self.random.uniform(0, self.poll_interval.total_seconds()))
         self.clients.append(client)
         return client
+
+    def clone(self, client: LabClient, *, name: str, has_same_facts: bool = False) -> LabClient:
+        """Another machine made from what lies on a client's disks now; it is switched on, and nobody told it what it is.
+
+        It has a name and a machine id of its own, unless it `has_same_facts`: then only the lab can tell the two apart.
+        """
+        return self.clone_of(client.snapshot(), name=name, has_same_facts=has_same_facts)
+
+    def clone_of(self, image: Snapshot, *, name: str, has_same_facts: bool = False) -> LabClient:
+        """Another machine made from a snapshot, such as one that was taken before the machine ever polled."""
+        copy = self._new_client(name)
+        if has_same_facts:
+            copy.machine.host_name, copy.machine.machine_id = image.host_name, image.machine_id
+        lay_down(image, copy.machine)
+        copy.switch_on()
+        self.clients.append(copy)
+        return copy
+
+    def revert(self, client: LabClient, snapshot: Snapshot) -> None:
+        """A machine goes back to what a snapshot of it holds, and is switched on; what it did since never happened there."""
+        lay_down(snapshot, client.machine)
+        client.switch_on()
 
     def new_join_code(self, *, uses: int | None = None, needs_approval: bool = False) -> str:
         """A join code, as `purveyor join-code create` gives one."""
@@ -225,6 +247,10 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _new_client(self, name: str) -> LabClient:
+        machine = SimulatedMachine(name, self.clock, seed=self.random.getrandbits(32))
+        return LabClient(machine, point_for=lambda url: self._point_for(url, machine))
 
     def _raise_bugs(self) -> None:
         for health in self.executive.health.values():

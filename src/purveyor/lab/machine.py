@@ -40,6 +40,9 @@ class SimulatedMachine:
         capacity_bytes: int = UNLIMITED_BYTES,
     ) -> None:
         self.name = name
+        self.host_name = name
+        """What the machine says that it is called."""
+        self.machine_id = hashlib.sha256(name.encode()).hexdigest()[:32]
         self.power = Power()
         self.clock = LocalClock(clock.now, skew)
         self.disk = SimulatedDisk(self.power, root=f"/lab/{name}", capacity_bytes=capacity_bytes, now=self.clock.now)
@@ -97,11 +100,11 @@ class SimulatedMachine:
     def facts(self) -> Facts:
         """What the machine is."""
         return Facts(
-            name=self.name,
+            name=self.host_name,
             platform=self.platform,
             architecture="x86_64",
             system="lab",
-            machine_id=hashlib.sha256(self.name.encode()).hexdigest()[:32],
+            machine_id=self.machine_id,
             zone=str(self.local_zone),
             agent_version="lab",
         )

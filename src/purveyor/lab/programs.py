@@ -5,7 +5,7 @@ Every launch is remembered for good, because a program that was started twice is
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -82,6 +82,18 @@ class _Run:
     report: RunReport | None = None
 
 
+def _nobody_watches(_: Launch) -> None:
+    """What is done with a launch where no story looks at each."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRuns:
+    """What watchers had written about runs, and how commands behave: what a copy of a machine takes along."""
+
+    runs: Mapping[str, _Run]
+    scripts: Mapping[str, Sequence[Script]]
+
+
 class SimulatedPrograms:
     """Implements `client.machine.interface.Programs`.
 
@@ -106,6 +118,10 @@ class SimulatedPrograms:
         self._left_for_start: list[Script] = []
         self._resuming: list[tuple[datetime, Script]] = []
         self.launches: list[Launch] = []
+        self.launched: Callable[[Launch], None] = _nobody_watches
+        """Called with each launch, when it has just begun: the agent has stored it, and knows no more of it than that."""
+        self.endings: dict[str, RunReport] = {}
+        """What could be said of each run at its end, by run, for good: the agent forgets it once it has settled the run."""
         self.completed: list[str] = []
         """The commands that ran to their end, in order: neither stopped, nor out of time, nor cut off by the machine."""
 
@@ -135,6 +151,7 @@ class SimulatedPrograms:
         seconds = order.max_run_seconds if script.hangs else min(script.seconds + script.forks_seconds, order.max_run_seconds)
         self._runs[order.run] = _Run(order, script, now, now + timedelta(seconds=seconds))
         self.launches.append(self._launch(order))
+        self.launched(self.launches[-1])
         self.turn()
 
     def look(self, run: str) -> RunReport:
@@ -156,6 +173,7 @@ class SimulatedPrograms:
         """Removes what was kept of a run that ended."""
         known = self._runs.get(run)
         if known is not None and known.report is not None:
+            self.endings[run] = known.report
             del self._runs[run]
 
     def turn(self) -> None:
@@ -184,6 +202,17 @@ class SimulatedPrograms:
         now = self._clock.true_time()
         self._resuming += [(now + timedelta(seconds=script.resumes_seconds or 0), script) for script in self._left_for_start]
         self._left_for_start.clear()
+
+    def kept_runs(self) -> KeptRuns:
+        """What a copy of this machine's disks holds of its runs."""
+        return KeptRuns({run: replace(known) for run, known in self._runs.items()}, dict(self._scripts))
+
+    def take_runs(self, kept: KeptRuns) -> None:
+        """Knows of runs what a copy holds, and nothing else; of one that was under way nobody knows how it ended."""
+        self._runs = {run: replace(known) for run, known in kept.runs.items()}
+        self._scripts = dict(kept.scripts) | self._scripts
+        self._left_for_start.clear()
+        self.machine_stopped()
 
     def user_logged_off(self, user: str) -> None:
         """A user is gone: programs with a window in that session end; what runs for the system goes on."""
