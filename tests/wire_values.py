@@ -116,6 +116,7 @@ points = st.builds(
     networks=st.lists(st.sampled_from(("10.1.0.0/16", "fd00:1::/48", "elsewhere")), max_size=2).map(tuple),
     weight=st.integers(0, 1000),
     is_draining=st.booleans(),
+    takes_items=st.booleans(),
 )
 agent_settings = st.builds(
     AgentSettings,

@@ -39,6 +39,8 @@ class Point(Wire):
     """Its share among points that are equally near; 0: only where no other one answers."""
     is_draining: bool = False
     """It is about to go: nothing new is begun there, while another point can be had."""
+    takes_items: bool = True
+    """Whether clients may put items into its up boxes; a bucket has none."""
 
 
 class SealingKey(Wire):
