@@ -1,0 +1,132 @@
+"""The stage of a story: a fleet, the names by which the story calls things, and the witness who writes down what happens."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from purveyor.lab.client import LabClient
+from purveyor.lab.fleet import Fleet
+from purveyor.lab.programs import Script
+from purveyor.lab.stories.witness import Witness
+from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
+from purveyor.wire.package_info import ProgramKey
+
+POLL_INTERVAL = timedelta(hours=1)
+PILOT = "Pilot"
+
+
+class NoSuchThingError(LookupError):
+    """A step is about something that is not there: not yet, not any more, or not in this shorter story."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A package of the story with its one program. Shape: `command` is what its program starts, `remove` its uninstall command."""
+
+    package: PackageId
+    program: ProgramKey
+    command: str
+    remove: str
+
+
+@dataclass(slots=True)
+class Ordered:
+    """What the administrator ordered, by the story's names: what stands, and what was deleted for good."""
+
+    products: dict[str, Product] = field(default_factory=dict)
+    advertisements: dict[str, AdvertisementId] = field(default_factory=dict)
+    deleted_packages: set[PackageId] = field(default_factory=set)
+    uninstalled_packages: set[PackageId] = field(default_factory=set)
+    """Those of the deleted ones that are removed from the machines first."""
+    deleted_programs: set[ProgramKey] = field(default_factory=set)
+
+
+class Stage(AbstractContextManager["Stage"]):
+    """A fleet with a collection of all its clients, before anything happens."""
+
+    def __init__(self, *, client_count: int, seed: int) -> None:
+        self.fleet = Fleet(client_count, seed=seed, poll_interval=POLL_INTERVAL)
+        self.ordered = Ordered()
+        self.pilot: CollectionId = self.fleet.admin.add_collection(PILOT, [client.name for client in self.fleet.clients])
+        self.started_at = self.fleet.clock.now()
+        self.moments: set[str] = set()
+        """The copies of the access point that somebody kept."""
+        self.lost_paths: set[str] = set()
+        """Files that somebody deleted from the access point behind the site's back."""
+        self.witness = Witness()
+        for client in self.fleet.clients:
+            self.witness.watch(client)
+
+    def client(self, name: str) -> LabClient:
+        """The client of this name. Errors: NoSuchThingError."""
+        try:
+            return self.fleet[name]
+        except KeyError:
+            raise NoSuchThingError(name) from None
+
+    def product(self, name: str) -> Product:
+        """The product of this name. Errors: NoSuchThingError."""
+        if name not in self.ordered.products:
+            raise NoSuchThingError(name)
+        return self.ordered.products[name]
+
+    def advertisement(self, name: str) -> AdvertisementId:
+        """The advertisement of this name. Errors: NoSuchThingError."""
+        if name not in self.ordered.advertisements:
+            raise NoSuchThingError(name)
+        return self.ordered.advertisements[name]
+
+    def moment(self, name: str) -> str:
+        """A copy of the access point that was kept. Errors: NoSuchThingError."""
+        if name not in self.moments:
+            raise NoSuchThingError(name)
+        return name
+
+    def script(self, command: str, *scripts: Script) -> None:
+        """How a command behaves everywhere."""
+        self.fleet.script(command, *scripts)
+
+    def go_on(self, minutes: float) -> None:
+        """Lets time go by, and has the witness look."""
+        self.fleet.advance(minutes=minutes)
+        self.look()
+
+    def look(self) -> None:
+        """Has the witness write down what every client remembers now."""
+        for client in self.fleet.clients:
+            self.witness.look(client)
+
+    def end(self) -> None:
+        """The faults stop, and two poll intervals go by; three more where a package is removed before it is retired."""
+        self.stop_faults()
+        self.fleet.settle()
+        self.fleet.site_turn()
+        self.look()
+
+    def stop_faults(self) -> None:
+        """Everything that was broken is whole again: power, points, disks, clocks. What programs do is up to them."""
+        fleet = self.fleet
+        fleet.power.fail_at(None)
+        for point in (fleet.cap, fleet.dp):
+            point.mend()
+        for client in fleet.clients:
+            client.stays_off = False
+            client.machine.power.fail_at(None)
+            client.machine.clock.skew = timedelta(0)
+            client.machine.disk.capacity_bytes = 2**40
+            client.machine.disk.is_read_only = False
+            if not client.machine.power.is_on:
+                client.switch_on()
+
+    @property
+    def client_days(self) -> float:
+        """How long all clients together have lived through."""
+        return len(self.fleet.clients) * (self.fleet.clock.now() - self.started_at) / timedelta(days=1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.fleet.close()

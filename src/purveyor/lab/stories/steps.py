@@ -1,0 +1,128 @@
+"""The words of which stories are made: each kind of step is declared once, with its sentence, its chances and what it does.
+
+A step is a small frozen value, so a story can be printed, replayed and shortened. Each makes sense alone: it names what it is
+about, and where there is no such thing (any more, or not yet) it does nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from purveyor.lab.stories.stage import NoSuchThingError, Stage
+from purveyor.wire.errors import RefusedError
+
+T = TypeVar("T")
+Argument = str | int
+
+PACKAGES = ("Editor", "Archiver", "Viewer", "Player", "Scanner", "Browser", "Font pack", "Printer driver")
+CLIENTS = ("pc1", "pc2", "pc3", "pc4")
+ADVERTISEMENTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens, and for how long time goes on afterwards. `minutes` are of true time."""
+
+    kind: str
+    arguments: tuple[Argument, ...] = ()
+    minutes: int = 0
+
+    def sentence(self) -> str:
+        """The step as an administrator would tell it."""
+        told = KINDS[self.kind].sentence.format(*self.arguments)
+        return f"{told}; {_span(self.minutes)} go by" if self.minutes else told
+
+    def do(self, stage: Stage) -> bool:
+        """Does it, and lets the time go by. False when there was nothing to do it to, or the site refused."""
+        try:
+            KINDS[self.kind].do(stage, *self.arguments)
+        except (NoSuchThingError, RefusedError):
+            return False
+        else:
+            return True
+        finally:
+            self._wait(stage)
+
+    def _wait(self, stage: Stage) -> None:
+        if self.minutes:
+            stage.go_on(self.minutes)
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a story has in hand while it is made up. `random` is the only source of chance."""
+
+    random: Random
+    client_count: int = 3
+    packages: list[str] = field(default_factory=list)
+    advertisements: list[str] = field(default_factory=list)
+
+    def pick(self, among: Sequence[T]) -> T:
+        """One of these."""
+        return among[self.random.randrange(len(among))]
+
+    def client(self) -> str:
+        """A client."""
+        return self.pick(CLIENTS[: self.client_count])
+
+    def package(self) -> str:
+        """A package that was added before."""
+        return self.pick(self.packages or PACKAGES[:1])
+
+    def advertisement(self) -> str:
+        """An advertisement that was made before."""
+        return self.pick(self.advertisements or ["A1"])
+
+    def new_package(self) -> str:
+        """The name of the next package; of an earlier one when all are used."""
+        name = next((one for one in PACKAGES if one not in self.packages), "")
+        if not name:
+            return self.package()
+        self.packages.append(name)
+        return name
+
+    def new_advertisement(self) -> str:
+        """The name of the next advertisement."""
+        if len(self.advertisements) == ADVERTISEMENTS:
+            return self.advertisement()
+        self.advertisements.append(f"A{len(self.advertisements) + 1}")
+        return self.advertisements[-1]
+
+    def number(self, low: int, high: int) -> int:
+        """A whole number, both ends possible."""
+        return self.random.randint(low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of step. `sentence` has places for the arguments; `weight` says how often it comes, against the others."""
+
+    name: str
+    sentence: str
+    draw: Callable[[Draft], tuple[Argument, ...]]
+    do: Callable[..., None]
+    weight: int = 2
+
+
+KINDS: dict[str, Kind] = {}
+"""All kinds, by name."""
+
+
+def kind(
+    name: str, sentence: str, draw: Callable[[Draft], tuple[Argument, ...]], *, weight: int = 2
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declares a kind of step: the function below it is what it does to a stage. What is not there, or refused, is no step."""
+
+    def declared(do: Callable[..., None]) -> Callable[..., None]:
+        KINDS[name] = Kind(name, sentence, draw, do, weight)
+        return do
+
+    return declared
+
+
+def _span(minutes: int) -> str:
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours = minutes / 60
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"

@@ -1,0 +1,53 @@
+"""A story from one seed: which fleet it is told over, and its steps. Pure: nothing happens here."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from random import Random
+
+from purveyor.lab.stories import administration, machines, points
+from purveyor.lab.stories.steps import KINDS, Draft, Step
+
+STEPS = 14
+SHORTEST_MINUTES, LONGEST_MINUTES = 5, 240
+DECLARED_IN = (administration, machines, points)
+"""The modules that declare kinds of steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is told. Shape: `numbers` are the places of the steps in the whole story of the seed, from 1 on."""
+
+    seed: int
+    client_count: int
+    steps: tuple[Step, ...]
+    numbers: tuple[int, ...]
+
+    def only(self, numbers: Collection[int]) -> "Story":
+        """The same story with only these steps."""
+        kept = [(number, step) for number, step in zip(self.numbers, self.steps, strict=True) if number in numbers]
+        return Story(self.seed, self.client_count, tuple(step for _, step in kept), tuple(number for number, _ in kept))
+
+    def sentences(self) -> list[str]:
+        """The steps in an administrator's words, numbered."""
+        return [f"{number}. {step.sentence()}." for number, step in zip(self.numbers, self.steps, strict=True)]
+
+
+def story_of(seed: int, steps: int = STEPS) -> Story:
+    """The story of a seed: something is advertised first, then whatever the seed says."""
+    random = Random(seed)
+    draft = Draft(random, client_count=random.choice((2, 2, 3, 3, 4)))
+    names = list(KINDS)
+    weights = [KINDS[name].weight for name in names]
+    chosen = ["package-added", "advertised"] * random.choice((1, 2))
+    chosen += random.choices(names, weights, k=max(0, steps - len(chosen)))
+    made = tuple(drawn(name, draft) for name in chosen[:steps])
+    return Story(seed, draft.client_count, made, tuple(range(1, len(made) + 1)))
+
+
+def drawn(name: str, draft: Draft) -> Step:
+    """A step of a kind, its arguments and the time after it as chance has them."""
+    arguments = KINDS[name].draw(draft)
+    if draft.number(1, 4) == 1:
+        return Step(name, arguments)
+    longest = LONGEST_MINUTES if draft.number(1, 3) == 1 else LONGEST_MINUTES // 4
+    return Step(name, arguments, draft.number(SHORTEST_MINUTES, longest))
