@@ -48,6 +48,7 @@ class Shop:
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     has_hashes: bool = False
+    status_of_absent: int = 404
     base: str = ""
 
     def __post_init__(self) -> None:
@@ -134,7 +135,7 @@ def shop() -> Iterator[Shop]:
         def do_GET(self) -> None:
             made.asked.append(self.path)
             content = made.files.get(self.path)
-            self.send_response(404 if content is None else 200)
+            self.send_response(made.status_of_absent if content is None else 200)
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             self.wfile.write(content or b"")
@@ -247,6 +248,7 @@ def test_without_consistent_snapshots_files_have_their_plain_names(shop: Shop, c
 def test_fields_and_kinds_of_keys_that_nobody_here_knows_do_no_harm(shop: Shop, client: Client) -> None:
     shop.root.unrecognized_fields["season"] = "winter"
     shop.root.roles["root"].unrecognized_fields["season"] = "winter"
+    shop.root.keys[KEYS[0].public_key.keyid].unrecognized_fields["keyid_hash_algorithms"] = ["md5"]
     shop.publish("root")
     newest = json.loads(shop.files["/metadata/2.root.json"])
     assert client.refresh() == 0
@@ -389,6 +391,26 @@ def test_a_wrong_signature_beside_enough_right_ones_does_no_harm(shop: Shop, cli
 
 
 # --- what is missing, misnamed, of another kind, or expired ---
+
+
+@pytest.mark.parametrize(("status", "is_end"), [(404, True), (410, True), (403, True), (401, False), (500, False), (302, False)])
+def test_the_chain_of_roots_ends_where_the_next_is_absent_or_denied(
+    shop: Shop, client: Client, status: int, is_end: bool
+) -> None:
+    """An object store that may not be listed says 403 of what it does not have; any other answer tells nothing of the root."""
+    shop.publish("root")
+    shop.status_of_absent = status
+    assert client.refresh() == (0 if is_end else 1)
+    assert client.held()["root"] == 2
+    assert ("timestamp" in client.held()) is is_end
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
+def test_a_role_that_is_denied_is_missing(shop: Shop, client: Client, role: str) -> None:
+    shop.status_of_absent = 403
+    del shop.files["/metadata/timestamp.json" if role == "timestamp" else f"/metadata/1.{role}.json"]
+    assert client.refresh() == 1
+    assert role not in client.held()
 
 
 @pytest.mark.parametrize(
@@ -588,6 +610,23 @@ def test_what_one_delegator_accepts_says_nothing_of_another(shop: Shop, client: 
     assert client.download("b/one") == 1
     assert client.files() == [b"right"]
     assert client.download("a/one") == 0
+
+
+def test_a_cached_role_is_verified_again_against_its_current_delegator(shop: Shop, client: Client) -> None:
+    """Its delegator names another key, the snapshot the same version: what is held was signed by a key that counts no more."""
+    shop.delegate("A", 5)
+    shop.offer("one", b"one", role="A")
+    shop.offer("two", b"two", role="A")
+    shop.publish("A", "targets", "snapshot", "timestamp")
+    assert client.download("one") == 0
+    shop.targets.delegations.roles["A"].keyids = []
+    shop.targets.add_key(KEYS[6].public_key, "A")
+    shop.publish("targets", "snapshot", "timestamp")
+    assert client.download("two") == 1
+    assert client.files() == [b"one"]
+    shop.signers["A"] = [KEYS[6]]
+    shop.publish("A", "snapshot", "timestamp")
+    assert client.download("two") == 0
 
 
 def test_a_role_that_the_snapshot_does_not_name_is_not_asked_for(shop: Shop, client: Client) -> None:

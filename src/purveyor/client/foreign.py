@@ -20,7 +20,7 @@ from tuf.api.metadata import TargetFile, Targets
 from purveyor.client import trust
 from purveyor.client.judgement import Judged
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, UnavailableError
 
 ROOTS_A_REFRESH = 256
 ROLES_A_SEARCH = 32
@@ -108,12 +108,15 @@ class Foreign:
         raise RejectedError(f"none of the {len(seen)} roles that may speak of {path[:200]} lists it")
 
     def _update_roots(self) -> None:
-        """Follows the chain of roots as far as it goes, one root at a time (5.3)."""
+        """Follows the chain of roots as far as it goes, one root at a time (5.3).
+
+        A root that is denied ends it as one that is absent does: an object store that may not be listed says 403 of both.
+        """
         for _ in range(ROOTS_A_REFRESH):
             root = self._judged.root
             try:
                 content = self._fetched(f"{root.version + 1}.root.json", trust.ROOT_LIMIT_BYTES)
-            except AbsentError:
+            except (AbsentError, DeniedError):
                 return
             self._judged.take_root(content)
             self._folder.write("root", content)

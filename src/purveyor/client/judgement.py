@@ -207,14 +207,15 @@ def _parsed(content: bytes, kind: type[Content]) -> _Parsed[Content]:
     """Metadata of one kind. Its payload is made from what came, not from what was understood. Errors: RejectedError."""
     try:
         document = json.loads(content)
-        payload = encode_canonical(document["signed"])
+        payload = (encode_canonical(document["signed"]) or "").encode()
         _leave_out_unknown_keys(document["signed"])
         metadata: Metadata[Any] = Metadata.from_dict(document)
     except _UNREADABLE as error:
-        raise RejectedError(f"not readable as {kind.__name__.lower()} metadata: {str(error)[:200]}") from error
-    if not isinstance(metadata.signed, kind) or payload is None:
+        said = str(error)[:200].encode("ascii", "backslashreplace").decode()  # half a surrogate pair can be stored nowhere
+        raise RejectedError(f"not readable as {kind.__name__.lower()} metadata: {said}") from error
+    if not isinstance(metadata.signed, kind):
         raise RejectedError(f"this is {metadata.signed.type} metadata, not {kind.__name__.lower()}")
-    return _Parsed(metadata.signed, payload.encode(), metadata.signatures)
+    return _Parsed(metadata.signed, payload, metadata.signatures)
 
 
 def _leave_out_unknown_keys(signed: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from purveyor.transport.http_answers import range_start, tag_headers, tag_in
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, UnavailableError
 
 _PIECE_BYTES = 64 * 1024
 _REMEMBERED_TAGS = 256
@@ -214,6 +214,8 @@ class HttpPoint:
     def _raise_for(self, status: int, path: str) -> NoReturn:
         if status in (404, 410):
             raise AbsentError(f"{self._url} has no {path}")
+        if status == 403:
+            raise DeniedError(f"{self._url} answers 403 for {path}")
         if 300 <= status < 400:
             raise UnavailableError(f"{self._url} sends us elsewhere for {path} ({status}); redirects are not followed")
         raise UnavailableError(f"{self._url} answers {status} for {path}")

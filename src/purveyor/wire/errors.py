@@ -20,6 +20,10 @@ class AbsentError(UnavailableError):
     """A point answered that it has no such file. Every such answer is counted: the count is to stay zero."""
 
 
+class DeniedError(UnavailableError):
+    """A point answered that this file is not for us. Object stores say so of an absent one to whoever may not list it."""
+
+
 class RefusedError(PurveyorError):
     """A person asked for what may not be done: says what, and what to try; nothing was changed."""
 

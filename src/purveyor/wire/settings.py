@@ -14,6 +14,8 @@ BITS_LIMIT = 24
 
 SECONDS_LIMIT = 10 * 366 * 86_400
 """Ten years: who says more means never."""
+POLL_LIMIT_SECONDS = 31 * 86_400
+"""A month: whatever settings say, an agent looks for newer ones, so that whoever forged them cannot make it deaf."""
 COUNT_LIMIT = 10_000_000
 BYTES_LIMIT = 2**60
 LAST_PORT = 65_535
@@ -136,6 +138,8 @@ def _within_limits(settings: AgentSettings) -> AgentSettings:
 def _limit_of(name: str) -> int:
     if name == "page_port":
         return LAST_PORT
+    if name == "poll_interval_seconds":
+        return POLL_LIMIT_SECONDS
     if "_bytes" in name:
         return BYTES_LIMIT
     return SECONDS_LIMIT if name.endswith("_seconds") else COUNT_LIMIT

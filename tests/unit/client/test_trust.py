@@ -496,6 +496,21 @@ def test_any_bytes_are_refused(content: bytes) -> None:
         Trusted(content, {})
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"signed": {"_type": "timestamp", "note": "\\ud800"}, "signatures": []}',
+        b'{"signed": {"_type": "\\ud800"}, "signatures": []}',
+        b'{"signed": {}, "signatures": [{"keyid": "\\ud800", "sig": "00"}, {"keyid": "\\ud800", "sig": "00"}]}',
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_in_words_that_can_be_stored(content: bytes) -> None:
+    for take in (TRUSTED.take_root, TRUSTED.take_timestamp, TRUSTED.take_snapshot):
+        with pytest.raises(RejectedError) as refused:
+            take(content)
+        assert str(refused.value).isascii()
+
+
 @given(st.data())
 def test_spoiled_metadata_is_refused(data: st.DataObject) -> None:
     role = data.draw(st.sampled_from(["timestamp", "snapshot", "targets", "root"]))

@@ -50,6 +50,7 @@ def test_numbers_that_no_agent_could_work_with_are_brought_within_limits(number:
     assert read.page_port == 0
     assert all(0 <= getattr(read, name) < 2**63 for name in names)
     assert read.restart_countdown_seconds == (settings.SECONDS_LIMIT if number > 0 else 0)
+    assert read.poll_interval_seconds <= settings.POLL_LIMIT_SECONDS, "no settings make an agent deaf"
     datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=read.poll_interval_seconds + read.heartbeat_interval_seconds)
 
 

@@ -151,7 +151,9 @@ class Walk:
         listed = self.trusted.target(role, path)
         if listed is None:
             return None
-        digest = listed.hashes["sha256"]
+        digest = listed.hashes.get("sha256")
+        if digest is None:
+            raise RejectedError(f"{path} is listed without a SHA-256")
         if published.target_digest(self.state, path) == digest:
             return published.target_content(self.state, path)
         folder, _, name = path.rpartition("/")
