@@ -13,8 +13,9 @@ from sqlalchemy import Connection, insert, update
 
 from purveyor.lab.clock import Clock
 from purveyor.lab.database import LabDatabase
+from purveyor.lab.faults import Files
 from purveyor.lab.power import Power
-from purveyor.lab.transport import Files, MemoryBoxes
+from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import advertisements, collections, packages, programs
 from purveyor.site_server.database import membership, schema, settings, wanted
 from purveyor.site_server.database.engine import open_database

@@ -52,7 +52,7 @@ def test_a_full_disk_is_found_out_before_the_download_and_what_is_freed_is_used(
 
 def test_a_folder_that_throws_reports_away_loses_none_for_good() -> None:
     with Fleet(2, poll_interval=POLL_INTERVAL) as fleet:
-        fleet.cap.is_discarding = True
+        fleet.cap.discard()
         program = fleet.admin.add_program(fleet.admin.add_package("Patch"), "install", "patch.exe")
         advertised = fleet.admin.advertise(program)
         fleet.advance_polls(3)

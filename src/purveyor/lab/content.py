@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from purveyor.content.store import ContentStore
-from purveyor.lab.transport import MemoryBoxes, Stored
+from purveyor.lab.faults import Stored
+from purveyor.lab.transport import MemoryBoxes
 
 
 class StoreBoxes(MemoryBoxes):

@@ -118,10 +118,10 @@ def test_asking_twice_makes_one_client(newcomer: Newcomer) -> None:
 
 
 def test_a_request_that_a_cap_discarded_is_sent_again(newcomer: Newcomer) -> None:
-    newcomer.site.boxes.is_discarding = True
+    newcomer.site.boxes.discard()
     newcomer.request(code_of(newcomer.site.repository))
     assert bodies(newcomer.site) == {}
-    newcomer.site.boxes.is_discarding = False
+    newcomer.site.boxes.mend()
     newcomer.site.clock.advance(join.reports.LONGEST_RESEND)
     newcomer.standing()
     assert len(bodies(newcomer.site)["ccr.box"]) == 1

@@ -141,7 +141,7 @@ def test_an_item_is_put_once_into_an_up_box_and_nowhere_else(cap: MemoryBoxes) -
 
 
 def test_a_discarding_folder_takes_items_and_has_none(cap: MemoryBoxes) -> None:
-    cap.is_discarding = True
+    cap.discard()
     cap.point("pc1").put(ITEM, b"x")
     assert cap.shelf().listed("statmsgs.box", limit=10) == []
 
