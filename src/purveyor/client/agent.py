@@ -33,6 +33,7 @@ SHORTEST_GAP_SECONDS = 60
 SHORTEST_SHARE = 0.1
 """Of an interval: the first poll after joining is followed by another one no sooner."""
 _NAME_BYTES = 16
+_BOOT = "boot of the last pass"
 
 
 class Pass(NamedTuple):
@@ -65,6 +66,7 @@ class Agent:
         """
         state, now = self.state, self.machine.now()
         identity = read_identity(state)
+        self._notice_start()
         policy, access_point = self._policy(identity, now, is_forced=is_forced)
         content = Content(self.machine.disk, state)
         next_due_at = apm.turn(
@@ -83,6 +85,14 @@ class Agent:
         is_restart_owed = bool(restart.owed(state, self.machine))
         is_watching = is_restart_owed or waits_for_sessions(policy)
         return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent, is_watching)
+
+    def _notice_start(self) -> None:
+        """After a start of the machine every CAP may be asked at once: short working days reach it too (Q292030)."""
+        boot_id = self.machine.boot_id()
+        if self.state.fact(_BOOT) != boot_id:
+            with self.state.transaction():
+                pauses.forget(self.state)
+                self.state.remember(_BOOT, boot_id)
 
     def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
         """The policy, polled for when a poll is due. Shape: with it the CAP that served."""

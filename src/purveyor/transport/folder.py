@@ -199,6 +199,7 @@ class FolderShelf:
     def mark_full_boxes(self) -> list[str]:
         """Counts what waits in the up boxes, lets the full ones take nothing more and the others take again.
 
+        A box that somebody removed is made again, with the rights that it is to have (Q200830).
         Shape: the names of the full ones. Errors: UnavailableError.
         """
         full = []
@@ -207,6 +208,7 @@ class FolderShelf:
             try:
                 is_full = len(os.listdir(place)) > box.depth_limit
             except FileNotFoundError:
+                self.make_boxes()
                 continue
             except OSError as error:
                 raise unavailable(error, place, "count") from error

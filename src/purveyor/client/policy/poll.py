@@ -76,6 +76,7 @@ def poll(
         with state.transaction():
             state.remember("access_point", served_by)
             state.remember_time("served_at", now)
+            pauses.over(state)
     last = state.fact("access_point") or identity.access_point
     policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems)
     return Polled(policy, served_by, tuple(newly_deleted))
@@ -288,12 +289,15 @@ def _refuse_lagging(state: State, point: Point) -> None:
 
 
 def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
-    """A problem record when this CAP keeps newer timestamps back."""
-    issued_at = state.time("newest_signed")
+    """A problem record when this CAP keeps newer timestamps back, or newer shards: those are renewed long before they expire."""
+    issued_at, held = state.time("newest_signed"), published.held_entry(state)
     rhythm_seconds = int(state.fact("rhythm_seconds") or trust.USUAL_RHYTHM_SECONDS)
-    if not conclude.is_withheld(issued_at, rhythm_seconds, now):
+    if conclude.is_withheld(issued_at, rhythm_seconds, now):
+        reason = f"its newest timestamp is of {issued_at}: newer ones are kept back"
+    elif held is not None and held.expires_at <= signed_now(state, now):
+        reason = f"the lookup shard that it serves expired at {held.expires_at:%Y-%m-%d %H:%MZ}: newer ones are kept back"
+    else:
         return ()
-    reason = f"its newest timestamp is of {issued_at}: newer ones are kept back"
     return (Problem(about=point.url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
 
 

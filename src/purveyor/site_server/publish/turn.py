@@ -18,6 +18,7 @@ from purveyor.site_server.database import publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.site_keys import RequestState
+from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
 from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
 from purveyor.site_server.model.settings import SiteSettings
@@ -32,6 +33,8 @@ from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import CollectionId, PackageId
 
 WANTS_A_TURN = 5000
+FILES_AT_ONCE = 500
+"""Written, synced and recorded as written, before the next so many are."""
 RENEWALS_A_TURN = 32
 REMOVALS_A_TURN = 500
 
@@ -105,17 +108,20 @@ def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
 
 
 def write_files(database: Database, cap: Shelf, now: datetime) -> int:
-    """Writes what is signed but not yet in the box: targets first, the timestamp last. Shape: how many files."""
+    """Writes what is signed but not yet in the box: targets first, the timestamp last. Shape: how many files.
+
+    What was written is recorded as it goes: a slow link that breaks off is gone on with, not begun again (Q278856).
+    """
     with database.read() as tx:
         files = sorted(publication.unwritten(tx), key=lambda file: (write_rank(file[0]), file[0]))
-    for path, content in files:
-        if path == _TIMESTAMP:
-            cap.sync()  # whatever the timestamp leads to outlasts a power cut before the timestamp does
-        (cap.replace if path in _MUTABLE else cap.write)(path, content)
-    if files:
+    for part in slices(files, FILES_AT_ONCE):
+        for path, content in part:
+            if path == _TIMESTAMP:
+                cap.sync()  # whatever the timestamp leads to outlasts a power cut before the timestamp does
+            (cap.replace if path in _MUTABLE else cap.write)(path, content)
         cap.sync()
         with database.write() as tx:
-            publication.set_written(tx, [path for path, _ in files], now)
+            publication.set_written(tx, [path for path, _ in part], now)
     return len(files)
 
 
