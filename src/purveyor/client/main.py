@@ -140,7 +140,7 @@ def leave(state_folder: Path) -> None:
 
 
 def check(state_folder: Path) -> list[Finding]:
-    """What is well and what is not: membership, CAP, last poll, trust, disk, reports. Asks nobody but for the CAP's timestamp."""
+    """What is well and what is not: membership, CAP, last poll and its problems, trust, disk, reports. Asks nobody but for the CAP's timestamp."""
     if not (state_folder / STATE_FILE).exists():
         raise RefusedError(f"{state_folder} holds no agent's state; `purveyor client join` makes one")
     parts = parts_of(state_folder)
@@ -151,6 +151,7 @@ def check(state_folder: Path) -> list[Finding]:
         _membership(state),
         _access_point(parts),
         _last_poll(state, machine.now()),
+        *_problems(state),
         _trust(state, machine.now()),
         _disk(state, machine),
         _reports(state),
@@ -196,6 +197,12 @@ def _last_poll(state: State, now: datetime) -> Finding:
         return Finding(subject="last poll", is_well=False, words="this client has not polled yet")
     is_late = now - polled_at > timedelta(seconds=FULL_PASS_SECONDS + 2 * settings.poll_interval_seconds)
     return Finding(subject="last poll", is_well=not is_late, words=f"polled at {polled_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _problems(state: State) -> list[Finding]:
+    """A finding for each thing that was wrong with what the last poll was given: withheld, damaged, not to be believed."""
+    known = filter(None, state.fact("problems").split("\n"))
+    return [Finding(subject="problem", is_well=False, words=words) for words in known]
 
 
 def _trust(state: State, now: datetime) -> Finding:

@@ -443,6 +443,18 @@ def test_a_newest_timestamp_that_is_old_counts_as_withheld(site: SmallSite, clie
     assert client.policy(after=HOUR).problems == ()
 
 
+def test_a_shard_that_expired_while_timestamps_are_renewed_counts_as_withheld(site: SmallSite, client: SmallClient) -> None:
+    for _ in range(14):
+        site.clock.advance(DAY)
+        site.publish(renew="timestamp")
+        client.poll()
+    [problem] = client.policy(after=HOUR).problems
+    assert (problem.about, problem.status) == (URL, StatusId.POINT_WITHHOLDS)
+    assert problem.reason == "the lookup shard that it serves expired at 2026-01-19 08:00Z: newer ones are kept back"
+    site.say({client.identity.client: member(COLLECTION)})
+    assert client.policy(after=HOUR).problems == ()
+
+
 def test_a_new_timestamp_that_reads_as_expired_tells_that_the_clock_differs(site: SmallSite, client: SmallClient) -> None:
     site.publish(renew="timestamp")
     [problem] = [one for one in client.policy(after=8 * DAY).problems if one.about == "the clock"]
