@@ -35,10 +35,18 @@ class Facts(Wire):
 
 
 class Joining(Wire, tag="joining", tag_field="kind"):
-    """A request to join: the secret part of a join code, and what the machine is."""
+    """A request to join: the secret part of a join code, and what the machine is.
+
+    A machine that was told to join again, because another one keeps the identity that it came with, names that client in place
+    of a code; `proof` is that client's signature over the new id, see `proof_of`.
+    """
 
     secret: str
     facts: Facts
+    was: ClientId | None = None
+    was_key: str = ""
+    """The raw public key of `was`, in hexadecimal."""
+    proof: str = ""
 
 
 class Discovery(Wire, tag="discovery", tag_field="kind"):
@@ -91,8 +99,18 @@ BOX_OF: dict[type, str] = {
 }
 
 
+class Retold(Wire):
+    """The number and digest under which an item was first signed; its number had been used by another one."""
+
+    sequence: int
+    digest: str
+
+
 class Item(Wire):
-    """One upward item. `applied`: the snapshot version whose effects are committed on the client."""
+    """One upward item. `applied`: the snapshot version whose effects are committed on the client.
+
+    `machine` is the machine id of `Facts`, `boot` tells its starts apart: so two machines with one identity are told apart too.
+    """
 
     client: ClientId
     public_key: str
@@ -105,6 +123,9 @@ class Item(Wire):
     body: Body
     holding: tuple[PackageId, ...] = ()
     """Packages being removed or retired that still run or are still installed here."""
+    machine: str = ""
+    boot: str = ""
+    retold: Retold | None = None
 
 
 class ReadItem(NamedTuple):
@@ -112,6 +133,21 @@ class ReadItem(NamedTuple):
 
     item: Item
     digest: str
+
+
+def proof_of(was: Ed25519PrivateKey, client: ClientId) -> str:
+    """What proves that whoever asks to join as `client` holds the key of the client that it was before. Shape: hexadecimal."""
+    return signed.sign("rejoining", client.encode(), was).hex()
+
+
+def is_proven(joining: Joining, client: ClientId) -> bool:
+    """Whether a request to join again comes from a machine that holds the key of the client that it names."""
+    try:
+        public = bytes.fromhex(joining.was_key)
+        parts = signed.split("rejoining", bytes.fromhex(joining.proof))
+        return signed.verified("rejoining", parts, public) == client.encode() and client_id_of(public) == joining.was
+    except (RejectedError, ValueError):
+        return False
 
 
 def encode(item: Item, key: Ed25519PrivateKey) -> bytes:

@@ -29,13 +29,30 @@ class ClientState(StrEnum):
     REJOIN = "rejoin"
 
 
+NOBODY = "nobody"
+"""Who keeps an identity of which no machine can prove that it is its own."""
+
+
+class Numbers(Wire):
+    """Numbers of items from the first to the last."""
+
+    first: int
+    last: int
+
+
 class Entry(Wire):
-    """What the site says to one client. `received`: all its items up to this sequence are stored."""
+    """What the site says to one client. `received`: all its items up to this sequence are stored.
+
+    `keeper`: the machine id of the machine that keeps this identity, where several used it, or NOBODY; any other joins again.
+    `refused`: items of this keeper with these numbers were not stored, because the numbers had been used: it tells them again.
+    """
 
     state: ClientState
     reason: str = ""
     received: int = 0
     collections: tuple[CollectionId, ...] = ()
+    keeper: str = ""
+    refused: Numbers | None = None
 
 
 class Shard(Wire):

@@ -67,6 +67,10 @@ class StatusId(IntEnum):
     RESTARTING = 10131
     ASKED_BY_USER = 10132
     NOT_OFFERED_ANY_MORE = 10133
+    WENT_BACK = 10134
+    CLONED = 10135
+    CAME_WITH_IMAGE = 10136
+    JOINED_AGAIN = 10137
 
 
 _WARNINGS = {
@@ -80,6 +84,8 @@ _WARNINGS = {
     StatusId.STOPPED,
     StatusId.REQUEST_REFUSED,
     StatusId.DRIFTED,
+    StatusId.WENT_BACK,
+    StatusId.CLONED,
 }
 _ERRORS = {
     StatusId.POLICY_PROBLEM,
@@ -153,5 +159,10 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.RESTARTING: "The machine is restarted now, as a program needs it.",
     StatusId.ASKED_BY_USER: "A user asked for the run, now or at a chosen time.",
     StatusId.NOT_OFFERED_ANY_MORE: "No advertisement of the program reaches this client any more, so it is uninstalled.",
+    StatusId.WENT_BACK: "The site has later reports of this client than it remembers: the machine went back to an older copy of "
+    "itself, or another machine uses its identity. What it does not remember is decided anew, by records and detection.",
+    StatusId.CLONED: "Two machines or more used this client's identity. One keeps it; the others were told to join again.",
+    StatusId.CAME_WITH_IMAGE: "The program was not run by this client: the record of it came with the image of another one.",
+    StatusId.JOINED_AGAIN: "This machine came with the identity of another client, and joined as one of its own.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

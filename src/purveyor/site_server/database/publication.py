@@ -39,6 +39,9 @@ class ShardClient(NamedTuple):
     state: str
     reason: str
     received: int
+    keeper: str = ""
+    refused_first: int = 0
+    refused_last: int = 0
 
 
 class StoredShard(NamedTuple):
@@ -300,7 +303,8 @@ def clients_between(tx: Connection, ranges: Sequence[tuple[int, int]]) -> list[S
     """Clients whose shard keys lie in any of these half-open ranges; those that were removed are told to join again."""
     table = schema.client
     lies_in = or_(*(and_(table.c.shard_key >= low, table.c.shard_key < high) for low, high in ranges))
-    columns = (table.c.shard_key, table.c.number, table.c.id, table.c.state, table.c.reason, table.c.received)
+    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last)
+    columns = (table.c.shard_key, table.c.number, table.c.id, *told)
     return [ShardClient(*row) for row in tx.execute(select(*columns).where(lies_in).order_by(table.c.id))]
 
 

@@ -112,6 +112,12 @@ client = Table(
     Column("absent_requests", BigInteger, nullable=False, server_default="0"),
     Column("fork", Text, comment="JSON: the sequence and the two digests that prove a clone"),
     Column("lost_items", BigInteger, nullable=False, server_default="0"),
+    Column("machine", String(64), nullable=False, server_default="", comment="machine id of the machine that joined"),
+    Column("voices", Text, nullable=False, server_default="[]", comment="JSON of model.clones.Voice: who spoke last, in order"),
+    Column("keeper", String(64), nullable=False, server_default="", comment="machine id, or nobody, once a clone is proved"),
+    Column("refused_first", BigInteger, nullable=False, server_default="0", comment="numbers that the keeper is to tell again"),
+    Column("refused_last", BigInteger, nullable=False, server_default="0"),
+    Column("was", String(32), nullable=False, server_default="", index=True, comment="client id with which it came; a clone"),
 )
 
 refusal = Table(

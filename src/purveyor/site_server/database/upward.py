@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.slices import slices
-from purveyor.wire.form import to_bytes
+from purveyor.site_server.model.clones import Voice
+from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import ClientId
 
 
@@ -28,6 +29,12 @@ class KnownClient(NamedTuple):
     last_sequence: int
     discovered_sequence: int
     is_forked: bool
+    machine: str = ""
+    voices: tuple[Voice, ...] = ()
+    keeper: str = ""
+    refused_first: int = 0
+    refused_last: int = 0
+    name: str = ""
 
 
 class JoinCodeRow(NamedTuple):
@@ -41,7 +48,7 @@ class JoinCodeRow(NamedTuple):
 
 
 class NewClient(NamedTuple):
-    """A client to be inserted."""
+    """A client to be inserted. `was` is the client id that the machine came with, where it is a clone."""
 
     id: ClientId
     public_key: str
@@ -52,6 +59,8 @@ class NewClient(NamedTuple):
     join_code: int
     received: int
     sequence: int
+    machine: str = ""
+    was: str = ""
 
 
 class Progressed(NamedTuple):
@@ -89,11 +98,18 @@ def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, K
         table.c.last_sequence,
         table.c.discovered_sequence,
         table.c.fork.is_not(None),
+        table.c.machine,
+        table.c.voices,
+        table.c.keeper,
+        table.c.refused_first,
+        table.c.refused_last,
+        table.c.name,
     )
     known: dict[ClientId, KnownClient] = {}
     for part in slices(ids):
         for row in tx.execute(select(*columns).where(table.c.id.in_(part))).all():
-            client = KnownClient(row[0], ClientId(row[1]), row[2], row[3], row[4], row[5], bool(row[6]))
+            voices = from_bytes(row[8].encode(), tuple[Voice, ...])
+            client = KnownClient(row[0], ClientId(row[1]), *row[2:6], bool(row[6]), row[7], voices, *row[9:])
             known[client.id] = client
     return known
 
@@ -133,15 +149,16 @@ def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, set[int]
     return found
 
 
-def join_codes(tx: Connection, digests: Collection[str]) -> dict[str, JoinCodeRow]:
-    """The join codes with these digests."""
+def join_codes(tx: Connection, digests: Collection[str], ids: Collection[int] = ()) -> list[JoinCodeRow]:
+    """The join codes with these digests, and those with these ids."""
     table = schema.join_code
     columns = (table.c.id, table.c.digest, table.c.expires_at, table.c.uses_left, table.c.needs_approval)
-    found: dict[str, JoinCodeRow] = {}
-    for part in slices(digests):
-        for row in tx.execute(select(*columns).where(table.c.digest.in_(part))):
-            found[row[1]] = JoinCodeRow(row[0], row[1], row[2], row[3], bool(row[4]))
-    return found
+    found: dict[int, JoinCodeRow] = {}
+    wanted_codes = [table.c.digest.in_(part) for part in slices(digests)] + [table.c.id.in_(part) for part in slices(ids)]
+    for is_wanted in wanted_codes:
+        for row in tx.execute(select(*columns).where(is_wanted)):
+            found[row[0]] = JoinCodeRow(row[0], row[1], row[2], row[3], bool(row[4]))
+    return list(found.values())
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------
@@ -165,6 +182,8 @@ def insert_clients(tx: Connection, clients: Sequence[NewClient], now: datetime) 
             "received": client.received,
             "last_seen_at": now,
             "discovered_sequence": client.sequence,
+            "machine": client.machine,
+            "was": client.was,
         }
         for client in clients
     ]
@@ -185,10 +204,22 @@ def take_back_clients(tx: Connection, clients: Mapping[int, NewClient], now: dat
             received=case((table.c.received < bindparam("least"), bindparam("least")), else_=table.c.received),
             joined_at=now,
             fork=None,
+            machine=bindparam("by_machine"),
+            voices="[]",
+            keeper="",
+            refused_first=0,
+            refused_last=0,
         )
     )
     rows = [
-        {"of": number, "new_state": one.state, "new_reason": one.reason, "with_code": one.join_code, "least": one.received}
+        {
+            "of": number,
+            "new_state": one.state,
+            "new_reason": one.reason,
+            "with_code": one.join_code,
+            "least": one.received,
+            "by_machine": one.machine,
+        }
         for number, one in sorted(clients.items())
     ]
     if rows:

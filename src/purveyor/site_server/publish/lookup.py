@@ -129,7 +129,12 @@ def entry_of(client: ShardClient, collections: Sequence[CollectionId]) -> shards
     state = shards.ClientState(client.state) if client.state in _TELLABLE else shards.ClientState.REJOIN
     is_member = state is shards.ClientState.MEMBER
     return shards.Entry(
-        state=state, reason=client.reason, received=client.received, collections=tuple(collections) if is_member else ()
+        state=state,
+        reason=client.reason,
+        received=client.received,
+        collections=tuple(collections) if is_member else (),
+        keeper=client.keeper,
+        refused=shards.Numbers(first=client.refused_first, last=client.refused_last) if client.refused_last else None,
     )
 
 

@@ -3,7 +3,7 @@
 An item is stored as received even when its client is blocked; only what a client says that is not blocked is believed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
@@ -59,14 +59,14 @@ class Effects:
     advanced: list[int] = field(default_factory=list)
     """Clients to be told that more was received."""
 
-    def add(self, client: KnownClient, numbered: Numbered, now: datetime) -> None:
-        """Adds what one client's items amount to."""
+    def add(self, client: KnownClient, numbered: Numbered, now: datetime, *, told_before: Collection[int] = frozenset()) -> None:
+        """Adds what one client's items amount to. Those of the sequences `told_before` count, and say nothing new."""
         if not numbered.accepted:
             return
         is_believed = client.state in BELIEVED
         for letter in numbered.accepted:
             self.items.append((client.number, letter.item.sequence, letter.digest))
-            if is_believed:
+            if is_believed and letter.item.sequence not in told_before:
                 self._believe(client, letter, now)
         if numbered.advance.lost > 0:
             self.messages.append(status.loss_row(numbered.advance, client=client.number, told_by=numbered.told_by, now=now))

@@ -10,17 +10,25 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import refusals, upward
+from purveyor.site_server.database import clones, refusals, upward
+from purveyor.site_server.database.clients import REMOVED
+from purveyor.site_server.database.clones import Origin
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.upward import JoinCodeRow, KnownClient, NewClient
+from purveyor.site_server.model.clones import MARK_LIMIT
 from purveyor.site_server.receive.discovery import machine_of
 from purveyor.site_server.receive.opening import Letter
+from purveyor.site_server.receive.status import plain
 from purveyor.wire.ids import ClientId
 from purveyor.wire.join_code import secret_digest
-from purveyor.wire.reports import Joining
+from purveyor.wire.reports import Joining, is_proven
 from purveyor.wire.shards import ClientState
 
+NOT_TOLD = "the identity with which this machine came is not known to be shared with another one: joining needs a join code"
+NOT_PROVEN = "this request names a client whose key it does not hold: joining needs a join code"
+GONE_CODE = "the join code with which this machine's image had joined is not there any more: joining needs another one"
+ORIGIN_GONE = "the client with whose identity this machine came was removed or blocked: joining needs a join code"
 UNKNOWN_CODE = "the join code is not known to this site"
 USED_UP_CODE = "the join code was used up"
 WAITS_FOR_APPROVAL = "waits for the approval of an administrator"
@@ -54,8 +62,10 @@ def take_in(tx: Connection, requests: Sequence[Request], known: Mapping[ClientId
     """Takes in, or back, those whose code holds. Shape: one request for each client."""
     if not requests:
         return TakenIn({}, [])
-    codes = upward.join_codes(tx, {digest_of(request.joining) for request in requests})
-    judged = judge(requests, codes, now)
+    origins = clones.origins(tx, {request.joining.was for request in requests if request.joining.was is not None})
+    digests = {digest_of(request.joining) for request in requests if request.joining.was is None}
+    by_id = {origin.join_code for origin in origins.values() if origin.join_code is not None}
+    judged = judge(requests, Admission(upward.join_codes(tx, digests, by_id), origins), now)
     new = [client for client in judged.accepted if client.id not in known]
     back = {known[client.id].number: client for client in judged.accepted if client.id in known}
     upward.insert_clients(tx, new, now)
@@ -69,14 +79,44 @@ def take_in(tx: Connection, requests: Sequence[Request], known: Mapping[ClientId
     return TakenIn(clients, judged.refused)
 
 
-def judge(requests: Sequence[Request], codes: Mapping[str, JoinCodeRow], now: datetime) -> Judged:
+class Admission:
+    """By what requests are judged: the join codes that they name, and the clients with whose identity machines came."""
+
+    def __init__(self, codes: Sequence[JoinCodeRow], origins: Mapping[ClientId, Origin]) -> None:
+        self._by_digest = {code.digest: code for code in codes}
+        self._by_id = {code.id: code for code in codes}
+        self.origins = origins
+
+    def code_for(self, joining: Joining) -> JoinCodeRow | None:
+        """The code that a request names; that of the client that it was, where it names none."""
+        if joining.was is None:
+            return self._by_digest.get(digest_of(joining))
+        origin = self.origins.get(joining.was)
+        return self._by_id.get(origin.join_code) if origin is not None and origin.join_code is not None else None
+
+    def reason_against_clone(self, joining: Joining, client: ClientId, code: JoinCodeRow | None) -> str:
+        """Why a machine that names the client that it was may not come in by that client's code; empty when it may."""
+        if joining.was is None:
+            return ""
+        if not is_proven(joining, client):
+            return NOT_PROVEN
+        origin = self.origins.get(joining.was)
+        if origin is None or origin.keeper in ("", joining.facts.machine_id):
+            return NOT_TOLD
+        if origin.state in (ClientState.BLOCKED.value, REMOVED):
+            return ORIGIN_GONE
+        return "" if code is not None else GONE_CODE
+
+
+def judge(requests: Sequence[Request], admission: Admission, now: datetime) -> Judged:
     """Who may come in, in the order of the requests: the last use of a code goes to the first of them. Pure."""
     judged = Judged([], [], {})
     for request in requests:
-        code = codes.get(digest_of(request.joining))
+        code = admission.code_for(request.joining)
         item = request.letter.item
         machine = machine_of(request.joining.facts)
-        reason = reason_against(code, judged.uses.get(code.id, 0) if code else 0, now)
+        reason = admission.reason_against_clone(request.joining, item.client, code)
+        reason = reason or reason_against(code, judged.uses.get(code.id, 0) if code else 0, now)
         if reason or code is None:
             judged.refused.append(Refused(item.client, reason, machine.name, item.sequence))
             continue
@@ -93,6 +133,8 @@ def judge(requests: Sequence[Request], codes: Mapping[str, JoinCodeRow], now: da
                 join_code=code.id,
                 received=max(0, item.oldest_kept - 1),
                 sequence=item.sequence,
+                machine=plain(request.joining.facts.machine_id, MARK_LIMIT),
+                was=request.joining.was or "",
             )
         )
     return judged

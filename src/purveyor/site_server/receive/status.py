@@ -23,6 +23,8 @@ LOSS_POSITION = PLACES_AN_ITEM - 1
 """Where the site's own message about lost items stands: behind all that a client can send in one item."""
 CLOCK_POSITION = PLACES_AN_ITEM - 2
 """Where its message about the client's clock stands."""
+CLONE_POSITION = PLACES_AN_ITEM - 3
+"""Where its message about machines that share an identity stands."""
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far a client's clock may be ahead before that is told."""
 
@@ -96,6 +98,17 @@ def clock_row(made_at: datetime, *, client: int, sequence: int, now: datetime) -
         return None
     text = f"the clock of this client is ahead: it is at {made_at:%Y-%m-%d %H:%M} UTC, the site's is at {now:%Y-%m-%d %H:%M} UTC"
     return _own_row(StatusId.CLOCK_DIFFERS, text, client=client, sequence=sequence, position=CLOCK_POSITION, now=now)
+
+
+def clone_row(is_kept_by_nobody: bool, *, client: int, told_by: int, now: datetime) -> dict[str, Any]:
+    """The row that says that several machines use a client's identity, and what becomes of it."""
+    text = "several machines use this identity: the one that joined with it keeps it, every other one is told to join again"
+    if is_kept_by_nobody:
+        text = (
+            "several machines use this identity, and their machine id is the same, so none can be told from the others: "
+            "all are told to join again; what this client was a member of by name has to name the new ones"
+        )
+    return _own_row(StatusId.CLONED, text, client=client, sequence=told_by, position=CLONE_POSITION, now=now)
 
 
 def _own_row(status: StatusId, text: str, *, client: int, sequence: int, position: int, now: datetime) -> dict[str, Any]:

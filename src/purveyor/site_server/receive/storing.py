@@ -15,11 +15,11 @@ from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.upward import KnownClient
-from purveyor.site_server.receive import joining, status
+from purveyor.site_server.receive import clones, joining, status
 from purveyor.site_server.receive.effects import GONE, Effects, acknowledged
 from purveyor.site_server.receive.joining import Request
 from purveyor.site_server.receive.numbering import Fork, Numbered, forgettable, number
-from purveyor.site_server.receive.opening import Letter
+from purveyor.site_server.receive.opening import HIGHEST_NUMBER, Letter
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import ClientId
 from purveyor.wire.reports import Joining
@@ -66,6 +66,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
     above = upward.stored_above(tx, [client.number for client in known.values()])
     forgotten: dict[int, int] = {}
     forks: list[tuple[KnownClient, Fork]] = []
+    identities: list[clones.Judged] = []
     for client_id, client in known.items():
         spoken = _heard(client, by_client[client_id])
         outcome.refused += len(by_client[client_id]) - len(spoken)
@@ -75,7 +76,9 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
             remembered=_remembered(client, spoken, context.digests),
             above=above.get(client.number, ()),
         )
-        effects.add(client, numbered, now)
+        told_before = clones.told_before(numbered.accepted, client, context.digests)
+        effects.add(client, numbered, now, told_before=told_before)
+        identities.append(clones.judged(client, numbered))
         forks += [(client, fork) for fork in numbered.forks]
         _count(outcome, numbered)
         up_to = forgettable(client.received, numbered.advance.received)
@@ -84,6 +87,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
     _write(tx, effects, now)
     upward.forget_items(tx, forgotten)
     _record_forks(tx, forks, now)
+    clones.record(tx, [one for one in identities if one.is_changed], now)
     return outcome
 
 
@@ -95,8 +99,14 @@ def drop_old_refusals(tx: Connection, now: datetime) -> int:
 
 def _context(tx: Connection, by_client: Mapping[ClientId, Sequence[Letter]]) -> Context:
     known = upward.known_clients(tx, by_client.keys())
-    places = [(known[client].number, letter.item.sequence) for client in known for letter in by_client[client]]
+    places = {(known[client].number, number) for client in known for letter in by_client[client] for number in _numbers(letter)}
     return Context(known, upward.remembered_digests(tx, places))
+
+
+def _numbers(letter: Letter) -> tuple[int, ...]:
+    """The numbers whose stored digests say what this item is: its own, and the one under which it was told before."""
+    retold = letter.item.retold
+    return (letter.item.sequence,) if retold is None else (letter.item.sequence, min(retold.sequence, HIGHEST_NUMBER))
 
 
 def _requests(by_client: Mapping[ClientId, Sequence[Letter]], context: Context) -> list[Request]:
@@ -135,8 +145,10 @@ def _refuse_strangers(
 def _heard(client: KnownClient, letters: Sequence[Letter]) -> list[Letter]:
     """The letters that count: all of a client that is here; of one that is gone, what it sent before that, and requests to join.
 
-    The rest of such a client is passed over: it keeps it, and sends it again once it is taken back.
+    The rest of such a client is passed over: it keeps it, and sends it again once it is taken back. So is what comes from a
+    machine that does not keep this identity: it tells that again as the client that it becomes.
     """
+    letters = [letter for letter in letters if not clones.is_of_another(client, letter)]
     if client.state not in GONE:
         return list(letters)
     return [letter for letter in letters if letter.item.sequence <= client.last_sequence or isinstance(letter.item.body, Joining)]
@@ -189,8 +201,8 @@ def _record_forks(tx: Connection, forks: Sequence[tuple[KnownClient, Fork]], now
     """Keeps the first proof of each clone, and says so once in the audit."""
     proofs: dict[int, str] = {}
     for client, fork in forks:
-        if client.is_forked or client.number in proofs:
-            continue
+        if client.is_forked or client.number in proofs or clones.machine_of(fork.letter):
+            continue  # what machines that say who they are prove is judged by all that they said
         proof = {
             "sequence": fork.letter.item.sequence,
             "digests": [fork.stored_digest, fork.letter.digest],

@@ -52,11 +52,40 @@ def upgrade() -> None:
         sa.Column("absent_requests", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("fork", sa.Text(), nullable=True, comment="JSON: the sequence and the two digests that prove a clone"),
         sa.Column("lost_items", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "machine", sa.String(length=64), server_default="", nullable=False, comment="machine id of the machine that joined"
+        ),
+        sa.Column(
+            "voices",
+            sa.Text(),
+            server_default="[]",
+            nullable=False,
+            comment="JSON of model.clones.Voice: who spoke last, in order",
+        ),
+        sa.Column(
+            "keeper",
+            sa.String(length=64),
+            server_default="",
+            nullable=False,
+            comment="machine id, or nobody, once a clone is proved",
+        ),
+        sa.Column(
+            "refused_first",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="numbers that the keeper is to tell again",
+        ),
+        sa.Column("refused_last", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "was", sa.String(length=32), server_default="", nullable=False, comment="client id with which it came; a clone"
+        ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_client")),
         sa.UniqueConstraint("id", name=op.f("uq_client_id")),
     )
     op.create_index(op.f("ix_client_name"), "client", ["name"], unique=False)
     op.create_index(op.f("ix_client_shard_key"), "client", ["shard_key"], unique=False)
+    op.create_index(op.f("ix_client_was"), "client", ["was"], unique=False)
     op.create_table(
         "collection",
         sa.Column("id", sa.String(length=8), nullable=False),

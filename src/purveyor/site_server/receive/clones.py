@@ -1,0 +1,121 @@
+"""Which machines spoke with each identity in a batch, what that proves, and what its keeper is to tell again.
+
+A fork of the machine that keeps the identity is no clone: that machine went back to an older copy of itself, and gave numbers
+anew that the site had. It is told so, and tells those items again under numbers that are free.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from purveyor.site_server.database import audit, clones, upward, wanted
+from purveyor.site_server.database.clones import Cloned, Voiced
+from purveyor.site_server.database.membership import evaluate_client
+from purveyor.site_server.database.upward import KnownClient
+from purveyor.site_server.model.clones import MARK_LIMIT, Voice, keeper_of, with_voice
+from purveyor.site_server.receive import status
+from purveyor.site_server.receive.effects import GONE
+from purveyor.site_server.receive.numbering import Fork, Numbered
+from purveyor.site_server.receive.opening import Letter
+from purveyor.wire.form import to_bytes
+from purveyor.wire.shards import NOBODY
+
+
+class Judged(NamedTuple):
+    """What a batch says of one client's identity. `keeper` is empty while nothing is proved, or when that was known."""
+
+    client: KnownClient
+    voiced: Voiced
+    keeper: str
+    forks: Sequence[Fork]
+    told_by: int
+    """The sequence of the newest item, beside which the site's own word about it stands."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to store."""
+        before = (self.client.voices, self.client.refused_first, self.client.refused_last)
+        return bool(self.keeper) or before != tuple(self.voiced)[1:]
+
+
+def judged(client: KnownClient, numbered: Numbered) -> Judged:
+    """What these items of a client say of who uses its identity."""
+    accepted, forked = numbered.accepted, [fork.letter for fork in numbered.forks]
+    voices = client.voices
+    for letter in sorted([*accepted, *forked], key=lambda letter: (letter.item.made_at, letter.item.sequence)):
+        voices = with_voice(voices, _voice(letter))
+    forked_by = {machine_of(letter) for letter in forked}
+    keeper = "" if client.keeper else keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
+    first, last = _to_tell_again(client, accepted, forked, keeper or client.keeper)
+    newest = max((letter.item.sequence for letter in [*accepted, *forked]), default=client.last_sequence)
+    return Judged(client, Voiced(client.number, voices, first, last), keeper, numbered.forks, newest)
+
+
+def is_of_another(client: KnownClient, letter: Letter) -> bool:
+    """Whether an item comes from a machine that was told to join again, because another one keeps this identity."""
+    return client.keeper not in ("", NOBODY) and machine_of(letter) not in ("", client.keeper)
+
+
+def told_before(letters: Sequence[Letter], client: KnownClient, digests: Mapping[tuple[int, int], str]) -> frozenset[int]:
+    """The sequences of items that tell again what is stored under another number: nothing of them is believed twice."""
+    here = {letter.digest for letter in letters}
+    retold = [(letter.item.sequence, letter.item.retold) for letter in letters if letter.item.retold is not None]
+    return frozenset(
+        sequence for sequence, one in retold if one.digest in here or digests.get((client.number, one.sequence)) == one.digest
+    )
+
+
+def record(tx: Connection, found: Sequence[Judged], now: datetime) -> None:
+    """Stores what was found. A proof is told once for each client, whatever number of machines gave it."""
+    clones.set_voices(tx, [one.voiced for one in found])
+    proved = [one for one in found if one.keeper]
+    clones.set_cloned(tx, [Cloned(one.client.number, one.keeper, to_bytes(proof_in(one, now)).decode()) for one in proved])
+    upward.insert_messages(
+        tx,
+        [status.clone_row(one.keeper == NOBODY, client=one.client.number, told_by=one.told_by, now=now) for one in proved],
+    )
+    for one in proved:
+        detail = proof_in(one, now) | {"keeper": one.keeper}
+        audit.record(tx, by="site", now=now, action="client.cloned", about=one.client.id, detail=detail)
+        if one.keeper == NOBODY and one.client.state not in GONE:
+            evaluate_client(tx, one.client.number, now)
+    wanted.want_shards_of_clients(tx, sorted(one.client.number for one in found if one.keeper or _has_new_refusals(one)))
+
+
+def proof_in(one: Judged, now: datetime) -> dict[str, object]:
+    """What proves that several machines use an identity, for people."""
+    if one.forks:
+        fork = one.forks[0]
+        return {
+            "sequence": fork.letter.item.sequence,
+            "digests": [fork.stored_digest, fork.letter.digest],
+            "at": now.isoformat(),
+        }
+    return {"machines": [f"{voice.machine}, start {voice.boot}" for voice in one.voiced.voices], "at": now.isoformat()}
+
+
+def machine_of(letter: Letter) -> str:
+    """The machine id in an item, cut to a length that no honest one has; empty from agents that give none."""
+    return status.plain(letter.item.machine, MARK_LIMIT)
+
+
+def _voice(letter: Letter) -> Voice:
+    item = letter.item
+    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at)
+
+
+def _to_tell_again(client: KnownClient, accepted: Sequence[Letter], forked: Sequence[Letter], keeper: str) -> tuple[int, int]:
+    """The first and the last number that the keeper is to tell again, 0 and 0 for none: until it has told one of them."""
+    first, last = client.refused_first, client.refused_last
+    if any(one.item.retold is not None and first <= one.item.retold.sequence <= last for one in accepted):
+        first, last = 0, 0
+    own = [one.item.sequence for one in forked if machine_of(one) and (not keeper or machine_of(one) == keeper)]
+    if not own:
+        return first, last
+    return min([*own, first] if first else own), max(*own, last)
+
+
+def _has_new_refusals(one: Judged) -> bool:
+    return (one.voiced.refused_first, one.voiced.refused_last) != (one.client.refused_first, one.client.refused_last)
