@@ -28,7 +28,17 @@ from purveyor.wire.package_info import (
     ProgramKey,
     Uninstall,
 )
-from purveyor.wire.reports import Discovery, Facts, Joining, Leaving, StatusMessage, StatusMessages
+from purveyor.wire.reports import (
+    Discovery,
+    Facts,
+    Joining,
+    Leaving,
+    ProgramState,
+    Returning,
+    StatusMessage,
+    StatusMessages,
+    Summary,
+)
 from purveyor.wire.schedule import Zone
 from purveyor.wire.settings import SECONDS_LIMIT, AgentSettings, Point, SealingKey, Shards
 from purveyor.wire.shards import ClientState, Entry, Shard
@@ -161,8 +171,20 @@ status_messages = st.builds(
     exit_code=st.none() | st.integers(-(2**31), 2**32),
     text=texts,
 )
+program_states = st.builds(
+    ProgramState,
+    package=packages,
+    program=programs_numbers,
+    state=st.sampled_from(JobState),
+    at=instants,
+    occurrence=texts,
+    exit_code=st.none() | st.integers(-(2**31), 2**32),
+    succeeded_version=counts,
+)
 bodies = (
-    st.builds(Joining, secret=texts, facts=facts)
+    st.builds(Returning, receipt=st.binary(max_size=100), facts=facts)
+    | st.builds(Summary, programs=st.lists(program_states, max_size=3).map(tuple))
+    | st.builds(Joining, secret=texts, facts=facts)
     | st.builds(Discovery, facts=facts, packages=st.lists(packages, max_size=3).map(tuple), absent_requests=counts)
     | st.builds(StatusMessages, messages=st.lists(status_messages, max_size=3).map(tuple))
     | st.just(Leaving())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from purveyor.client import reports
+from purveyor.client import reports, returning
 from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy import pauses, view
@@ -80,6 +80,7 @@ class Agent:
         )
         if policy.is_fresh:
             state.raise_mark("applied", state.mark("read_snapshot"))
+        self._answer_restore(identity, policy, now)
         sent = self._report(identity, policy, access_point, now)
         next_poll_at = state.time("next_poll_at") or now
         is_restart_owed = bool(restart.owed(state, self.machine))
@@ -111,6 +112,14 @@ class Agent:
             if entry is not None and entry.entry is not None and entry.is_stated:
                 reports.acknowledge(state, entry.entry.received)
         return polled.policy, polled.access_point
+
+    def _answer_restore(self, identity: Identity, policy: Policy, now: datetime) -> None:
+        """Tells a site that was restored from a backup what it may have lost."""
+        state, incarnation = self.state, policy.settings.incarnation
+        holding, applied = apm.holding(state, policy), state.mark("applied")
+        with state.transaction():
+            for body in returning.owed(state, self.machine, incarnation):
+                reports.add_item(state, identity, body, applied=applied, holding=holding, incarnation=incarnation, now=now)
 
     def _report(self, identity: Identity, policy: Policy, access_point: str | None, now: datetime) -> int:
         """Gathers what was told and sends it. Shape: how many items a point took."""

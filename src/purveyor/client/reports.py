@@ -89,6 +89,12 @@ def gather(
     bound(state, settings, now)
 
 
+def send_all_again(state: State) -> None:
+    """Makes everything due that no shard covers, as if it had never been sent: the site was restored, and may have lost it."""
+    with state.transaction() as tx:
+        tx.execute("update item set sent_at = null, send_count = 0")
+
+
 def has_room(state: State, settings: AgentSettings) -> bool:
     """Whether another item may be spooled."""
     return int(state.connection.execute("select count(*) from item").fetchone()[0]) < settings.spool_limit

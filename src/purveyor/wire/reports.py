@@ -19,6 +19,7 @@ from purveyor.wire.status_messages import StatusId
 SIZE_LIMIT_BYTES = 256 * 1024
 MESSAGES_PER_ITEM = 100
 TEXT_LIMIT = 2000
+PROGRAMS_PER_SUMMARY = 50
 
 
 class Facts(Wire):
@@ -89,13 +90,44 @@ class Leaving(Wire, tag="leaving", tag_field="kind"):
     """The client leaves the site for good."""
 
 
-Body = Joining | Discovery | StatusMessages | Leaving
+class Returning(Wire, tag="returning", tag_field="kind"):
+    """Of a client that its site, restored from a backup, does not know: its joining receipt (`wire.receipts`)."""
+
+    receipt: bytes
+    facts: Facts
+
+
+class ProgramState(Wire):
+    """How a program stands on a client: its newest run, planned or ended, and the newest source version that ever succeeded."""
+
+    package: PackageId
+    program: ProgramNumber
+    state: JobState
+    at: Instant
+    advertisement: AdvertisementId | None = None
+    occurrence: str = ""
+    source_version: int = 0
+    exit_code: int | None = None
+    user: str = ""
+    succeeded_version: int = 0
+    """0: none ever did."""
+
+
+class Summary(Wire, tag="summary", tag_field="kind"):
+    """How programs stand, told to a site that was restored; at most PROGRAMS_PER_SUMMARY."""
+
+    programs: tuple[ProgramState, ...]
+
+
+Body = Joining | Discovery | StatusMessages | Leaving | Returning | Summary
 
 BOX_OF: dict[type, str] = {
     Joining: "ccr.box",
     Discovery: "ddr.box",
     StatusMessages: "statmsgs.box",
     Leaving: "ddr.box",
+    Returning: "ccr.box",
+    Summary: "ddr.box",
 }
 
 

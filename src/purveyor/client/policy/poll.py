@@ -135,6 +135,8 @@ def _walk(
         entry = published.held_entry(state)
         if lookup is not None:
             entry = _accept_entry(walk, identity, settings, _shard_in(walk, identity, settings, lookup))
+            if view.is_member(entry) and entry.is_stated:
+                published.store_receipt(state, lookup.content)
         deleted = _read_what_concerns(walk, entry, identity.site)
     except (UnavailableError, RejectedError):
         walk.save()

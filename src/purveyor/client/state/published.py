@@ -9,6 +9,7 @@ from purveyor.wire.ids import PackageId
 from purveyor.wire.shards import Entry
 
 _ENTRY = "entry"
+_RECEIPT = "joining receipt"
 
 
 class HeldEntry(Wire):
@@ -82,6 +83,16 @@ def held_entry(state: State) -> HeldEntry | None:
 def store_entry(state: State, held: HeldEntry) -> None:
     """Replaces the accepted shard entry."""
     state.remember(_ENTRY, to_bytes(held).decode())
+
+
+def store_receipt(state: State, shard: bytes) -> None:
+    """Keeps the signed bytes of the newest shard that names this client a member: its joining receipt."""
+    store_target(state, _RECEIPT, "", shard)
+
+
+def joining_receipt(state: State) -> bytes:
+    """The signed bytes of the newest shard that named this client a member; empty when none ever did."""
+    return target_content(state, _RECEIPT) or b""
 
 
 def tag_of(state: State, point: str, path: str) -> str:

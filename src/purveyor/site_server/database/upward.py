@@ -56,7 +56,8 @@ class NewClient(NamedTuple):
     state: str
     reason: str
     facts: str
-    join_code: int
+    join_code: int | None
+    """None: it came back with its receipt."""
     received: int
     sequence: int
     machine: str = ""

@@ -17,7 +17,7 @@ from purveyor.site_server.receive.numbering import Numbered
 from purveyor.site_server.receive.opening import Letter
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import PackageId
-from purveyor.wire.reports import Discovery, Facts, Item, Joining, Leaving, StatusMessages
+from purveyor.wire.reports import Discovery, Facts, Item, Joining, Leaving, Returning, StatusMessages, Summary
 from purveyor.wire.shards import ClientState
 
 GONE = frozenset({REMOVED, ClientState.REJOIN.value})
@@ -90,8 +90,10 @@ class Effects:
                 self.messages += [ahead] if ahead is not None else []
                 self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)))
                 self.named.update((package, client.number) for package in discovery.packages_named(packages))
-            case Joining(facts=facts):
+            case Joining(facts=facts) | Returning(facts=facts):
                 self._discover(client, item, facts, None)
+            case Summary(programs=programs):
+                self.jobs += status.summed_up(programs, client=client.number, sequence=item.sequence, now=now)
             case Leaving():
                 if item.sequence > client.last_sequence:
                     self.left.add(client.number)

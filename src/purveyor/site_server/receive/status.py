@@ -6,6 +6,7 @@ same; what is no id at all stays in the text.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from purveyor.site_server.model.requests import OUTCOMES
@@ -14,7 +15,7 @@ from purveyor.wire import ids
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
-from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
+from purveyor.wire.reports import PROGRAMS_PER_SUMMARY, TEXT_LIMIT, ProgramState, StatusMessage
 from purveyor.wire.status_messages import StatusId, severity_of
 
 PLACES_AN_ITEM = 1000
@@ -67,6 +68,29 @@ def told(messages: Iterable[StatusMessage], *, client: int, sequence: int, now: 
         if message.id in OUTCOMES and 0 < message.request < COUNT_LIMIT:
             answers.append(_answer(row, message))
     return Told(rows, jobs, answers)
+
+
+def summed_up(programs: Iterable[ProgramState], *, client: int, sequence: int, now: datetime) -> list[dict[str, Any]]:
+    """The rows of `job_state` for what a client says of its programs after a restore; what names no package is passed over."""
+    rows = []
+    for position, program in enumerate(islice(programs, PROGRAMS_PER_SUMMARY)):
+        message = StatusMessage(
+            id=StatusId.ADVERTISEMENT_RECEIVED,  # of no meaning here: only the state is kept
+            at=program.at,
+            package=program.package,
+            program=program.program,
+            advertisement=program.advertisement,
+            occurrence=program.occurrence,
+            source_version=program.source_version,
+            state=program.state,
+            exit_code=program.exit_code,
+            user=program.user,
+        )
+        row = _row(message, client=client, sequence=sequence, position=position, now=now)
+        if row["package"] is not None and row["program"] is not None:
+            succeeded = program.succeeded_version if 0 < program.succeeded_version < _INTEGER_LIMIT else None
+            rows.append(_job(row) | {"succeeded_version": succeeded})
+    return rows
 
 
 def newest_jobs(jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.upward import KnownClient
-from purveyor.site_server.receive import clones, joining, status
+from purveyor.site_server.receive import clones, joining, returning, status
 from purveyor.site_server.receive.effects import GONE, Effects, acknowledged
 from purveyor.site_server.receive.joining import Request
 from purveyor.site_server.receive.numbering import Fork, Numbered, forgettable, number
@@ -59,6 +59,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
     context = _context(tx, by_client)
     taken_in = joining.take_in(tx, _requests(by_client, context), context.known, now)
     known = context.known | taken_in.clients
+    known |= returning.take_back(tx, {client: letters for client, letters in by_client.items() if client not in known}, now)
     outcome = Stored(joined=len(taken_in.clients))
     strangers = _refuse_strangers(tx, by_client, known, taken_in.refused, now)
     outcome.refused = sum(len(by_client[client]) for client in strangers)
