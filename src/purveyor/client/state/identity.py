@@ -62,7 +62,7 @@ def next_sequence(state: State) -> int:
 
 def forget_identity(state: State) -> None:
     """Forgets who this client was, and all that its site ever said. A program that runs is still watched to its end."""
-    tables = ("identity", "mark", "fact", "trusted", "target", "tag", "point", "item", "message", "deleted")
+    tables = ("identity", "membership", "mark", "fact", "trusted", "target", "tag", "point", "item", "message", "deleted")
     with state.transaction() as tx:
         for table in tables:
             tx.execute(f"delete from {table}")  # noqa: S608 - names from the tuple above

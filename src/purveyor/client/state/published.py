@@ -9,7 +9,6 @@ from purveyor.wire.ids import PackageId
 from purveyor.wire.shards import Entry
 
 _ENTRY = "entry"
-_RECEIPT = "joining receipt"
 
 
 class HeldEntry(Wire):
@@ -87,12 +86,14 @@ def store_entry(state: State, held: HeldEntry) -> None:
 
 def store_receipt(state: State, shard: bytes) -> None:
     """Keeps the signed bytes of the newest shard that names this client a member: its joining receipt."""
-    store_target(state, _RECEIPT, "", shard)
+    with state.transaction() as tx:
+        tx.execute("insert or replace into membership values (1, ?)", (shard,))
 
 
 def joining_receipt(state: State) -> bytes:
     """The signed bytes of the newest shard that named this client a member; empty when none ever did."""
-    return target_content(state, _RECEIPT) or b""
+    row = state.connection.execute("select shard from membership").fetchone()
+    return bytes(row[0]) if row else b""
 
 
 def tag_of(state: State, point: str, path: str) -> str:

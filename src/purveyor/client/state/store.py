@@ -21,6 +21,10 @@ create table if not exists identity (
     access_point text not null,      -- url of the CAP that was joined at
     next_sequence integer not null
 );
+create table if not exists membership (
+    only integer primary key check (only = 1),
+    shard blob not null              -- the newest that names this client a member, as it was signed: its joining receipt
+);
 create table if not exists mark (name text primary key, value integer not null) without rowid;
 create table if not exists fact (name text primary key, value text not null) without rowid;
 create table if not exists trusted (name text primary key, version integer not null, content blob not null) without rowid;
