@@ -1,0 +1,140 @@
+"""What went wrong at distribution points in the field: files in use, points that came and went, content that somebody touched."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from field.points import add_branch, files_of
+from purveyor.content.store import ContentStore
+from purveyor.lab.fleet import Fleet
+from purveyor.lab.power import PowerCut
+from purveyor.wire.ids import PackageId
+from purveyor.wire.manifest import Manifest, Stored, file_path, hash_of
+
+POLL = timedelta(minutes=15)
+SELDOM = timedelta(hours=12)
+SETUP = b"the bytes of the setup"
+
+
+def file_at(store: ContentStore, content: bytes) -> Path:
+    """Where a file of this content lies on a point."""
+    return store.folder / file_path(hash_of(content))
+
+
+def replace_by_hand(store: ContentStore, content: bytes, other: bytes) -> None:
+    """Somebody puts another file in the place of one."""
+    place = file_at(store, content)
+    aside = place.with_name("aside")
+    aside.write_bytes(other)
+    aside.replace(place)
+
+
+def advertised(fleet: Fleet) -> PackageId:
+    """A package with its setup, advertised to all."""
+    package = fleet.admin.add_package("Editor", {"setup.exe": SETUP, "read me.txt": b"read me"})
+    fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
+    return package
+
+
+def launched_with(fleet: Fleet) -> list[bytes]:
+    """The setups that clients started, one for each start."""
+    return [launch.files["setup.exe"] for client in fleet.clients for launch in client.machine.programs.launches]
+
+
+def test_q202063_a_file_that_is_in_use_at_a_point_holds_up_no_update_and_its_reader_reads_it_to_its_end() -> None:
+    with Fleet(2, poll_interval=POLL) as fleet:
+        package = fleet.admin.add_package("Editor", {"setup.exe": b"version 1" * 50_000})
+        program = fleet.admin.add_program(package, "install", "setup.exe")
+        fleet.site_turn()
+        with file_at(fleet.dp.store, b"version 1" * 50_000).open("rb") as used:
+            begun = used.read(9)
+            fleet.admin.update_package(package, {"setup.exe": b"version 2"})
+            fleet.site_turn()
+            fleet.admin.advertise(program)
+            fleet.settle()
+            assert launched_with(fleet) == [b"version 2"] * 2
+            assert begun + used.read() == b"version 1" * 50_000
+        assert fleet.problems() == []
+
+
+def test_q235157_a_new_point_gets_its_copy_and_nothing_moves_at_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[Path] = []
+    copy_to = ContentStore.copy_to
+
+    def counted(self: ContentStore, other: ContentStore, manifest: Manifest) -> int:
+        copies.append(other.folder)
+        return copy_to(self, other, manifest)
+
+    with Fleet(1, poll_interval=POLL) as fleet:
+        package = advertised(fleet)
+        fleet.settle()
+        before = {path: (fleet.dp.store.folder / path).stat().st_ino for path in files_of(fleet.dp.store)}
+        info = [content for path, content in fleet.cap.files.items() if package in path]
+        monkeypatch.setattr(ContentStore, "copy_to", counted)
+        branch = add_branch(fleet)
+        fleet.advance(hours=2)
+        assert copies == [branch.folder]
+        assert {path: (fleet.dp.store.folder / path).stat().st_ino for path in files_of(fleet.dp.store)} == before
+        assert files_of(branch) == set(before)
+        assert [content for path, content in fleet.cap.files.items() if package in path] == info
+        assert launched_with(fleet) == [SETUP], "nothing ran again"
+
+
+# --- of the same kind, and not in the list ---
+
+
+@pytest.mark.parametrize("found", ["other bytes of the size", "nothing"])
+def test_what_somebody_did_to_a_file_at_a_point_reaches_no_program_and_is_mended_within_two_days(found: str) -> None:
+    with Fleet(2, poll_interval=SELDOM) as fleet:
+        package = fleet.admin.add_package("Editor", {"setup.exe": SETUP})
+        program = fleet.admin.add_program(package, "install", "setup.exe")
+        fleet.settle()
+        if found == "nothing":
+            file_at(fleet.dp.store, SETUP).unlink()
+        else:
+            replace_by_hand(fleet.dp.store, SETUP, SETUP[::-1])
+        fleet.admin.advertise(program)
+        fleet.advance(days=3)
+        assert launched_with(fleet) == [SETUP] * 2
+        assert file_at(fleet.dp.store, SETUP).read_bytes() == SETUP
+
+
+@pytest.mark.parametrize("copied", [0, 1, 2])
+def test_a_copy_that_a_power_cut_ends_is_finished_afterwards_and_no_client_hears_of_it_before(
+    copied: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share, add_manifest = ContentStore._share, ContentStore.add_manifest
+    shared: list[str] = []
+
+    def cut_short(self: ContentStore, other: ContentStore, stored: Stored) -> bool:
+        if len(shared) == copied and not fleet.site_crashes:
+            raise PowerCut("in the middle of a copy")
+        shared.append(stored.sha256)
+        return share(self, other, stored)
+
+    def cut_at_the_end(self: ContentStore, content: bytes) -> Manifest:
+        if self.folder == fleet.dp.store.folder and not fleet.site_crashes:
+            raise PowerCut("before the manifest")
+        return add_manifest(self, content)
+
+    with Fleet(1, poll_interval=POLL) as fleet:
+        monkeypatch.setattr(ContentStore, "_share", cut_short)
+        monkeypatch.setattr(ContentStore, "add_manifest", cut_at_the_end)
+        package = fleet.admin.add_package("Editor", {"setup.exe": SETUP, "other.bin": b"other"})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", "setup.exe"))
+        fleet.site_turn()
+        assert fleet.site_crashes == 1
+        assert not any(path.startswith("manifests/") for path in files_of(fleet.dp.store))
+        fleet.settle()
+        assert launched_with(fleet) == [SETUP]
+        assert fleet.absent_requests() == []
+
+
+def test_a_file_of_another_name_and_case_beside_the_content_is_no_content(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path / "store")
+    store.add_file(hash_of(SETUP), [SETUP], len(SETUP))
+    place = file_at(store, SETUP)
+    os.rename(place, place.with_name(place.name.upper()))
+    assert not store.has(hash_of(SETUP))
