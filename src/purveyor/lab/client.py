@@ -38,6 +38,7 @@ class LabClient:
         """What a power cut takes of what was not synced: all (None), or what the seed says."""
         self.stays_off = False
         """After a power cut the machine stays off until `switch_on`."""
+        self._off_until: datetime | None = None
         self.passes = 0
         self.crashes = 0
         self._wake_at = machine.clock.true_time()
@@ -69,7 +70,7 @@ class LabClient:
     def wake_at(self) -> datetime:
         """When the sentinel wakes the agent next, in true time: as planned, or sooner for what has happened at the machine."""
         if not self.machine.power.is_on:
-            return NEVER
+            return self._off_until or NEVER
         if self.machine.boot_id() != self._boot:
             return min(self._wake_at, self.machine.started_at + BOOT)
         waits = self.last_pass is not None and self.last_pass.waits_for_sessions
@@ -82,7 +83,13 @@ class LabClient:
         self._wake_at = at
 
     def turn(self) -> bool:
-        """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it."""
+        """What the sentinel does when it wakes: one pass of the agent. True unless the power failed in it.
+
+        Where the machine was off until now, it is switched on, and the pass comes soon after.
+        """
+        if not self.machine.power.is_on:
+            self.switch_on()
+            return True
         self.machine.turn()
         self._notice_boot()
         self._sessions_seen = self.machine.people.change_count
@@ -108,8 +115,21 @@ class LabClient:
         """What lies on the machine's disks now, to be cloned or to go back to."""
         return snapshot_of(self.machine)
 
+    def switch_off(self, lasting: timedelta | None = None) -> None:
+        """Takes the power away for so long, or until `switch_on`; what was not synced is lost as `power_cut_seed` says."""
+        self.machine.power_cut(self.power_cut_seed)
+        self._off_until = None if lasting is None else self._now() + lasting
+
+    def calm(self) -> None:
+        """Stops whatever is wrong with the machine, which is on afterwards."""
+        self.machine.calm()
+        self.stays_off = False
+        if not self.machine.power.is_on:
+            self.switch_on()
+
     def switch_on(self) -> None:
         """Starts the machine after a power cut; the sentinel wakes the agent soon after."""
+        self._off_until = None
         self.machine.start()
         self._notice_boot()
         self.wake_at = self._now() + BOOT

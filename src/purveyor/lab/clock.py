@@ -4,10 +4,11 @@ Nothing in the lab ever looks at the real time, so a simulated week is the same 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 """A Monday morning: where a clock stands when nobody says otherwise."""
+MILLION = 1_000_000
 
 
 class Clock:
@@ -34,7 +35,30 @@ class LocalClock:
 
     def __init__(self, true_time: Callable[[], datetime], skew: timedelta = timedelta(0)) -> None:
         self._true_time = true_time
-        self.skew = skew
+        self._skew = skew
+        self._drift_ppm = 0.0
+        self._drifts_since = true_time()
+
+    @property
+    def skew(self) -> timedelta:
+        """How far off it is now."""
+        if not self._drift_ppm:
+            return self._skew
+        return self._skew + (self._true_time() - self._drifts_since) * self._drift_ppm / MILLION
+
+    @skew.setter
+    def skew(self, skew: timedelta) -> None:
+        self._skew, self._drifts_since = skew, self._true_time()
+
+    def drift(self, ppm: float) -> None:
+        """From now on it goes faster than true time by so many parts per million; slower where they are negative."""
+        self.skew = self.skew
+        self._drift_ppm = ppm
+
+    def set_right(self) -> None:
+        """It shows the true time, and drifts no more."""
+        self._drift_ppm = 0.0
+        self.skew = timedelta(0)
 
     def now(self) -> datetime:
         """What the machine believes the time to be."""
@@ -43,3 +67,17 @@ class LocalClock:
     def true_time(self) -> datetime:
         """The true time, which the machine cannot see; durations are measured on it."""
         return self._true_time()
+
+
+def next_change(zone: tzinfo, after: datetime) -> datetime:
+    """When the clocks of a zone are put forward or back next, in UTC.
+
+    Errors: ValueError for a zone in which they are not within two years.
+    """
+    start = after.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    quarters = (start + timedelta(minutes=15 * count) for count in range(2 * 366 * 24 * 4))
+    offset = start.astimezone(zone).utcoffset()
+    for at in quarters:
+        if at.astimezone(zone).utcoffset() != offset:
+            return at
+    raise ValueError(f"nobody changes the clocks of {zone}")

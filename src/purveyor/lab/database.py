@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from purveyor.lab.power import Power
 from purveyor.site_server.database.engine import Database
+from purveyor.wire.errors import UnavailableError
 
 
 class LabDatabase(Database):
@@ -15,22 +16,39 @@ class LabDatabase(Database):
     def __init__(self, opened: Database, power: Power) -> None:
         self._opened = opened
         self._power = power
+        self.is_full = False
+        """Every commit fails, as on a full disk."""
+        self._to_pass = 0
+        self._to_fail = 0
 
     @property
     def is_sqlite(self) -> bool:
         """Whether this is SQLite."""
         return self._opened.is_sqlite
 
+    def fail(self, nth: int = 1, *, times: int = 1) -> None:
+        """Lets the n-th transaction from now fail, and so many in all: it is busy, and nothing of them is written."""
+        self._to_pass, self._to_fail = nth - 1, times
+
+    def calm(self) -> None:
+        """Nothing fails any more."""
+        self.is_full = False
+        self._to_fail = 0
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; the power can fail right before its commit, and nothing was written then."""
+        self._begin()
         with self._opened.write() as tx:
             yield tx
+            if self.is_full:
+                raise UnavailableError("the disk of the site's database is full")
             self._power.effect("commit of the site's database")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees the database as it was at one moment, and writes nothing."""
+        self._begin()
         with self._opened.read() as tx:
             yield tx
 
@@ -41,3 +59,10 @@ class LabDatabase(Database):
     def dispose(self) -> None:
         """Closes all connections."""
         self._opened.dispose()
+
+    def _begin(self) -> None:
+        if self._to_pass:
+            self._to_pass -= 1
+        elif self._to_fail:
+            self._to_fail -= 1
+            raise UnavailableError("the site's database is busy")

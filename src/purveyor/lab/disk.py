@@ -13,6 +13,7 @@ from random import Random
 
 from purveyor.client.machine.interface import Account
 from purveyor.lab.power import Power
+from purveyor.lab.transit import Passing, Slowness
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 64 * 1024
@@ -71,6 +72,7 @@ class SimulatedDisk:
         self._now = now
         self.root = root
         self.capacity_bytes = capacity_bytes
+        """How much fits on it, the agent's and everybody else's; a story may change it."""
         self.is_read_only = False
         self.owners: dict[str, str] = {}
         """Which folders were given to which accounts."""
@@ -79,6 +81,9 @@ class SimulatedDisk:
         self._unsynced: list[Change] = []
         self._is_dirty = False
         self._used_bytes = 0
+        self._built_bytes = capacity_bytes
+        self._others_bytes = 0
+        self._slowness: Slowness | None = None
 
     # --- reading ---
 
@@ -91,7 +96,9 @@ class SimulatedDisk:
         """A file's bytes in pieces; nothing when there is none."""
         content = self.read(path) or b""
         for start in range(0, len(content), PIECE_BYTES):
-            yield content[start : start + PIECE_BYTES]
+            piece = content[start : start + PIECE_BYTES]
+            self._moved(len(piece))
+            yield piece
 
     def size(self, path: str) -> int | None:
         """A file's size in bytes, or None when there is none."""
@@ -114,7 +121,7 @@ class SimulatedDisk:
 
     def free_bytes(self) -> int:
         """Bytes that can still be written; none on a disk that was made read-only."""
-        return 0 if self.is_read_only else max(0, self.capacity_bytes - self._used_bytes)
+        return 0 if self.is_read_only else max(0, self.capacity_bytes - self._used_bytes - self._others_bytes)
 
     def absolute(self, path: str) -> str:
         """The path as a program would name it."""
@@ -189,10 +196,30 @@ class SimulatedDisk:
 
     # --- what happens to the disk ---
 
+    def leave_free(self, room_bytes: int) -> None:
+        """Others fill the disk but for so many bytes: it is full after that much more."""
+        self._others_bytes = max(0, self.capacity_bytes - self._used_bytes - room_bytes)
+
+    def slow_down(self, bytes_per_second: float, passes: Passing) -> None:
+        """What is read and written takes its time from now on; `passes` lets time pass, as a clock does."""
+        self._slowness = Slowness(passes, bytes_per_second)
+
+    def mend(self) -> None:
+        """It is as large as it was built, others need nothing of it, it can be written to, and nothing takes time."""
+        self.capacity_bytes, self._others_bytes = self._built_bytes, 0
+        self.is_read_only = False
+        self._slowness = None
+
     def write_as_program(self, path: str, content: bytes, *, at: datetime | None = None) -> None:
         """What a program that runs here writes: no effect of the agent's, and not synced. `at`: by the local clock, when."""
         if not self.is_read_only:
             self._put(path, Node(Kind.FILE, bytearray(content[: self.free_bytes()]), modified_at=at or self._now()))
+
+    def remove_as_program(self, folder: str) -> None:
+        """What a program that runs here deletes: all files below a folder; the folder stays."""
+        for path in [path for path in self._names if path.startswith(_prefix(folder)) and not self.is_read_only]:
+            self._used_bytes -= len(self._names[path].content)
+            self._change({path: None})
 
     def sync_all(self) -> None:
         """What an orderly shutdown does, and a running system every now and then: everything outlasts what comes."""
@@ -240,6 +267,10 @@ class SimulatedDisk:
         if self.is_read_only:
             raise UnavailableError(f"the disk is read-only: cannot {what}")
 
+    def _moved(self, size_bytes: int) -> None:
+        if self._slowness is not None:
+            self._slowness.cross(size_bytes)
+
     def _file(self, path: str) -> Node | None:
         for _ in range(8):
             node = self._names.get(_checked(path))
@@ -260,6 +291,7 @@ class SimulatedDisk:
         node.modified_at = self._now()
         self._is_dirty = True
         self._used_bytes += len(fits)
+        self._moved(len(fits))
         if len(fits) < len(content):
             raise UnavailableError(f"the disk is full: {len(content) - len(fits)} bytes of {path!r} found no place")
 

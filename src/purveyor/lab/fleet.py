@@ -16,7 +16,7 @@ from typing import Self
 from purveyor.content.store import ContentStore
 from purveyor.lab.administrator import Administrator
 from purveyor.lab.client import LabClient
-from purveyor.lab.clock import START, Clock
+from purveyor.lab.clock import START, Clock, LocalClock
 from purveyor.lab.content import StoreBoxes
 from purveyor.lab.copies import Snapshot, lay_down
 from purveyor.lab.database import LabDatabase
@@ -66,6 +66,10 @@ class Fleet(AbstractContextManager["Fleet"]):
         self.random = Random(seed)
         self.power = Power()
         """The power of the site's machine."""
+        self.site_clock = LocalClock(self.clock.now)
+        """The clock of the site's machine."""
+        self.site_power_cut_seed: int | None = None
+        """What a power cut takes of the files that the site had not synced: all (None), or what the seed says."""
         self._folder = tempfile.TemporaryDirectory(prefix="purveyor-lab-")
         content = Path(self._folder.name)
         self.cap = MemoryBoxes(CAP_URL, self.clock.now, power=self.power)
@@ -73,22 +77,24 @@ class Fleet(AbstractContextManager["Fleet"]):
         point = ContentStore(content / "dp")
         self.dp = StoreBoxes(DP_URL, self.clock.now, point)
         self._opened = open_database("sqlite://")
+        self.database = LabDatabase(self._opened, self.power)
         keys = make_keys()
         self.site = Site(
             code=site_code("S01"),
             folder=None,
-            database=LabDatabase(self._opened, self.power),
+            database=self.database,
             keys=keyring_of(keys),
             cap=self.cap.shelf(),
             rejected=self.rejected.shelf(),
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
-            clock=self.clock.now,
+            clock=self.site_clock.now,
         )
         prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
         self.executive = Executive(self.site)
         self.site_crashes = 0
         self._site_turn_at = self.clock.now()
+        self._away_until = self.clock.now()
         self.admin = Administrator(self.site, changed=self._site_changed)
         self.clients: list[LabClient] = []
         if poll_interval != POLL_INTERVAL:
@@ -208,13 +214,37 @@ class Fleet(AbstractContextManager["Fleet"]):
                     break
             except PowerCut:
                 self.site_crashes += 1
-                self.cap.power_cut()
-                self.rejected.power_cut()
+                self.cap.power_cut(self.site_power_cut_seed)
+                self.rejected.power_cut(self.site_power_cut_seed)
                 self.power.restore()
                 self.executive = Executive(self.site)
                 self._site_turn_at = self.clock.now() + SITE_BOOT
                 return
         self._site_turn_at = self.clock.now() + SITE_REST
+
+    # --- what goes wrong with the site, and the end of all faults ---
+
+    def site_away(self, lasting: timedelta) -> None:
+        """The site takes no turns for so long; its points serve what they have, and its database takes what it is told."""
+        self._away_until = self.clock.now() + lasting
+
+    def fill_site_disk(self) -> None:
+        """Nothing more can be written on the site's machine, neither to its boxes nor to its database."""
+        for folder in (self.cap, self.rejected):
+            folder.is_full = True
+        self.database.is_full = True
+
+    def calm(self) -> None:
+        """Stops all faults of points, machines, disks, clocks and the site. Machines are on; what was lost stays lost."""
+        for folder in (self.cap, self.dp, self.rejected):
+            folder.mend()
+        self.power.fail_at(None)
+        self.database.calm()
+        self.site_clock.set_right()
+        self._away_until = self.clock.now()
+        self._site_changed()
+        for client in self.clients:
+            client.calm()
 
     # --- what an administrator or an onlooker asks ---
 
@@ -274,8 +304,8 @@ class Fleet(AbstractContextManager["Fleet"]):
             self._site_changed(ITEM_PAUSE)
 
     def _site_until(self, end: datetime) -> None:
-        while self._site_turn_at <= end:
-            self._move_to(self._site_turn_at)
+        while (turn_at := max(self._site_turn_at, self._away_until)) <= end:
+            self._move_to(turn_at)
             self.site_turn()
 
     def _site_changed(self, pause: timedelta = SITE_PAUSE) -> None:

@@ -172,6 +172,13 @@ class SimulatedMachine:
         self.state = State(self._connection)
         self._connection.before_effect = self.power.effect
 
+    def calm(self) -> None:
+        """Stops whatever is wrong with it: power, disk, clock, sessions and accounts. What was lost stays lost."""
+        self.power.fail_at(None)
+        self.disk.mend()
+        self.clock.set_right()
+        self.people.is_directory_away = self.people.cannot_be_told = False
+
     def close(self) -> None:
         """Throws the machine away."""
         self._connection.close()

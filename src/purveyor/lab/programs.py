@@ -7,6 +7,7 @@ Every launch is remembered for good, because a program that was started twice is
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import inf
 
 import msgspec
 
@@ -54,6 +55,17 @@ class Script:
     is_start_error_transient: bool = False
     """Whether that may pass by itself."""
     prints: str = ""
+    prints_endlessly: bool = False
+    """It prints that again and again until it is ended, and does nothing else."""
+    fills_disk: bool = False
+    """It leaves no room on the disk while it runs, and none when it is over."""
+    deletes_content: bool = False
+    """It deletes the files from which it was started, itself among them, as soon as it runs."""
+
+    @property
+    def never_ends(self) -> bool:
+        """Whether it has to be ended."""
+        return self.hangs or self.prints_endlessly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +160,12 @@ class SimulatedPrograms:
         if script.start_error:
             self._runs[order.run] = _Run(order, script, now, now, self._not_started(script))
             return
-        seconds = order.max_run_seconds if script.hangs else min(script.seconds + script.forks_seconds, order.max_run_seconds)
-        self._runs[order.run] = _Run(order, script, now, now + timedelta(seconds=seconds))
+        ends_by_itself = inf if script.never_ends else script.seconds + script.forks_seconds
+        ends_at = now + timedelta(seconds=min(ends_by_itself, order.max_run_seconds))
+        self._runs[order.run] = _Run(order, script, now, ends_at)
         self.launches.append(self._launch(order))
         self.launched(self.launches[-1])
+        self._begin(order, script)
         self.turn()
 
     def look(self, run: str) -> RunReport:
@@ -223,10 +237,18 @@ class SimulatedPrograms:
                 known.ends_at = self._clock.true_time()
                 known.report = msgspec.structs.replace(self._ended(known), exit_code=1)
 
+    def _begin(self, order: RunOrder, script: Script) -> None:
+        """What a program does to the disk right after its start."""
+        folder = self._disk.relative(order.working_directory)
+        if script.deletes_content and folder:
+            self._disk.remove_as_program(folder)
+        if script.fills_disk:
+            self._disk.leave_free(0)
+
     def _end(self, known: _Run) -> None:
         order, script = known.order, known.script
-        is_timed_out = script.hangs or script.seconds + script.forks_seconds > order.max_run_seconds
-        is_done = not script.hangs and (not is_timed_out if script.relaunches else script.seconds <= order.max_run_seconds)
+        is_timed_out = script.never_ends or script.seconds + script.forks_seconds > order.max_run_seconds
+        is_done = not script.never_ends and (not is_timed_out if script.relaunches else script.seconds <= order.max_run_seconds)
         if is_done and (script.restarts_machine or script.restarts_in_the_middle):
             if script.restarts_machine:
                 self._leave(known)
@@ -260,7 +282,7 @@ class SimulatedPrograms:
             is_stopped=is_stopped,
             started_at=known.started_at + self._clock.skew,
             ended_at=ended_at + self._clock.skew,
-            output_tail=known.script.prints[-OUTPUT_TAIL_CHARACTERS:],
+            output_tail=_tail(known.script),
         )
 
     def _not_started(self, script: Script) -> RunReport:
@@ -284,6 +306,12 @@ class SimulatedPrograms:
             files=self._disk.files(folder) if folder else {},
             run_as="" if order.account is None else order.account.name,
         )
+
+
+def _tail(script: Script) -> str:
+    """The end of what was printed."""
+    times = OUTPUT_TAIL_CHARACTERS if script.prints_endlessly else 1
+    return (script.prints * times)[-OUTPUT_TAIL_CHARACTERS:]
 
 
 def words_of(command: Command) -> str:

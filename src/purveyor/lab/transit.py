@@ -127,12 +127,12 @@ Passing = Callable[[timedelta], None]
 
 @dataclass(frozen=True, slots=True)
 class Slowness:
-    """A link on which answers and bytes take their time."""
+    """A link or a disk on which answers and bytes take their time."""
 
     passes: Passing
     bytes_per_second: float
-    answer: timedelta
+    answer: timedelta = NONE
 
     def cross(self, size_bytes: int) -> None:
-        """So many bytes go over the link."""
+        """So many bytes go over it."""
         self.passes(timedelta(seconds=size_bytes / self.bytes_per_second))

@@ -5,7 +5,7 @@ sees of it (a `Point`). Between the two lie the faults, of which `lab.faults` sa
 is under way. A request for a file that is not there is written down, because nobody is ever to make one.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -60,6 +60,8 @@ class MemoryBoxes:
         self.files: Files = {}
         self.absent: list[AbsentRequest] = []
         self.requests: list[Request] = []
+        self.is_full = False
+        """Every write fails, as on a full disk."""
         self.put_count = 0
         self.delivery = Delivery()
         self._last_modified: dict[str, int] = {}
@@ -86,6 +88,7 @@ class MemoryBoxes:
         self._faults.clear()
         self._losses.clear()
         self._slowness = None
+        self.is_full = False
         self.release()
         late, self.delivery = self.delivery, Delivery()
         for path, content in late.arrived(None):
@@ -131,6 +134,11 @@ class MemoryBoxes:
     def serve_other(self, path: str, other: str, *, client: str | None = None, until: datetime | None = None) -> None:
         """Serves another file under the name of this one: another client's shard, an older version, anything."""
         self._spoil(Rank.SOURCE, faults.of_other(self.current, other), Scope(client, path.__eq__, until))
+
+    def forge(self, files: Mapping[str, bytes], *, client: str | None = None) -> None:
+        """Serves these bytes under these paths, whatever lies there: what somebody makes who owns the folder."""
+        made = {path: Stored(content, int(self.now().timestamp())) for path, content in files.items()}
+        self._spoil(Rank.SOURCE, faults.of_moment(made), Scope(client, made.__contains__), is_torn=True)
 
     def serve_nothing(self, client: str | None = None, *, until: datetime | None = None) -> None:
         """Serves an empty folder, to all or to one client."""
@@ -301,8 +309,6 @@ class MemoryShelf:
 
     def __init__(self, folder: MemoryBoxes) -> None:
         self._folder = folder
-        self.is_full = False
-        """Every write fails, as on a full disk."""
 
     def read(self, path: str) -> bytes | None:
         """The file's bytes, or None when there is none."""
@@ -363,7 +369,7 @@ class MemoryShelf:
 
     def _write(self, path: str, stored: Stored) -> None:
         self._folder.power.effect(f"write {_checked(path)}")
-        if self.is_full:
+        if self._folder.is_full:
             raise UnavailableError(f"the disk is full: cannot write {path}")
         self._folder.wrote(path, stored)
 

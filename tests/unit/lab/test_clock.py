@@ -1,10 +1,11 @@
 """The hand-moved clock."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from purveyor.lab.clock import START, Clock, LocalClock
+from purveyor.lab.clock import START, Clock, LocalClock, next_change
 
 
 def test_the_time_stands_still_until_it_is_moved() -> None:
@@ -30,3 +31,27 @@ def test_a_local_clock_is_off_by_its_skew_and_the_skew_may_jump() -> None:
     assert local.now() == datetime(2026, 2, 27, tzinfo=UTC)
     local.skew = timedelta(0)
     assert local.now() == local.true_time() == clock.now()
+
+
+def test_a_clock_drifts_from_where_it_is_until_it_is_set_right() -> None:
+    clock = Clock()
+    local = LocalClock(clock.now, timedelta(minutes=1))
+    local.drift(-100)
+    clock.advance(timedelta(seconds=10_000))
+    assert local.skew == timedelta(minutes=1) - timedelta(seconds=1)
+    local.skew = timedelta(hours=1)
+    clock.advance(timedelta(seconds=10_000))
+    assert local.now() == clock.now() + timedelta(hours=1) - timedelta(seconds=1)
+    local.set_right()
+    clock.advance(timedelta(days=1))
+    assert local.now() == clock.now()
+
+
+def test_both_nights_on_which_clocks_are_changed_are_found() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    spring = next_change(berlin, START)
+    assert spring == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    assert next_change(berlin, spring) == datetime(2026, 10, 25, 1, tzinfo=UTC)
+    assert next_change(ZoneInfo("Australia/Lord_Howe"), START) == datetime(2026, 4, 4, 15, tzinfo=UTC)
+    with pytest.raises(ValueError, match="nobody"):
+        next_change(UTC, START)

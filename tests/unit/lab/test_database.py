@@ -6,6 +6,7 @@ from sqlalchemy import text
 from purveyor.lab.database import LabDatabase
 from purveyor.lab.power import Power, PowerCut
 from purveyor.site_server.database.engine import open_database
+from purveyor.wire.errors import UnavailableError
 
 
 def test_a_power_cut_before_a_commit_leaves_the_database_as_it_was() -> None:
@@ -31,4 +32,32 @@ def test_reading_is_no_effect() -> None:
     with database.read() as tx:
         assert tx.execute(text("select 1")).scalar_one() == 1
     assert power.effect_count == 0
+    database.dispose()
+
+
+def test_a_database_that_is_busy_fails_so_many_transactions_and_goes_on() -> None:
+    database = LabDatabase(open_database("sqlite://"), Power())
+    with database.write() as tx:
+        tx.execute(text("create table kept (value integer)"))
+    database.fail(2, times=2)
+    with database.write() as tx:
+        tx.execute(text("insert into kept values (1)"))
+    with pytest.raises(UnavailableError, match="busy"), database.write() as tx:
+        tx.execute(text("insert into kept values (2)"))
+    with pytest.raises(UnavailableError, match="busy"), database.read():
+        pass
+    with database.read() as tx:
+        assert tx.execute(text("select value from kept")).scalars().all() == [1]
+    database.dispose()
+
+
+def test_a_full_database_is_read_and_takes_nothing() -> None:
+    database = LabDatabase(open_database("sqlite://"), Power())
+    with database.write() as tx:
+        tx.execute(text("create table kept (value integer)"))
+    database.is_full = True
+    with pytest.raises(UnavailableError, match="full"), database.write() as tx:
+        tx.execute(text("insert into kept values (1)"))
+    with database.read() as tx:
+        assert tx.execute(text("select value from kept")).scalars().all() == []
     database.dispose()

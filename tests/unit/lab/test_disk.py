@@ -1,9 +1,12 @@
 """The simulated disk: what a power cut takes and what it leaves."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purveyor.lab.clock import START, Clock
 from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
 from purveyor.lab.power import Power, PowerCut
 from purveyor.wire.errors import RejectedError, UnavailableError
@@ -227,3 +230,29 @@ def test_absolute_paths_lead_back_to_the_disk() -> None:
     disk = _disk()
     assert disk.relative(disk.absolute("runs/1/result")) == "runs/1/result"
     assert disk.relative("/etc/passwd") is None
+
+
+def test_a_disk_that_others_fill_takes_so_much_more_and_all_again_when_it_is_mended() -> None:
+    disk = _disk(capacity_bytes=1000)
+    disk.append("a", b"12345")
+    disk.leave_free(3)
+    with pytest.raises(UnavailableError, match="2 bytes of 'a' found no place"):
+        disk.append("a", b"67890")
+    assert (disk.read("a"), disk.free_bytes()) == (b"12345678", 0)
+    disk.remove("a")
+    assert disk.free_bytes() == 8, "what others took stays taken"
+    disk.is_read_only = True
+    disk.capacity_bytes = 1
+    disk.mend()
+    assert disk.free_bytes() == 1000
+
+
+def test_a_slow_disk_takes_its_time() -> None:
+    clock, disk = Clock(), _disk()
+    disk.slow_down(5, clock.advance)
+    disk.append("a", b"1234567890")
+    assert b"".join(disk.read_pieces("a")) == b"1234567890"
+    assert clock.now() - START == timedelta(seconds=4)
+    disk.mend()
+    disk.append("a", b"1234567890")
+    assert clock.now() - START == timedelta(seconds=4)

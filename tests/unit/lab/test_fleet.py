@@ -1,6 +1,7 @@
 """The fleet as a whole: time goes round, events come in their order, nothing is random that the seed does not say."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -149,3 +150,80 @@ def test_the_lab_has_no_points_but_its_own() -> None:
         with pytest.raises(UnavailableError):
             fleet.clients[0].point_for("http://elsewhere/cap")
         assert fleet.clients[0].point_for(CAP_URL).url == CAP_URL
+
+
+def test_a_machine_that_is_switched_off_for_a_while_comes_back_by_itself() -> None:
+    with Fleet(1) as fleet:
+        client = fleet.clients[0]
+        client.switch_off(timedelta(hours=5))
+        _hello(fleet)
+        fleet.advance(hours=4)
+        assert (client.passes, client.machine.power.is_on) == (0, False)
+        fleet.advance(hours=2)
+        assert fleet.ran(client, "setup.sh /q") == 1
+
+
+def test_while_the_site_is_away_nothing_is_published_and_then_all_of_it() -> None:
+    with Fleet(1) as fleet:
+        fleet.site_away(timedelta(hours=5))
+        _hello(fleet)
+        fleet.advance(hours=4)
+        assert fleet.ran(fleet.clients[0], "setup.sh /q") == 0
+        fleet.advance(hours=3)
+        assert fleet.ran(fleet.clients[0], "setup.sh /q") == 1
+
+
+def _full(fleet: Fleet) -> None:
+    fleet.fill_site_disk()
+
+
+def _busy(fleet: Fleet) -> None:
+    fleet.database.fail(times=1000)
+
+
+def _away(fleet: Fleet) -> None:
+    fleet.site_away(timedelta(days=9))
+
+
+def _everything(fleet: Fleet) -> None:
+    """All that can be wrong, at once."""
+    client = fleet.clients[0]
+    fleet.cap.cut()
+    fleet.dp.hide(bool)
+    client.switch_off()
+    client.stays_off = True
+    client.machine.power.fail_at(1)
+    client.machine.disk.leave_free(0)
+    client.machine.disk.is_read_only = True
+    client.machine.clock.skew = timedelta(days=-3)
+    client.machine.clock.drift(50_000)
+    client.machine.people.cannot_be_told = True
+    fleet.site_clock.drift(-1000)
+    fleet.power.fail_at(1)
+
+
+@pytest.mark.parametrize("begin", [_full, _busy, _away, _everything])
+def test_once_faults_stop_everything_goes_its_way_within_two_polls(begin: Callable[[Fleet], None]) -> None:
+    with Fleet(1) as fleet:
+        client = fleet.clients[0]
+        _hello(fleet)
+        begin(fleet)
+        fleet.advance(hours=5)
+        assert fleet.ran(client, "setup.sh /q") == 0
+        fleet.calm()
+        fleet.settle()
+        assert fleet.ran(client, "setup.sh /q") == 1
+        assert fleet.problems() == []
+        assert [job.state for job in fleet.admin.ask(status.of_client, client.id).jobs] == [JobState.SUCCEEDED]
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1, 400])
+def test_a_site_whose_clock_was_wrong_for_a_while_goes_on_when_it_is_set_right(days: int) -> None:
+    with Fleet(1) as fleet:
+        fleet.site_clock.skew = timedelta(days=days)
+        fleet.advance(hours=3)
+        fleet.site_clock.set_right()
+        fleet.advance(hours=3)
+        _hello(fleet)
+        fleet.settle()
+        assert fleet.ran(fleet.clients[0], "setup.sh /q") == 1

@@ -238,3 +238,32 @@ def test_a_log_off_ends_windows_of_that_user_and_nothing_else(machine: Simulated
     machine.people.log_off("alice")
     assert machine.running() == ["quiet", "system"]
     assert _after(machine, clock, 1, "window").exit_code == 1
+
+
+def test_a_program_that_prints_endlessly_is_ended_and_its_last_words_are_kept(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(prints="yes\n", prints_endlessly=True, installs=("hello",)))
+    machine.programs.start(_order(machine, max_run_seconds=600))
+    assert _after(machine, clock, 599).state is RunState.RUNNING
+    report = _after(machine, clock, 1)
+    assert report.is_timed_out and report.output_tail == "yes\n" * 500
+    assert machine.installed == {}
+
+
+def test_a_program_that_fills_the_disk_leaves_no_room(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.programs.script("setup", Script(fills_disk=True, result=b"{}"))
+    machine.programs.start(_order(machine))
+    assert machine.disk.free_bytes() == 0
+    assert _after(machine, clock, 60).exit_code == 0
+    assert machine.disk.read("runs/1/result") == b"", "its result file found no room"
+    machine.calm()
+    assert machine.disk.free_bytes() > 0
+
+
+def test_a_program_may_delete_its_own_content(machine: SimulatedMachine, clock: Clock) -> None:
+    machine.disk.append("runs/1/content/setup", b"x")
+    machine.disk.append("runs/1/kept", b"x")
+    machine.programs.script("setup", Script(deletes_content=True))
+    machine.programs.start(_order(machine))
+    assert machine.programs.launches[0].files == {"setup": b"x"}
+    assert list(machine.disk.files()) == ["runs/1/kept"]
+    assert _after(machine, clock, 60).exit_code == 0

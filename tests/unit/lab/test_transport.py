@@ -148,7 +148,7 @@ def test_a_discarding_folder_takes_items_and_has_none(cap: MemoryBoxes) -> None:
 
 def test_a_full_disk_refuses_the_site(cap: MemoryBoxes) -> None:
     shelf = cap.shelf()
-    shelf.is_full = True
+    cap.is_full = True
     with pytest.raises(UnavailableError):
         shelf.write(OFFERS, b"x")
     assert shelf.read(OFFERS) is None

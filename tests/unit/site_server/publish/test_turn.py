@@ -209,21 +209,21 @@ def test_a_full_disk_loses_nothing_and_is_tried_again() -> None:
     undisturbed.turn()
     expected = undisturbed.files()
     site = busy_site()
-    site.cap.is_full = True
+    site.boxes.is_full = True
     with pytest.raises(UnavailableError, match="disk is full"):
         site.turn()
-    site.cap.is_full = False
+    site.boxes.is_full = False
     site.turn()
     assert site.files() == expected
 
 
 def test_versions_are_signed_once_however_often_writing_fails() -> None:
     site = busy_site()
-    site.cap.is_full = True
+    site.boxes.is_full = True
     for _ in range(5):
         with pytest.raises(UnavailableError):
             site.turn()
-    site.cap.is_full = False
+    site.boxes.is_full = False
     site.turn()
     with site.database.read() as tx:
         assert publication.role_version(tx, "timestamp") == publication.role_version(tx, "snapshot")
