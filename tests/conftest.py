@@ -1,3 +1,10 @@
 """What all tests share: what holds for every run, and the real servers, as fixtures."""
 
+import os
+import sys
+
 pytest_plugins = ["strictness", "http_servers", "database_servers", "samba_server", "s3_server", "installation"]
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""Tests start hundreds of processes of the project: each would compile all of it anew where nothing is kept."""
