@@ -94,7 +94,6 @@ def _package_added(
 
 def installing(script: Script, word: str) -> Script:
     """The script of a way for a product: what it installs when it succeeds."""
-
     return replace(script, installs=(f"{word}=1.0",)) if script.exit_code in (0, 3010) else script
 
 

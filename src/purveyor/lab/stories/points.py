@@ -1,5 +1,7 @@
 """What happens between site and clients in a story: the access point, the distribution point, and the power of the site."""
 
+from datetime import timedelta
+
 from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.steps import kind
 from purveyor.wire.ids import PackageId
@@ -67,6 +69,7 @@ def _empty(stage: Stage) -> None:
 @kind("discarding", "the access point takes what clients put, and throws it away", lambda _: ())
 def _discarding(stage: Stage) -> None:
     stage.fleet.cap.is_discarding = True
+    stage.has_thrown_away = True
 
 
 @kind("damaged", "every file with {0} in its name is damaged on the access point", lambda d: (d.pick(DAMAGED),))
@@ -84,7 +87,52 @@ def _file_lost(stage: Stage, name: str) -> None:
     package: PackageId = stage.product(name).package
     for path in sorted(path for path in stage.fleet.cap.files if package in path)[:1]:
         stage.fleet.cap.lose(path)
-        stage.lost_paths.add(path)
+
+
+@kind(
+    "requests-lost", "{0} of 10 requests to both points are lost, or their answers", lambda d: (d.number(1, 6), d.number(0, 99))
+)
+def _requests_lost(stage: Stage, tenths: int, seed: int) -> None:
+    for point in (stage.fleet.cap, stage.fleet.dp):
+        point.lose_requests(tenths / 10, seed=seed)
+
+
+@kind(
+    "lagging",
+    "the access point shows what the site writes {0} minutes late, in any order",
+    lambda d: (d.number(1, 200), d.number(0, 99)),
+)
+def _lagging(stage: Stage, minutes: int, seed: int) -> None:
+    stage.fleet.cap.lag(timedelta(minutes=minutes), spread=timedelta(minutes=minutes), seed=seed)
+
+
+@kind(
+    "items-delayed",
+    "what clients put arrives up to {0} minutes late, in any order",
+    lambda d: (d.number(1, 200), d.number(0, 99)),
+)
+def _items_delayed(stage: Stage, minutes: int, seed: int) -> None:
+    stage.fleet.cap.delay_items(timedelta(minutes=1), spread=timedelta(minutes=minutes), seed=seed)
+
+
+@kind("items-doubled", "what clients put comes once more, {0} minutes later", lambda d: (d.number(0, 200),))
+def _items_doubled(stage: Stage, minutes: int) -> None:
+    stage.fleet.cap.duplicate_items(timedelta(minutes=minutes))
+
+
+@kind("lists-mixed-up", "lists of the boxes are out of order, with gaps and names of nothing", lambda d: (d.number(0, 99),))
+def _lists_mixed_up(stage: Stage, seed: int) -> None:
+    stage.fleet.cap.mix_up_lists(seed)
+
+
+@kind("hidden", "every file with {0} in its name is missing on the access point", lambda d: (d.pick(DAMAGED),))
+def _hidden(stage: Stage, part: str) -> None:
+    stage.fleet.cap.hide(lambda path: part in path)
+
+
+@kind("said-unchanged", "whoever holds a version of a file is told that it is the newest", lambda _: ())
+def _said_unchanged(stage: Stage) -> None:
+    stage.fleet.cap.say_unchanged()
 
 
 @kind(

@@ -2,10 +2,12 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from purveyor.client.policy import view
+from purveyor.client.reports import resend_after
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
@@ -15,6 +17,10 @@ from purveyor.wire.package_info import ProgramKey
 
 POLL_INTERVAL = timedelta(hours=1)
 PILOT = "Pilot"
+POLLS_TO_REMOVE = 3
+"""Where a package is removed before it is retired, clients are told one after the other."""
+RESENDINGS = 3
+"""How often what was thrown away is waited for: a later item may have been thrown away too."""
 
 
 class NoSuchThingError(LookupError):
@@ -23,7 +29,7 @@ class NoSuchThingError(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A package of the story with its one program. Shape: `command` is what its program starts, `remove` its uninstall command."""
+    """A package of the story with its one program. Shape: `command` is what it starts, `remove` how it is uninstalled."""
 
     package: PackageId
     program: ProgramKey
@@ -53,8 +59,8 @@ class Stage(AbstractContextManager["Stage"]):
         self.started_at = self.fleet.clock.now()
         self.moments: set[str] = set()
         """The copies of the access point that somebody kept."""
-        self.lost_paths: set[str] = set()
-        """Files that somebody deleted from the access point behind the site's back."""
+        self.has_thrown_away = False
+        """Whether a point took what clients put, and threw it away."""
         self.witness = Witness()
         for client in self.fleet.clients:
             self.witness.watch(client)
@@ -102,8 +108,27 @@ class Stage(AbstractContextManager["Stage"]):
         """The faults stop, and two poll intervals go by; three more where a package is removed before it is retired."""
         self.stop_faults()
         self.fleet.settle()
+        if self.ordered.uninstalled_packages:
+            self.fleet.advance_polls(POLLS_TO_REMOVE)
+        if self.has_thrown_away:
+            self._wait_for_resending()
         self.fleet.site_turn()
         self.look()
+
+    def _wait_for_resending(self) -> None:
+        """What a point took and threw away is sent again after a pause, of a day at most: nobody told the client of it."""
+        for _ in range(RESENDINGS):
+            now, pauses = self.fleet.clock.now(), [timedelta(0)]
+            for client in self.fleet.clients:
+                rows = client.machine.state.connection.execute("select sent_at, send_count from item where sent_at is not null")
+                settings = view.held_settings(client.machine.state)
+                if settings is not None:
+                    ends = (datetime.fromisoformat(sent_at) + resend_after(count, settings) for sent_at, count in rows)
+                    pauses += [end - now for end in ends]
+            if max(pauses) <= timedelta(0):
+                return
+            self.fleet.advance(seconds=max(pauses).total_seconds())
+            self.fleet.advance_polls(2)
 
     def stop_faults(self) -> None:
         """Everything that was broken is whole again: power, points, disks, clocks. What programs do is up to them."""

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from purveyor.lab.stories.evidence import gathered
 from purveyor.lab.stories.promise import broken
 from purveyor.lab.stories.stage import Stage
-from purveyor.lab.stories.story import STEPS, Story, story_of
 from purveyor.lab.stories.steps import Step
+from purveyor.lab.stories.story import STEPS, Story, story_of
 
-__all__ = ["Told", "told", "tell"]
+__all__ = ["Told", "tell", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +41,4 @@ def told(story: Story) -> Told:
         for step in story.steps:
             step.do(stage)
         stage.end()
-        return Told(story, tuple(broken(stage)), stage.client_days)
+        return Told(story, tuple(broken(gathered(stage))), stage.client_days)

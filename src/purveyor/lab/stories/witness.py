@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from purveyor.client.machine.interface import RunReport, RunState
+from purveyor.client.machine.interface import RunReport
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.history import History
-from purveyor.client.programs.memory.job import Kind
+from purveyor.client.programs.memory.job import Job, Kind
+from purveyor.client.state import published
 from purveyor.lab.client import LabClient
 from purveyor.lab.programs import Launch
+from purveyor.wire import offers
+from purveyor.wire.offers import AssignmentKind
 from purveyor.wire.package_info import Program, ProgramKey
 
 
@@ -27,9 +30,8 @@ class Ran:
     key: ProgramKey
     occurrence: str
     program: Program
-    attempts: int
-    had_succeeded: bool
-    """Whether the client remembered a success of this program."""
+    repeats_success: bool
+    """It is for "as soon as possible", and the program was seen to have succeeded here, with nothing removed since."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class Witness:
     """Launches of which the client had stored nothing."""
     forgotten: list[tuple[str, ProgramKey]] = field(default_factory=list)
     """Whose history shrank, and of which program."""
+    succeeded_in: dict[tuple[str, ProgramKey], int] = field(default_factory=dict)
+    """In which term each program was last seen to have succeeded on each client."""
     cuts: dict[str, int] = field(default_factory=dict)
     """How often the story itself cut a client's power, by client."""
     _histories: dict[tuple[str, ProgramKey], History] = field(default_factory=dict)
@@ -56,11 +60,22 @@ class Witness:
             if name == client.name and is_less(now.get(key), before):
                 self.forgotten.append((name, key))
                 del self._histories[name, key]
-        self._histories.update({(client.name, key): history for key, history in now.items()})
+        for key, history in now.items():
+            self._histories[client.name, key] = history
+            if history.has_succeeded:
+                self.succeeded_in[client.name, key] = history.term
 
     def cut(self, client: LabClient) -> None:
         """The power of this client was cut by the story itself, outside of any pass."""
         self.cuts[client.name] = self.cuts.get(client.name, 0) + 1
+
+    def _repeats_success(self, client: LabClient, job: Job) -> bool:
+        before = self.succeeded_in.get((client.name, ProgramKey(*job.key)))
+        if before is None or not job.covers:
+            return False
+        at_once = _assignments_at_once(client)
+        is_at_once = all(occurrence.partition("@")[0].partition("~")[0] in at_once for occurrence in job.covers)
+        return is_at_once and before == records.history_of(client.machine.state, job.key).term
 
     def _saw_launch(self, client: LabClient, launch: Launch) -> None:
         state = client.machine.state
@@ -77,10 +92,22 @@ class Witness:
                 key=ProgramKey(*job.key),
                 occurrence=job.occurrence,
                 program=job.program,
-                attempts=job.attempts,
-                had_succeeded=records.history_of(state, job.key).has_succeeded,
+                repeats_success=self._repeats_success(client, job),
             )
         )
+
+
+def _assignments_at_once(client: LabClient) -> frozenset[str]:
+    """The assignments "as soon as possible" that a client holds, as occurrences name them."""
+    state = client.machine.state
+    held = (offers.decode(content) for content in published.target_contents(state, "offerinf.box/").values())
+    return frozenset(
+        f"{one.id}.{assignment.number}"
+        for said in held
+        for one in said.advertisements
+        for assignment in one.assignments
+        if assignment.kind is AssignmentKind.ASAP
+    )
 
 
 def is_less(now: History | None, before: History) -> bool:
@@ -98,8 +125,3 @@ def ending_of(client: LabClient, run: str) -> RunReport:
     """What can be said of how a run ended, by the machine itself."""
     programs = client.machine.programs
     return programs.endings.get(run) or programs.look(run)
-
-
-def was_interrupted(report: RunReport) -> bool:
-    """Whether nobody can tell how a run ended."""
-    return report.state is RunState.UNKNOWN
