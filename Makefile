@@ -3,6 +3,7 @@
 #   make setup    .venv with the `purveyor` command, at the versions of requirements.lock
 #   make run      the main job, shown step by step; ends with Ctrl-C   (make run ONCE=1: ends by itself)
 #   make test     all tests
+#   make nightly  ten thousand stories from seeds, each with its faults (docs/stories.md); COUNT=, FIRST=, JOBS=
 #   make check    form, house rules, types, imports
 #   make bench    the measurements of docs/performance.md
 #   make docs     the pages that are written from the code
@@ -12,12 +13,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs lock clean
+.PHONY: help setup run test nightly check bench docs lock clean
 
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+COUNT ?= 10000
+FIRST ?= 0
 TEST_PACKAGES := nginx=nginx-light smbd=samba smbclient=smbclient tshark=tshark /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg rpmbuild=rpm wixl=wixl msiinfo=msitools
 BROWSER_PACKAGES := chromium=chromium /usr/share/fonts/truetype/dejavu=fonts-dejavu-core
 BENCHES ?= agent polls publish receive lab sizes
@@ -41,6 +44,9 @@ run: setup
 test: setup
 	tools/install-debian-packages.sh $(TEST_PACKAGES) $(BROWSER_PACKAGES)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+nightly: setup
+	$(VENV)/bin/purveyor lab stories --count $(COUNT) --first $(FIRST) --jobs $(JOBS)
 
 check: setup
 	$(VENV)/bin/ruff format --check .

@@ -10,6 +10,7 @@ from purveyor.cli.arguments import (
     collections,
     jobs,
     join_codes,
+    lab,
     oversight,
     packages,
     preview,
@@ -44,6 +45,7 @@ def command_tree() -> argparse.ArgumentParser:
         oversight,
         client,
         roles,
+        lab,
         branches,
     ):
         noun.register(root)

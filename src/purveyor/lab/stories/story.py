@@ -1,7 +1,7 @@
 """A story from one seed: which fleet it is told over, and its steps. Pure: nothing happens here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from purveyor.lab.stories import administration, machines, points
@@ -15,21 +15,27 @@ DECLARED_IN = (administration, machines, points)
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is told. Shape: `numbers` are the places of the steps in the whole story of the seed, from 1 on."""
+    """What is told. Shape: `numbers` are the places of the steps, from 1 on, among the `whole_count` of the whole story."""
 
     seed: int
     client_count: int
     steps: tuple[Step, ...]
     numbers: tuple[int, ...]
+    whole_count: int
+
+    @property
+    def numbered(self) -> list[tuple[int, Step]]:
+        """The steps, each with its number."""
+        return list(zip(self.numbers, self.steps, strict=True))
 
     def only(self, numbers: Collection[int]) -> "Story":
         """The same story with only these steps."""
-        kept = [(number, step) for number, step in zip(self.numbers, self.steps, strict=True) if number in numbers]
-        return Story(self.seed, self.client_count, tuple(step for _, step in kept), tuple(number for number, _ in kept))
+        kept = [(number, step) for number, step in self.numbered if number in numbers]
+        return replace(self, steps=tuple(step for _, step in kept), numbers=tuple(number for number, _ in kept))
 
     def sentences(self) -> list[str]:
         """The steps in an administrator's words, numbered."""
-        return [f"{number}. {step.sentence()}." for number, step in zip(self.numbers, self.steps, strict=True)]
+        return [f"{number}. {step.sentence()}." for number, step in self.numbered]
 
 
 def story_of(seed: int, steps: int = STEPS) -> Story:
@@ -41,7 +47,7 @@ def story_of(seed: int, steps: int = STEPS) -> Story:
     chosen = ["package-added", "advertised"] * random.choice((1, 2))
     chosen += random.choices(names, weights, k=max(0, steps - len(chosen)))
     made = tuple(drawn(name, draft) for name in chosen[:steps])
-    return Story(seed, draft.client_count, made, tuple(range(1, len(made) + 1)))
+    return Story(seed, draft.client_count, made, tuple(range(1, len(made) + 1)), len(made))
 
 
 def drawn(name: str, draft: Draft) -> Step:

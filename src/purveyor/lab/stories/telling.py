@@ -1,6 +1,8 @@
 """Tells a story: lives through it on a fleet, stops the faults, and has the promise judged."""
 
+import traceback
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from purveyor.lab.stories.evidence import gathered
 from purveyor.lab.stories.promise import broken
@@ -36,9 +38,18 @@ def tell(seed: int, steps: int = STEPS) -> Told:
 
 
 def told(story: Story) -> Told:
-    """Tells a story to its end."""
+    """Tells a story to its end. What falls over on the way has broken the promise too."""
     with Stage(client_count=story.client_count, seed=story.seed) as stage:
-        for step in story.steps:
-            step.do(stage)
-        stage.end()
-        return Told(story, tuple(broken(gathered(stage))), stage.client_days)
+        try:
+            for step in story.steps:
+                step.do(stage)
+            stage.end()
+            findings = tuple(broken(gathered(stage)))
+        except Exception as error:  # noqa: BLE001 - a fault in Purveyor is a finding, and the next story is told all the same
+            findings = (f"Purveyor itself fell over: {type(error).__name__}: {error}{_place(error)}",)
+        return Told(story, findings, stage.client_days)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return "".join(f" ({PurePath(frame.filename).name}, line {frame.lineno})" for frame in frames[-1:])
