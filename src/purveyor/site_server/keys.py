@@ -129,6 +129,13 @@ class Keyring:
                     path.unlink(missing_ok=True)
             _sync_folder(self._folder)
 
+    def save_to(self, folder: Path) -> None:
+        """Writes those keys into a folder that do not lie there yet, each readable by its owner alone. Errors: RefusedError."""
+        for name, key in sorted(self._keys.items()):
+            if not path_in(folder, name).exists():
+                write_key(path_in(folder, name), key)
+        _sync_folder(folder)
+
     def reload(self) -> None:
         """Takes in what lies in the folder now. Errors: RefusedError when a file there is no key."""
         if self._folder is not None:

@@ -14,6 +14,7 @@ from typing import Self
 
 import alembic.command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -125,6 +126,11 @@ def open_database(url: str) -> Database:
             return Database(_postgresql_engine(parsed))
         case other:
             raise RefusedError(f"{other} is no database that Purveyor can use: SQLite and PostgreSQL are")
+
+
+def revision_of(tx: Connection) -> str:
+    """Which tables these are: the newest migration that was applied."""
+    return str(MigrationContext.configure(tx).get_current_revision() or "")
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -25,7 +25,7 @@ def compile_offers(tx: Connection, collection: CollectionId) -> offers.Collectio
     if not compiled.collection_stands(tx, collection):
         return offers.CollectionOffers(collection=collection)
     rows = compiled.standing_advertisements(tx, collection)
-    advertised = [_advertisement(row) for row in rows]
+    advertised = [advertisement_of(row) for row in rows]
     packages = _packages_needed(tx, (advertisement.key for advertisement in advertised))
     held = compiled.points_holding(tx, {info.manifest for info in packages.values() if info.manifest})
     waiting = {one.key for one in advertised if not is_content_ready(one.key, packages, held)}
@@ -92,7 +92,8 @@ def _packages_needed(tx: Connection, keys: Iterable[ProgramKey]) -> dict[Package
     return packages
 
 
-def _advertisement(row: Mapping[str, object]) -> offers.Advertisement:
+def advertisement_of(row: Mapping[str, object]) -> offers.Advertisement:
+    """An advertisement as clients are told of it, from its row."""
     available_from, expires_at = row["available_from"], row["expires_at"]
     assert isinstance(available_from, datetime)
     assert expires_at is None or isinstance(expires_at, datetime)

@@ -81,6 +81,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     renew: frozenset[str] = frozenset()
     new_keys: Mapping[str, str] = {}
     """Raw public halves of keys that count from this publication on, in hexadecimal, by role."""
+    floor: int = 0
+    """No role but the root gets a version below this: after a restore, above all that was ever published."""
 
 
 class Draft(NamedTuple):
@@ -147,7 +149,7 @@ def next_roles(
     if not is_snapshot_new and "timestamp" not in changes.renew | changes.new_keys.keys():
         return signed
     snapshot = Metadata[Snapshot].from_bytes(read("snapshot")).signed
-    floor = _lowest_version(read, changes)
+    floor = max(_lowest_version(read, changes), changes.floor)
     if is_snapshot_new or floor:
         for role in signed:
             if role.name != "root":
@@ -241,7 +243,7 @@ def _changed_targets(read: Read, changes: Changes) -> Iterable[tuple[str, Target
         is_changed = _set_targets(signed, by_role[name]) | _raise_highest(signed, name, changes.highest)
         if is_changed or name in renewed:
             _set_keys(signed, name, changes.new_keys)
-            signed.version += 1
+            signed.version = max(signed.version + 1, changes.floor)
             yield name, signed
 
 

@@ -9,7 +9,7 @@ Source: the protocol, section 3.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -36,6 +36,8 @@ WANTS_A_TURN = 5000
 FILES_AT_ONCE = 500
 """Written, synced and recorded as written, before the next so many are."""
 RENEWALS_A_TURN = 32
+ROLES_AT_MOST = 100_000
+LATEST = datetime.max.replace(tzinfo=UTC)
 REMOVALS_A_TURN = 500
 
 _TIMESTAMP = "clidata.box/timestamp.json"
@@ -105,6 +107,28 @@ def create(tx: Connection, *, keys: Keys, bin_bits: int, now: datetime) -> None:
         _store(tx, role, now)
     key_change.begin(tx, keys, now)
     want_settings(tx)
+
+
+def sign_above(tx: Connection, *, keys: KeySource, floor: int, now: datetime) -> int:
+    """Signs every role anew whose key is here, at a version of `floor` at least: after a restore. Shape: how many roles.
+
+    Without the keys of snapshot and timestamp nothing can be published, and nothing is signed.
+    """
+    stand = key_change.standing(tx, keys)
+    if not {"snapshot", "timestamp"} <= stand.keys.signing.keys():
+        return 0
+    names = publication.roles_expiring(tx, names=sorted(stand.keys.signing), before=LATEST, limit=ROLES_AT_MOST)
+    changes = repository.Changes(renew=frozenset(names) - {"root"}, floor=floor)
+    signed = repository.next_roles(
+        lambda name: publication.read_role(tx, name),
+        changes,
+        keys=stand.keys,
+        lifetimes=lifetimes_of(read_settings(tx)),
+        now=now,
+    )
+    for role in signed:
+        _store(tx, role, now)
+    return len(signed)
 
 
 def write_files(database: Database, cap: Shelf, now: datetime) -> int:
