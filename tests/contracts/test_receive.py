@@ -272,7 +272,7 @@ def test_one_sequence_with_two_digests_is_a_fork_that_is_set_aside_and_shown(sit
     assert '"sequence":2' in site.client(machine).fork
     assert [row.state for row in site.rows(schema.job_state)] == ["running"]
     assert [(row.actor, row.action, row.object) for row in site.rows(schema.audit)] == [("site", "client.fork", machine.id)]
-    assert all("two machines use one identity" in reason for reason in site.reasons())
+    assert all("used a number twice" in reason for reason in site.reasons())
     assert list(site.boxes()) == []
 
 

@@ -50,7 +50,10 @@ def show(call: Call) -> int:
             ("items received", str(seen["received"])),
             ("items lost", seen["lost_items"] or None),
             ("absent requests", str(seen["absent_requests"])),
-            ("two machines use this identity", seen["fork"]),
+            ("several machines use this identity", seen["fork"]),
+            ("kept by", _keeper(seen)),
+            ("clones that joined as themselves", seen["clones"] or None),
+            ("came with the identity of", seen["was"]),
             ("collections", [f"{one['id']} {one['name']}" for one in seen["collections"]]),
         )
     )
@@ -92,5 +95,15 @@ def _path(rest: Rest, call: Call) -> str:
     return f"{_LISTING}/{named(rest, _LISTING, text, containing=text)}"
 
 
+def _keeper(seen: dict[str, str]) -> str | None:
+    match seen["keeper"]:
+        case "":
+            return None
+        case "nobody":
+            return "nobody: their machine ids are the same, so all of them were told to join again"
+        case keeper:
+            return f"the machine with id {keeper}; every other one was told to join again"
+
+
 def _state(row: dict[str, str]) -> str:
-    return row["state"] + (", forked" if row["is_forked"] else "")
+    return row["state"] + (", cloned" if row["keeper"] else ", forked" if row["is_forked"] else "")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from purveyor.client import reports, returning
+from purveyor.client import rejoining, reports, returning
 from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy import pauses, view
@@ -18,7 +18,7 @@ from purveyor.client.programs import apm
 from purveyor.client.programs.bench import silent
 from purveyor.client.programs.ending import restart
 from purveyor.client.programs.wanted.attendance import waits_for_sessions
-from purveyor.client.state import published
+from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, read_identity
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
@@ -68,6 +68,9 @@ class Agent:
         identity = read_identity(state)
         self._notice_start()
         policy, access_point = self._policy(identity, now, is_forced=is_forced)
+        if rejoining.is_told(state):
+            identity = rejoining.rejoin(state, self.machine, identity, incarnation=policy.settings.incarnation)
+            policy = self._held_policy(identity, now)
         content = Content(self.machine.disk, state)
         next_due_at = apm.turn(
             policy,
@@ -90,6 +93,8 @@ class Agent:
     def _notice_start(self) -> None:
         """After a start of the machine every CAP may be asked at once: short working days reach it too (Q292030)."""
         boot_id = self.machine.boot_id()
+        if origin.notice_machine(self.state, machine=self.machine.facts().machine_id, boot=boot_id):
+            self.state.remember("heartbeat_at", "")  # the site is told at once from where it is spoken to
         if self.state.fact(_BOOT) != boot_id:
             with self.state.transaction():
                 pauses.forget(self.state)
@@ -99,9 +104,9 @@ class Agent:
         """The policy, polled for when a poll is due. Shape: with it the CAP that served."""
         state = self.state
         if not is_forced and not self._is_poll_due(now):
-            access_point = state.fact("access_point") or identity.access_point
-            return view.policy_of(state, access_point=access_point, now=policy_poll.signed_now(state, now)), access_point
+            return self._held_policy(identity, now), state.fact("access_point") or identity.access_point
         polled = policy_poll.poll(state, identity, point_for=self.point_for, now=now, is_forced=is_forced)
+        before = state.time("polled_at")
         with state.transaction():
             state.remember_time("polled_at", now)
             state.remember_time("next_poll_at", self._next_poll_at(identity, polled, now))
@@ -109,9 +114,15 @@ class Agent:
             _tell_problems(state, polled.policy.problems, now)
             _tell_unheld(state, polled.newly_deleted, now)
             entry = published.held_entry(state)
-            if entry is not None and entry.entry is not None and entry.is_stated:
+            if entry is not None and entry.entry is not None and entry.is_stated and not rejoining.is_told(state):
+                if reports.tell_again(state, identity, entry.entry, since=before, now=now):
+                    state.remember("heartbeat_at", "")  # what the site has heard last may be of another machine, or of a past
                 reports.acknowledge(state, entry.entry.received)
         return polled.policy, polled.access_point
+
+    def _held_policy(self, identity: Identity, now: datetime) -> Policy:
+        access_point = self.state.fact("access_point") or identity.access_point
+        return view.policy_of(self.state, access_point=access_point, now=policy_poll.signed_now(self.state, now))
 
     def _answer_restore(self, identity: Identity, policy: Policy, now: datetime) -> None:
         """Tells a site that was restored from a backup what it may have lost."""

@@ -16,7 +16,7 @@ from purveyor.client.machine.interface import Machine
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy import view
 from purveyor.client.policy.walk import Walk, load_trusted
-from purveyor.client.state import published
+from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, forget_identity, has_identity, new_identity, read_identity, store_identity
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
@@ -59,11 +59,15 @@ def request(state: State, machine: Machine, *, access_point: str, code_text: str
     Errors: RefusedError when it joined already, or the code is not one for this CAP; UnavailableError when the CAP cannot be
     reached.
     """
+    held = published.held_entry(state)
+    if held is not None and held.entry is not None and held.entry.state is ClientState.REFUSED:
+        forget_identity(state)
     if has_identity(state):
         return _resumed(state)
     code = join_code.read(code_text)
     point = point_for(access_point)
     settings = _settings_of(state, point, code, machine.now())
+    origin.notice_machine(state, machine=machine.facts().machine_id, boot=machine.boot_id())
     if settings.site != code.site:
         raise RefusedError(f"the join code is for site {code.site}, but {access_point} belongs to site {settings.site}")
     identity = new_identity(settings.site, access_point, machine.random_bytes(_SEED_BYTES))

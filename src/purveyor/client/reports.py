@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import msgspec
 
+from purveyor.client.state import origin
 from purveyor.client.state.identity import Identity, next_sequence
 from purveyor.client.state.store import State, text_of, time_of
 from purveyor.transport.interface import Point
@@ -18,8 +19,9 @@ from purveyor.wire import envelope, reports
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId
-from purveyor.wire.reports import Body, Item, StatusMessage, StatusMessages
+from purveyor.wire.reports import Body, Item, Retold, StatusMessage, StatusMessages
 from purveyor.wire.settings import AgentSettings
+from purveyor.wire.shards import Entry
 from purveyor.wire.status_messages import StatusId
 
 LONGEST_RESEND = timedelta(days=1)
@@ -59,6 +61,8 @@ def add_item(
             made_at=now,
             body=body,
             holding=tuple(holding),
+            machine=origin.machine_of(state),
+            boot=origin.boot_of(state),
         )
         is_result = isinstance(body, StatusMessages) and any(message.state is not None for message in body.messages)
         tx.execute(
@@ -98,6 +102,46 @@ def send_all_again(state: State) -> None:
 def has_room(state: State, settings: AgentSettings) -> bool:
     """Whether another item may be spooled."""
     return int(state.connection.execute("select count(*) from item").fetchone()[0]) < settings.spool_limit
+
+
+def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetime | None, now: datetime) -> bool:
+    """Gives new numbers to items whose numbers the site has already as those of others, before they are let go of as received.
+
+    Those are items that it refused for that, and those that never left. It is so after the machine went back to an older copy of
+    its state (`since`: when that had polled last), and where another machine uses this identity. True where it was so.
+    """
+    received, refused = entry.received, entry.refused
+    rows = state.connection.execute(
+        "select sequence, box, content, is_result, made_at from item where sequence <= ?"
+        " and (sent_at is null or sequence between ? and ?) order by sequence",
+        (received, refused.first if refused else 0, refused.last if refused else -1),
+    ).fetchall()
+    next_number = int(state.connection.execute("select next_sequence from identity").fetchone()[0])
+    if not rows and received < next_number:
+        return False
+    with state.transaction() as tx:
+        if received >= next_number:
+            tx.execute("update identity set next_sequence = ?", (received + 1,))
+            memory = f"its newest memory is of {since:%Y-%m-%d %H:%M} UTC" if since else "it remembers no poll"
+            text = f"the site has reports up to number {received}, this machine remembers {next_number - 1}: {memory}"
+            tell(state, StatusMessage(id=StatusId.WENT_BACK, at=now, text=text))
+        for sequence, box, content, is_result, made_at in rows:
+            read = reports.decode(bytes(content))
+            number = next_sequence(state)
+            again = msgspec.structs.replace(
+                read.item,
+                sequence=number,
+                oldest_kept=received + 1,
+                machine=origin.machine_of(state),
+                boot=origin.boot_of(state),
+                retold=read.item.retold or Retold(sequence=sequence, digest=read.digest),
+            )
+            tx.execute("delete from item where sequence = ?", (sequence,))
+            tx.execute(
+                "insert into item (sequence, box, content, is_result, made_at) values (?, ?, ?, ?, ?)",
+                (number, box, reports.encode(again, identity.key), is_result, made_at),
+            )
+    return True
 
 
 def acknowledge(state: State, received: int) -> None:

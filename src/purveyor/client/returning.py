@@ -30,7 +30,8 @@ def owed(state: State, machine: Machine, incarnation: int) -> list[Body]:
     with state.transaction():
         if is_unknown(published.held_entry(state)) and state.fact(_RETURNED) != str(incarnation):
             state.remember(_RETURNED, str(incarnation))
-            packed = receipts.pack(published.joining_receipt(state))
+            receipt = published.joining_receipt(state)
+            packed = receipts.pack(receipt) if receipt else None
             bodies += [Returning(receipt=packed, facts=machine.facts())] if packed else []
         heard = state.fact(_HEARD)
         if heard != str(incarnation):
@@ -55,8 +56,7 @@ def summaries(histories: Iterable[History], jobs: Iterable[Job]) -> list[Summary
     listed = [states[key] for key in sorted(states)]
     told = [one for one in listed if one is not None]
     return [
-        Summary(programs=tuple(told[start : start + PROGRAMS_PER_SUMMARY]))
-        for start in range(0, len(told), PROGRAMS_PER_SUMMARY)
+        Summary(programs=tuple(told[start : start + PROGRAMS_PER_SUMMARY])) for start in range(0, len(told), PROGRAMS_PER_SUMMARY)
     ]
 
 

@@ -221,8 +221,7 @@ def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard
     with state.transaction():
         for mark in marks:
             state.raise_mark(mark, shard.publication)
-        published.store_entry(state, held)
-    return held
+        return published.store_entry(state, held)
 
 
 def _read_what_concerns(walk: Walk, entry: HeldEntry | None, site: SiteCode) -> list[PackageId]:

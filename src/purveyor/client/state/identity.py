@@ -1,6 +1,7 @@
 """Who this client is: its key, its site, and the numbers that it gives to what it sends."""
 
 from dataclasses import dataclass
+from sqlite3 import Connection
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -60,13 +61,36 @@ def next_sequence(state: State) -> int:
     return int(row[0])
 
 
+def change_identity(state: State, identity: Identity) -> None:
+    """Another identity at the same site: what that site published stays, what it said to the one before does not.
+
+    Plans are forgotten, since others may be offered to the new one; records stay, so nothing is run again that was.
+    """
+    with state.transaction() as tx:
+        tx.execute("delete from identity")
+        store_identity(state, identity)
+        for statement in (
+            "delete from item",
+            "delete from message",
+            "delete from membership",
+            "delete from fact where name in ('entry', 'heartbeat_at', 'has parted', 'problems')",
+            "delete from mark where name = 'told_applied'",
+        ):
+            tx.execute(statement)
+        _drop_plans(tx)
+
+
 def forget_identity(state: State) -> None:
     """Forgets who this client was, and all that its site ever said. A program that runs is still watched to its end."""
     tables = ("identity", "membership", "mark", "fact", "trusted", "target", "tag", "point", "item", "message", "deleted")
     with state.transaction() as tx:
         for table in tables:
             tx.execute(f"delete from {table}")  # noqa: S608 - names from the tuple above
-        tx.execute(
-            "delete from job where coalesce(json_extract(cast(content as text), '$.state'), '') not in (?, ?)",
-            (JobState.RUNNING.value, JobState.RESTART_PENDING.value),
-        )
+        _drop_plans(tx)
+
+
+def _drop_plans(tx: Connection) -> None:
+    tx.execute(
+        "delete from job where coalesce(json_extract(cast(content as text), '$.state'), '') not in (?, ?)",
+        (JobState.RUNNING.value, JobState.RESTART_PENDING.value),
+    )

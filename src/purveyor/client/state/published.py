@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
+import msgspec
+
+from purveyor.client.state import origin
 from purveyor.client.state.store import State, text_of, time_of
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.ids import PackageId
-from purveyor.wire.shards import Entry
+from purveyor.wire.shards import ClientState, Entry
 
 _ENTRY = "entry"
 
@@ -79,9 +82,16 @@ def held_entry(state: State) -> HeldEntry | None:
         return None  # written by a newer agent; the next poll reads the shard again
 
 
-def store_entry(state: State, held: HeldEntry) -> None:
-    """Replaces the accepted shard entry."""
+def store_entry(state: State, held: HeldEntry) -> HeldEntry:
+    """Replaces the accepted shard entry, and gives it as it was stored.
+
+    Where another machine keeps this identity, it says to this one: join again.
+    """
+    if held.entry is not None and held.entry.keeper not in ("", origin.machine_of(state)):
+        told = msgspec.structs.replace(held.entry, state=ClientState.REJOIN, collections=())
+        held = msgspec.structs.replace(held, entry=told)
     state.remember(_ENTRY, to_bytes(held).decode())
+    return held
 
 
 def store_receipt(state: State, shard: bytes) -> None:

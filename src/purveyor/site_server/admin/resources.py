@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, clients, collections, membership, wanted
+from purveyor.site_server.database import audit, clients, clones, collections, membership, wanted
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.names import line_of
 from purveyor.site_server.model.pages import page_size
@@ -34,7 +34,9 @@ class Membership:
 class ResourceView:
     """A client as the site knows it. Shape: `collections` is empty in a list.
 
-    `received`: all its items up to this number are stored. `fork`: what proves that two machines use this identity.
+    `received`: all its items up to this number are stored. `fork`: what proves that several machines use this identity, `keeper`:
+    the machine id of the one that keeps it, or `nobody`. `was`: the client with whose identity this one came; `clones`: how many
+    came with that of this one, where one client is shown.
     """
 
     id: ClientId
@@ -57,6 +59,9 @@ class ResourceView:
     lost_items: int
     is_forked: bool
     fork: dict[str, object] | None
+    keeper: str
+    was: ClientId | None
+    clones: int = 0
     collections: tuple[Membership, ...] = ()
 
 
@@ -109,7 +114,8 @@ def shown(tx: Connection, client: ClientId) -> ResourceView:
     """A client with its collections. Errors: RefusedError when the site does not know it."""
     row = _row(tx, client)
     found = clients.collections_of(tx, row.number)
-    return _view(row, tuple(Membership(id=CollectionId(one.id), name=one.name) for one in found))
+    members = tuple(Membership(id=CollectionId(one.id), name=one.name) for one in found)
+    return _view(row, members, clones=clones.count_from(tx, client))
 
 
 def approve(tx: Connection, client: ClientId, *, by: str, now: datetime) -> ResourceView:
@@ -181,7 +187,7 @@ def _check_known(tx: Connection, client: ClientId) -> ClientId:
     return client
 
 
-def _view(row: AnyRow, found: tuple[Membership, ...]) -> ResourceView:
+def _view(row: AnyRow, found: tuple[Membership, ...], *, clones: int = 0) -> ResourceView:
     facts = from_bytes(row.facts.encode(), Facts)
     fork = None if row.fork is None else msgspec.json.decode(row.fork, type=dict[str, object])
     return ResourceView(
@@ -205,5 +211,8 @@ def _view(row: AnyRow, found: tuple[Membership, ...]) -> ResourceView:
         lost_items=row.lost_items,
         is_forked=fork is not None,
         fork=fork,
+        keeper=row.keeper,
+        was=ClientId(row.was) if row.was else None,
+        clones=clones,
         collections=found,
     )

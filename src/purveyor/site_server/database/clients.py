@@ -90,8 +90,9 @@ def set_state(tx: Connection, client: int, state: str, reason: str) -> None:
 
 
 def forget_fork(tx: Connection, client: int) -> None:
-    """The proof that two machines used one identity is settled."""
-    tx.execute(update(schema.client).where(schema.client.c.number == client).values(fork=None))
+    """The proof that two machines used one identity is settled: whoever speaks with it next is judged anew."""
+    settled = {"fork": None, "keeper": "", "voices": "[]", "refused_first": 0, "refused_last": 0}
+    tx.execute(update(schema.client).where(schema.client.c.number == client).values(settled))
 
 
 def drop_open_holdings(tx: Connection, client: int) -> None:

@@ -40,6 +40,11 @@ class Cloned(NamedTuple):
     proof: str
 
 
+def count_from(tx: Connection, client: ClientId) -> int:
+    """How many clients came with the identity of this one."""
+    return int(tx.execute(select(func.count()).select_from(schema.client).where(schema.client.c.was == client)).scalar_one())
+
+
 def set_voices(tx: Connection, clients: Sequence[Voiced]) -> None:
     """Records who spoke with these identities."""
     table = schema.client

@@ -8,7 +8,7 @@ from purveyor.site_server.receive.opening import Letter
 
 
 class Fork(NamedTuple):
-    """An item whose number was used before for another one: two machines use one identity."""
+    """An item whose number was used before for another one: several machines use one identity, or one went back."""
 
     letter: Letter
     stored_digest: str

@@ -167,7 +167,7 @@ def _count(outcome: Stored, numbered: Numbered) -> None:
 
 
 def _fork_reason(fork: Fork) -> str:
-    return f"two items of {fork.letter.item.client} have the sequence {fork.letter.item.sequence}: two machines use one identity"
+    return f"{fork.letter.item.client} used a number twice: several machines use its identity, or it went back to an older copy"
 
 
 def _write(tx: Connection, effects: Effects, now: datetime) -> None:

@@ -1,0 +1,66 @@
+"""On which machine this state lies, and what of it is another machine's: a copy of a disk brings the state of its original along.
+
+What was told up to then is the original's to tell; what comes after is this machine's own. That a state lies on another machine
+proves no clone: a disk may move, and a machine id may be made anew. Only the site can tell, see `wire.shards.Entry.keeper`.
+"""
+
+import hashlib
+
+from purveyor.client.state.store import State
+from purveyor.wire.errors import RejectedError
+from purveyor.wire.form import Wire, from_bytes, to_bytes
+
+_MACHINE = "machine"
+_BOOT = "boot"
+_IMAGE = "image"
+_BOOT_CHARACTERS = 16
+
+
+class Image(Wire):
+    """What came with the image of another machine. Shape: messages up to this id, items below this number."""
+
+    machine: str
+    message: int
+    sequence: int
+
+
+def notice_machine(state: State, *, machine: str, boot: str) -> bool:
+    """Remembers on which machine this state lies, and in which start of it. True when it came here from another one."""
+    before = state.fact(_MACHINE)
+    came = bool(before and machine and before != machine)
+    with state.transaction():
+        if came:
+            message = int(state.connection.execute("select coalesce(max(id), 0) from message").fetchone()[0])
+            row = state.connection.execute("select next_sequence from identity").fetchone()
+            image = Image(machine=before, message=message, sequence=int(row[0]) if row else 0)
+            state.remember(_IMAGE, to_bytes(image).decode())
+        if before != machine:
+            state.remember(_MACHINE, machine)
+        short = hashlib.sha256(boot.encode()).hexdigest()[:_BOOT_CHARACTERS]
+        if state.fact(_BOOT) != short:
+            state.remember(_BOOT, short)
+    return came
+
+
+def machine_of(state: State) -> str:
+    """The machine id of the machine on which this state lies; empty where it has none, or before it was noticed."""
+    return state.fact(_MACHINE)
+
+
+def boot_of(state: State) -> str:
+    """What tells this start of the machine from others."""
+    return state.fact(_BOOT)
+
+
+def image_of(state: State) -> Image | None:
+    """What came with the image of another machine; None where this state was always here, or cannot say."""
+    stored = state.fact(_IMAGE)
+    try:
+        return from_bytes(stored.encode(), Image) if stored else None
+    except RejectedError:
+        return None
+
+
+def forget_image(state: State) -> None:
+    """From now on all that is here is this machine's own."""
+    state.remember(_IMAGE, "")
