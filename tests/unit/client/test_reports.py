@@ -122,19 +122,6 @@ def test_a_message_is_told_with_what_it_tells_about_or_not_at_all(client: SmallC
     assert reports.pending_count(client.state) == 0
 
 
-def test_a_number_that_nobody_here_gave_is_not_believed_and_uses_none_up(client: SmallClient) -> None:
-    """Whoever stole the lookup key says that the site has everything there will ever be."""
-    tell(client, "one")
-    gather(client)
-    for received in (2**20 + 2, 2**53, 2**63, 10**30):
-        reports.acknowledge(client.state, received)
-        assert sequences(client) == [1]
-    reports.acknowledge(client.state, 2**20)
-    tell(client, "two")
-    gather(client)
-    assert sequences(client) == [2**20 + 1], "as after a copy of the state that is so much older"
-
-
 def test_an_item_holds_at_most_so_many_messages(client: SmallClient) -> None:
     tell(client, *(str(number) for number in range(wire_reports.MESSAGES_PER_ITEM + 1)))
     gather(client)

@@ -13,7 +13,7 @@ from purveyor.client.policy import conclude, pauses, view
 from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
-from purveyor.client.state.identity import Identity
+from purveyor.client.state.identity import Identity, highest_sequence
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
 from purveyor.client.trust import Trusted
@@ -27,6 +27,8 @@ from purveyor.wire.status_messages import StatusId
 
 TIMESTAMP = "clidata.box/timestamp.json"
 ROOT_INTERVAL = timedelta(days=1)
+FURTHEST_AHEAD = 2**20
+"""More items than any agent sends between a copy of its state and the next. Nobody else lets the numbers be used up."""
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far clocks may differ before that is told (Q202552)."""
 
@@ -210,6 +212,8 @@ def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard
     if not conclude.is_shard_acceptable(shard, newest_publication=newest, now=signed_now(state, walk.now)):
         raise RejectedError(f"the shard of publication {shard.publication} is expired, or older than one seen before")
     said = shard.entries.get(identity.client)
+    if said is not None and said.received > highest_sequence(state) + FURTHEST_AHEAD:
+        raise RejectedError(f"this shard says that {said.received} items were received, more than this client ever sent")
     before = published.held_entry(state)
     held = HeldEntry(
         entry=said or (before.entry if before else None),

@@ -54,6 +54,11 @@ def read_identity(state: State) -> Identity:
     return Identity(SiteCode(row[0]), ClientId(row[2]), Ed25519PrivateKey.from_private_bytes(bytes(row[1])), row[3])
 
 
+def highest_sequence(state: State) -> int:
+    """The highest number that was given to an upward item, as far as this state remembers."""
+    return int(state.connection.execute("select next_sequence - 1 from identity").fetchone()[0])
+
+
 def next_sequence(state: State) -> int:
     """The next number of an upward item, raised in the open transaction."""
     with state.transaction() as tx:

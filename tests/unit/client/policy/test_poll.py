@@ -455,6 +455,19 @@ def test_a_shard_that_expired_while_timestamps_are_renewed_counts_as_withheld(si
     assert client.policy(after=HOUR).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("received", "is_believed"), [(0, True), (2**20, True), (2**20 + 1, False), (2**63, False), (10**30, False)]
+)
+def test_a_shard_does_not_use_up_the_numbers_of_reports(
+    site: SmallSite, client: SmallClient, received: int, is_believed: bool
+) -> None:
+    """Who stole the lookup key says that the site has everything there will ever be."""
+    site.say({client.identity.client: member(COLLECTION, received=received)})
+    problems = client.policy(after=HOUR).problems
+    assert [one.reason for one in problems if "more than this client ever sent" in one.reason] == [] or not is_believed
+    assert (problems == ()) is is_believed
+
+
 def test_a_new_timestamp_that_reads_as_expired_tells_that_the_clock_differs(site: SmallSite, client: SmallClient) -> None:
     site.publish(renew="timestamp")
     [problem] = [one for one in client.policy(after=8 * DAY).problems if one.about == "the clock"]
