@@ -30,10 +30,11 @@ ENDS = frozenset(
         StatusId.STOPPED,
         StatusId.STOPPED_BY_RETIREMENT,
         StatusId.RETRY_LATER,
+        StatusId.RESTART_PENDING,
     }
 )
-"""What is told of a run once it is over. A run that waits for a restart is over when that came."""
-UNDER_WAY = frozenset({JobState.RUNNING, JobState.RESTART_PENDING})
+"""What is told of a run once it is over."""
+SUCCESSES = frozenset({StatusId.SUCCEEDED_BY_EXIT_CODE, StatusId.SUCCEEDED_BY_RESULT_FILE})
 
 
 def broken(evidence: Evidence) -> Iterator[str]:
@@ -86,9 +87,9 @@ def may_run_again(ran: Ran, ending: RunReport) -> bool:
 def _misreported(evidence: Evidence, client: OfClient) -> Iterator[str]:
     """A power cut right before a launch makes a run of which is told, and which never began: so many may be told too many."""
     begun = Counter((ran.key, ran.kind, ran.occurrence) for ran in client.runs)
-    going = Counter((ProgramKey(*job.key), job.kind, job.occurrence) for job in client.jobs if job.state in UNDER_WAY)
+    going = Counter((ProgramKey(*job.key), job.kind, job.occurrence) for job in client.jobs if job.state is JobState.RUNNING)
     starts = Counter((one.key, STARTS[one.status], one.occurrence) for one in client.messages if one.key and one.status in STARTS)
-    ends = Counter((one.key, Kind.RUN, one.occurrence) for one in client.messages if one.key and one.status in ENDS)
+    ends = Counter((key, Kind.RUN, occurrence) for key, occurrence in _ends(client))
     spare = client.interruptions
     for (key, kind, occurrence), count in begun.items():
         told = starts[key, kind, occurrence]
@@ -99,6 +100,21 @@ def _misreported(evidence: Evidence, client: OfClient) -> Iterator[str]:
             yield f"{client.name} has ended {_named(evidence, key)} {over} times for {occurrence}, and told the site of {told}"
     for key, kind, occurrence in (starts.keys() - begun.keys()) if not spare else ():
         yield f"{client.name} told of a run of {_named(evidence, key)} for {occurrence} that never was ({kind})"
+
+
+def _ends(client: OfClient) -> Iterator[tuple[ProgramKey, str]]:
+    """Of which runs it was told that they are over. That the restart came which one waited for is told besides."""
+    waiting: set[tuple[ProgramKey, str]] = set()
+    for message in client.messages:
+        if message.key is None or message.status not in ENDS:
+            continue
+        about = (message.key, message.occurrence)
+        if message.status in SUCCESSES and about in waiting:
+            waiting.remove(about)
+            continue
+        if message.status is StatusId.RESTART_PENDING:
+            waiting.add(about)
+        yield about
 
 
 def _disagreeing(evidence: Evidence, client: OfClient) -> Iterator[str]:
