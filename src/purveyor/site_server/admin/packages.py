@@ -138,7 +138,7 @@ def update(
         what = "the content is the same" if manifest else "it has no content now either"
         raise RefusedError(f"nothing changed: source version {row.source_version} of {package} ({row.name}) stays, {what}")
     size_bytes = _take_manifest(tx, manifest)
-    number = row.source_version + 1
+    number = max(row.source_version, counters.highest_number(tx, counters.source_of(package))) + 1
     new_source = row.source if source is None else line_of(source, "the source", _SOURCE_LIMIT)
     packages.set_source(tx, package, source_version=number, source=new_source, manifest=manifest, size_bytes=size_bytes, now=now)
     if row.manifest is not None:

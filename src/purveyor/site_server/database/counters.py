@@ -3,9 +3,16 @@
 from sqlalchemy import Connection, insert, select, update
 
 from purveyor.site_server.database import schema
+from purveyor.wire.ids import PackageId
 
 PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST = "package", "collection", "advertisement", "window", "request"
 SIGNING = "signing"
+KINDS = (PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST, SIGNING)
+
+
+def source_of(package: PackageId) -> str:
+    """The kind of the source versions of a package, where some are left out after a restore."""
+    return f"source {package}"
 
 
 def next_number(tx: Connection, kind: str) -> int:

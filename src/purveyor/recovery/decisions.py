@@ -1,0 +1,51 @@
+"""What a restore leaves to people, as values: written into the audit, listed by `purveyor site restored`. Pure."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What kind of thing a person is to look at."""
+
+    ADVERTISEMENT = "advertisement"  # paused until somebody releases it
+    PACKAGE = "package"
+    CONTENT = "content"
+    COLLECTION = "collection"
+    CLIENT = "client"
+    KEY = "key"
+    ACCESS = "access"
+    NUMBERS = "numbers"
+
+
+class Decision(NamedTuple):
+    """One thing: what it is about (an id, or a word), and what happened and is to be done, in a sentence."""
+
+    kind: Kind
+    about: str
+    text: str
+
+
+ALWAYS = (
+    Decision(
+        Kind.ACCESS,
+        "tokens",
+        "access tokens that were revoked after the backup are valid again: look at `purveyor token list`, revoke them again",
+    ),
+    Decision(
+        Kind.ACCESS,
+        "join codes",
+        "join codes that were revoked or used up after the backup are valid again: look at `purveyor join-code list`",
+    ),
+)
+WITHOUT_CAP = (
+    Decision(
+        Kind.NUMBERS,
+        "no access point",
+        "no access point could be read: what was published after the backup is not known; clients forget packages made since",
+    ),
+    Decision(
+        Kind.CLIENT,
+        "removed clients",
+        "clients that were removed or blocked after the backup are what they were before: remove or block them again",
+    ),
+)

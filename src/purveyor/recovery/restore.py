@@ -1,0 +1,284 @@
+"""A site again from a backup: its rows, and then what makes them safe to go on from.
+
+    rows → what was published since → versions and numbers above all that ever were → a new incarnation → shards → (the site runs)
+
+Every step may be stopped and begun again from the backup. Nothing of it reaches a client before it is whole: the timestamp, which
+leads to all else, is written by the first turn of the site.
+Source: the protocol, section 11.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from purveyor.content.store import ContentStore
+from purveyor.recovery import adopting, form, keys, rows
+from purveyor.recovery.backup import manifest_of, problems_of
+from purveyor.recovery.decisions import ALWAYS, WITHOUT_CAP, Decision, Kind
+from purveyor.recovery.published import Published, Reading, read_published
+from purveyor.site_server.database import audit, content_copies, counters, publication, restoring
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.publish import audit as boxes
+from purveyor.site_server.publish import key_change, lookup
+from purveyor.site_server.publish import turn as publish
+from purveyor.site_server.site import Site
+from purveyor.transport.interface import Point
+from purveyor.wire.errors import AbsentError, RefusedError, RejectedError, UnavailableError
+from purveyor.wire.ids import CollectionId
+from purveyor.wire.manifest import distinct_files
+
+VERSIONS_LEFT_OUT = 1_000_000
+"""Versions and publications between the highest that is known and the first after a restore."""
+IDS_LEFT_OUT = 10_000
+"""Ids of each kind that are left out where nobody can tell which were given after the backup."""
+UNSEEN_LEFT_OUT = 1000
+"""Numbers of a kind of which the newest need not be published any more."""
+WITHIN_LEFT_OUT = 100
+"""Numbers of programs, assignments and source versions within one package or advertisement."""
+
+Note = Callable[[str], None]
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    """The highest numbers with which a site that was restored from here began: another restore begins above them."""
+
+    incarnation: int = 0
+    version: int = 0
+    highest: dict[str, int] = {}
+
+
+class Restored(NamedTuple):
+    """What a restore came to. `read` is the access point that was believed; empty: none could be."""
+
+    incarnation: int
+    read: str
+    decisions: tuple[Decision, ...]
+    clients: int
+
+
+def load_rows(backup: Path, database: Database, note: Note) -> None:
+    """Puts the rows of a backup into a database, in the place of all that is there, in one transaction.
+
+    Errors: RefusedError: the backup is damaged, or of a newer release; UnavailableError.
+    """
+    manifest = manifest_of(backup)
+    damaged = list(problems_of(backup, with_content=False))
+    if damaged:
+        raise RefusedError(f"{backup} is damaged: {damaged[0]}, and {len(damaged) - 1} more")
+    database.migrate()
+    try:
+        with database.write() as tx:
+            rows.clear(tx)
+            counts = rows.load(tx, backup, lambda table, count: note(f"{table}: {count} rows"))
+            if counts != manifest.rows:
+                raise RejectedError("it has other rows than its manifest says")
+    except RejectedError as error:
+        raise RefusedError(f"{backup} cannot be restored: {error}") from error
+
+
+def bring_content(backup: Path, store: ContentStore, places: Iterable[ContentStore], note: Note) -> int:
+    """Gives the site's store the content of a backup, or of a distribution point that outlived it. Shape: how many trees."""
+    shared = ContentStore(backup.parent / form.CONTENT)
+    count = 0
+    for sha256 in manifest_of(backup).contents:
+        for source in (shared, *places):
+            with suppress(UnavailableError, RejectedError):
+                source.copy_to(store, source.read_manifest(sha256))
+                count += 1
+                break
+        else:
+            note(f"content {sha256[:12]} is neither in the backup nor on a point of this machine")
+    return count
+
+
+def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point], by: str, note: Note) -> Restored:
+    """Makes a site of the rows of a backup that goes on where the lost one ended. `own` is the CAP of the site's own folder.
+
+    Errors: UnavailableError: a box cannot be written, the database cannot be used; begin again then.
+    """
+    now = site.clock()
+    with site.database.read() as tx:
+        root = publication.read_role(tx, "root")
+        held = publication.role_version(tx, "timestamp")
+    witness = _witness(site, root, held, own, others, note)
+    is_certain = witness is not None and own is not None and witness.url == own.url
+    earlier = _read_numbers(backup)
+    point = next((one for one in (*([own] if own else []), *others) if witness and one.url == witness.url), None)
+    with site.database.write() as tx:
+        incarnation = _incarnation(tx, witness, earlier, now)
+        detail = {"backup": backup.name, "incarnation": incarnation, "access_point": witness.url if witness else ""}
+        audit.record(tx, by=by, now=now, action="site.restore", about=site.code, detail=detail)
+        found, highest = _adopt(tx, site, witness, point, now)
+        _leave_numbers_out(tx, earlier, is_certain=is_certain, has_witness=witness is not None)
+        found += _missing_content(tx, site)
+        found += keys.replace_lost(tx, site.keys, now)
+        restoring.close_signing_requests(tx, now)
+        restoring.distrust_copies(tx, now)
+        floor = _floor(tx, witness, earlier, now)
+        restoring.begin_anew(tx, incarnation=incarnation, publication=max(highest + VERSIONS_LEFT_OUT, floor))
+        if publish.sign_above(tx, keys=site.keys, floor=floor, now=now) == 0:
+            found.append(Decision(Kind.KEY, "publication", "nothing can be published before the keys below count again"))
+        for decision in found:
+            action, said = f"restore.{decision.kind}", {"text": decision.text}
+            audit.record(tx, by=by, now=now, action=action, about=decision.about, detail=said)
+        client_count = restoring.count_clients(tx)
+        _write_numbers(tx, backup, incarnation, floor, note)
+    _fill_boxes(site, now, note)
+    return Restored(incarnation, witness.url if witness else "", tuple(found), client_count)
+
+
+# --- what was published -----------------------------------------------------------------------------------------------
+
+
+def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequence[Point], note: Note) -> Published | None:
+    """What the point shows that shows the newest; None where none can be believed, or shows what the backup already knew."""
+    shown: list[Published] = []
+    for point in (*([own] if own is not None else []), *others):
+        try:
+            read = read_published(point, root=root, site=site.code)
+        except (AbsentError, RejectedError, UnavailableError) as error:
+            note(f"{point.url} is no witness of what was published: {error}")
+            continue
+        for problem in read.problems:
+            note(problem)
+        if read.version < held:
+            note(f"{point.url} is older than the backup: it says nothing of what was published since")
+        else:
+            shown.append(read)
+    return max(shown, key=lambda one: one.version, default=None)
+
+
+def _adopt(
+    tx: Connection, site: Site, witness: Published | None, point: Point | None, now: datetime
+) -> tuple[list[Decision], int]:
+    """Brings the rows to what was published since. Shape: what people are to look at; the highest publication that is known."""
+    highest = publication.publication_of(tx)
+    found = list(ALWAYS)
+    if witness is None or point is None:
+        for advertisement, name in restoring.pause_all(tx):
+            text = f"{name}: whether it was still published is not known; it is paused"
+            found.append(Decision(Kind.ADVERTISEMENT, advertisement, text))
+        return found + list(WITHOUT_CAP), highest
+    found += adopting.adopt(tx, witness, now)
+    found += keys.adopt_keys(tx, witness, now)
+    made = [CollectionId(one.about) for one in found if one.kind is Kind.COLLECTION]
+    reading = Reading(point, witness.settings)
+    found += adopting.adopt_clients(tx, reading, made, now)
+    _take_generation(tx, site, witness, now)
+    return found, max(highest, reading.highest)
+
+
+def _take_generation(tx: Connection, site: Site, witness: Published, now: datetime) -> None:
+    """Goes on with the generation of shards that clients read, or, where its key is lost, with a later number than its own."""
+    said = witness.settings.shards
+    standing = publication.generations(tx)
+    if said.generation <= standing[-1].generation:
+        return
+    stand = key_change.standing(tx, site.keys)
+    is_signed_here = "lookup" in stand.keys.signing
+    number = said.generation if is_signed_here else said.generation + 1
+    publication.insert_generation(tx, generation=number, bits=said.bits, announced_at=None)
+    if is_signed_here:
+        publication.announce_generation(tx, number, now)
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _incarnation(tx: Connection, witness: Published | None, earlier: Numbers, now: datetime) -> int:
+    """Above all that are known; where none could be asked, one that no earlier restore can have had."""
+    known = max(publication.incarnation_of(tx), earlier.incarnation, witness.settings.incarnation if witness else 0)
+    return known + 1 if witness is not None else max(known + 1, int(now.timestamp()) // 60)
+
+
+def _floor(tx: Connection, witness: Published | None, earlier: Numbers, now: datetime) -> int:
+    """The lowest version of any role from now on: above what is known, and above what a site can have signed until today.
+
+    The seconds of the clock rise faster than versions do, so a second restore is above the first, which nobody may know of.
+    """
+    known = [publication.role_version(tx, name) for name in ("timestamp", "snapshot")]
+    if witness is not None:
+        known += [version for name, version in witness.roles().items() if name != "root"]
+    return max(max(known) + VERSIONS_LEFT_OUT, earlier.version + VERSIONS_LEFT_OUT, int(now.timestamp()))
+
+
+def _leave_numbers_out(tx: Connection, earlier: Numbers, *, is_certain: bool, has_witness: bool) -> None:
+    """Raises every number above all that can have been given after the backup."""
+    stated = (counters.PACKAGE, counters.COLLECTION)
+    for kind, value in {**dict.fromkeys(counters.KINDS, 0), **restoring.highest_numbers(tx)}.items():
+        left_out = 0 if is_certain and kind in stated else UNSEEN_LEFT_OUT if is_certain else IDS_LEFT_OUT
+        if kind in counters.KINDS:
+            counters.raise_to(tx, kind, max(value, 0 if is_certain else earlier.highest.get(kind, 0)) + left_out)
+    restoring.raise_numbers_within(
+        tx, programs=0 if has_witness else WITHIN_LEFT_OUT, assignments=WITHIN_LEFT_OUT, versions=WITHIN_LEFT_OUT
+    )
+
+
+def _read_numbers(backup: Path) -> Numbers:
+    try:
+        return msgspec.json.decode((backup.parent / form.NUMBERS).read_bytes(), type=Numbers)
+    except (OSError, msgspec.DecodeError):
+        return Numbers()
+
+
+def _write_numbers(tx: Connection, backup: Path, incarnation: int, floor: int, note: Note) -> None:
+    """Leaves beside the backups what this site begins with."""
+    numbers = Numbers(incarnation=incarnation, version=floor, highest=restoring.highest_numbers(tx))
+    aside = backup.parent / f"{form.NUMBERS}.new"
+    try:
+        aside.write_bytes(msgspec.json.encode(numbers))
+        aside.replace(backup.parent / form.NUMBERS)
+    except OSError as error:
+        note(f"{form.NUMBERS} cannot be left beside the backups ({error.strerror}): restore from them once only")
+
+
+# --- content and boxes ------------------------------------------------------------------------------------------------
+
+
+def _missing_content(tx: Connection, site: Site) -> list[Decision]:
+    """Takes in content that outlived the rows that named it; what is nowhere is for people to add again."""
+    found: list[Decision] = []
+    for sha256, packages in sorted(restoring.manifests_needed(tx).items()):
+        if _bring_one(tx, site, sha256):
+            continue
+        text = "its content is neither in the backup nor on a point of this machine: add it again (package update)"
+        found += [Decision(Kind.CONTENT, package, text) for package in packages]
+    return found
+
+
+def _bring_one(tx: Connection, site: Site, sha256: str) -> bool:
+    for place in (site.store, *site.points.values()):
+        with suppress(UnavailableError, RejectedError):
+            manifest = place.read_manifest(sha256)
+            if place.missing(manifest):
+                continue
+            if place is not site.store:
+                place.copy_to(site.store, manifest)
+            files = distinct_files(manifest)
+            content_copies.record_manifest(tx, sha256, sum(file.size_bytes for file in files), files, site.clock())
+            return True
+    return False
+
+
+def _fill_boxes(site: Site, now: datetime, note: Note) -> None:
+    """Shards before all else: whoever follows the first timestamp of the new incarnation finds its own there."""
+    settings = site.settings()
+    try:
+        while lookup.sign_shards(site.database, keys=site.keys, settings=settings, now=now):
+            pass
+    except RefusedError as error:
+        note(str(error))
+    lookup.write_shards(site.database, site.cap)
+    strangers = boxes.strangers(site.database, site.cap)
+    with site.database.write() as tx:
+        for path in strangers:
+            content = site.cap.read(path)
+            if content is not None:
+                publication.store_down_file(tx, path, content)
+        publication.set_written(tx, strangers, now)
+        publication.set_unnamed(tx, strangers, now)
