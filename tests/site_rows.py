@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from purveyor.site_server.database import collections, membership, publication, schema
+from purveyor.site_server.database import collections, membership, points, publication, schema
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import ClientId, CollectionId, PackageId, SiteCode
 from purveyor.wire.jobs import JobState
@@ -20,6 +20,7 @@ ANNA = "anna"
 def add_site(tx: Connection) -> CollectionId:
     """A site without clients; All Systems."""
     publication.insert_site(tx, code=SITE, bin_bits=4, now=NOW)
+    points.insert_home(tx, NOW)
     return collections.insert_all_systems(tx, SITE, NOW)
 
 

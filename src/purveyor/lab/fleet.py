@@ -24,10 +24,12 @@ from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import AbsentRequest, MemoryBoxes
-from purveyor.site_server.admin import join_codes, settings
+from purveyor.site_server.admin import join_codes, points, settings
 from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.database.points import HOME_CAP, HOME_DP
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.keys import keyring_of, make_keys
+from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
 from purveyor.transport.interface import Point
 from purveyor.wire import join_code
@@ -76,6 +78,8 @@ class Fleet(AbstractContextManager["Fleet"]):
         self.rejected = MemoryBoxes("the rejected items", self.clock.now, power=self.power)
         point = ContentStore(content / "dp")
         self.dp = StoreBoxes(DP_URL, self.clock.now, point)
+        self.elsewhere: dict[str, MemoryBoxes] = {}
+        """Points in other places, to which the site pushes, by their folders."""
         self._opened = open_database("sqlite://")
         self.database = LabDatabase(self._opened, self.power)
         keys = make_keys()
@@ -88,6 +92,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             rejected=self.rejected.shelf(),
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
+            open_shelf=lambda target: self.elsewhere[target.url].shelf(),
             clock=self.site_clock.now,
         )
         prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
@@ -147,6 +152,19 @@ class Fleet(AbstractContextManager["Fleet"]):
         """A machine goes back to what a snapshot of it holds, and is switched on; what it did since never happened there."""
         lay_down(snapshot, client.machine)
         client.switch_on()
+
+    def add_point(self, kind: PointKind, url: str, **said: object) -> MemoryBoxes:
+        """A point in another place, which the site fills. Shape: its folder, in which faults can be made.
+
+        The site's own points are told by their whole addresses from then on.
+        """
+        for name, home in ((HOME_CAP, CAP_URL), (HOME_DP, DP_URL)):
+            if not self.elsewhere:
+                self.admin.change(points.edit, name, url=home)
+        target = f"/elsewhere/{len(self.elsewhere) + 1}"
+        self.elsewhere[target] = MemoryBoxes(url, self.clock.now, power=self.power)
+        self.admin.change(points.add, kind, url=url, target=target, **said)
+        return self.elsewhere[target]
 
     def new_join_code(self, *, uses: int | None = None, needs_approval: bool = False) -> str:
         """A join code, as `purveyor join-code create` gives one."""
@@ -254,7 +272,7 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def absent_requests(self) -> list[AbsentRequest]:
         """Requests of anybody for a file that no point had. To stay empty."""
-        return self.cap.absent_requests() + self.dp.absent_requests()
+        return [request for boxes in self._all_boxes() for request in boxes.absent_requests()]
 
     def holds_anything_of(self, client: LabClient, package: PackageId) -> list[str]:
         """Everything that leads to a package on a client; empty when it has forgotten the package."""
@@ -298,10 +316,16 @@ class Fleet(AbstractContextManager["Fleet"]):
             heapq.heapreplace(queue, (client.wake_at, number))
 
     def _client_turn(self, client: LabClient) -> None:
-        put_before = self.cap.put_count
+        put_before = self._put_count()
         client.turn()
-        if self.cap.put_count != put_before:
+        if self._put_count() != put_before:
             self._site_changed(ITEM_PAUSE)
+
+    def _all_boxes(self) -> tuple[MemoryBoxes, ...]:
+        return (self.cap, self.dp, *self.elsewhere.values())
+
+    def _put_count(self) -> int:
+        return sum(boxes.put_count for boxes in self._all_boxes())
 
     def _site_until(self, end: datetime) -> None:
         while (turn_at := max(self._site_turn_at, self._away_until)) <= end:
@@ -316,10 +340,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             self.clock.advance(at - self.clock.now())
 
     def _point_for(self, url: str, machine: SimulatedMachine) -> Point:
-        match url:
-            case self.cap.url:
-                return self.cap.point(machine.name, power=machine.power)
-            case self.dp.url:
-                return self.dp.point(machine.name, power=machine.power)
-            case _:
-                raise UnavailableError(f"the lab has no point {url!r}")
+        boxes = next((boxes for boxes in self._all_boxes() if boxes.url == url), None)
+        if boxes is None:
+            raise UnavailableError(f"the lab has no point {url!r}")
+        return boxes.point(machine.name, power=machine.power)

@@ -62,6 +62,8 @@ class MemoryBoxes:
         self.requests: list[Request] = []
         self.is_full = False
         """Every write fails, as on a full disk."""
+        self.is_cut_from_site = False
+        """The site does not reach it; clients may."""
         self.put_count = 0
         self.delivery = Delivery()
         self._last_modified: dict[str, int] = {}
@@ -88,7 +90,7 @@ class MemoryBoxes:
         self._faults.clear()
         self._losses.clear()
         self._slowness = None
-        self.is_full = False
+        self.is_full = self.is_cut_from_site = False
         self.release()
         late, self.delivery = self.delivery, Delivery()
         for path, content in late.arrived(None):
@@ -312,7 +314,7 @@ class MemoryShelf:
 
     def read(self, path: str) -> bytes | None:
         """The file's bytes, or None when there is none."""
-        stored = self._folder.files.get(_checked(path))
+        stored = self._files().get(_checked(path))
         return None if stored is None else stored.content
 
     def write(self, path: str, content: bytes) -> None:
@@ -345,7 +347,7 @@ class MemoryShelf:
 
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
-        if _checked(path) in self._folder.files:
+        if _checked(path) in self._files():
             self._folder.power.effect(f"remove {path}")
             self._folder.wrote(path, None)
 
@@ -354,7 +356,7 @@ class MemoryShelf:
         start = _checked(folder) + "/" if folder else ""
         self._folder.arrive()
         found: list[Listed] = []
-        for path, stored in self._folder.files.items():
+        for path, stored in self._files().items():
             is_meant = until is None or stored.modified < until.timestamp()
             if is_meant and path.startswith(start) and "/" not in path[len(start) :]:
                 found.append(Listed(path[len(start) :], len(stored.content)))
@@ -367,7 +369,13 @@ class MemoryShelf:
         self._folder.power.effect("sync the folder")
         self._folder.synced()
 
+    def _files(self) -> Files:
+        if self._folder.is_cut_from_site:
+            raise UnavailableError(f"{self._folder.url} cannot be reached by the site")
+        return self._folder.files
+
     def _write(self, path: str, stored: Stored) -> None:
+        self._files()
         self._folder.power.effect(f"write {_checked(path)}")
         if self._folder.is_full:
             raise UnavailableError(f"the disk is full: cannot write {path}")

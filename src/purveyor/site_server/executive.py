@@ -18,6 +18,7 @@ from purveyor.site_server.publish import audit, content, leftovers, retirement
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.receive import ageing
 from purveyor.site_server.receive import turn as receive
+from purveyor.site_server.rounds import Rounds
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import PurveyorError
 
@@ -46,6 +47,8 @@ class Executive:
     site: Site
     openers: Executor | None = None
     """Processes that open seals beside the site's own, where there are some."""
+    pushers: Executor | None = None
+    """Threads in which points elsewhere have their turns; without any, they have them in this one."""
     health: dict[str, Health] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     _place: audit.Place | None = field(default_factory=audit.Place)
@@ -54,6 +57,10 @@ class Executive:
     _next_sweep_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
+    rounds: Rounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rounds = Rounds(self.site, self.pushers)
 
     def components(self) -> Mapping[str, Callable[[], bool]]:
         """The turns in their order, by name. Each says whether there is more to do at once."""
@@ -62,6 +69,7 @@ class Executive:
             "retirement": self._retire,
             "content": self._keep_content,
             "publish": self._publish,
+            "points": self.rounds.turn,
             "ageing": self._age,
             "audit": self._audit,
         }
@@ -71,7 +79,7 @@ class Executive:
         is_more = False
         for name, component in self.components().items():
             now = self.site.clock()
-            if now >= self._not_before.get(name, now):
+            if _has_come(self._not_before.get(name), now, _LONGEST_BACK_OFF):
                 is_more |= self._guarded(name, component, now)
         return is_more
 
@@ -156,7 +164,7 @@ class Executive:
         now = self.site.clock()
         if self._next_sweep_at is None:
             self._next_sweep_at = now + AUDIT_INTERVAL
-        if now >= self._next_sweep_at:
+        if _has_come(self._next_sweep_at, now, SWEEP_INTERVAL):
             self._next_sweep_at = now + SWEEP_INTERVAL
             site = self.site
             self._count(leftover_bytes=leftovers.sweep(database=site.database, store=site.store, points=site.points, now=now))
@@ -184,7 +192,7 @@ class Executive:
     def _age(self) -> bool:
         """A batch at a time while something is too old, and then not again for the interval."""
         now = self.site.clock()
-        if self._next_ageing_at is not None and now < self._next_ageing_at:
+        if not _has_come(self._next_ageing_at, now, AGEING_INTERVAL):
             return False
         aged = ageing.turn(database=self.site.database, settings=self.site.settings(), now=now)
         self._count(messages_aged=aged.messages, refusals_aged=aged.refusals)
@@ -195,7 +203,7 @@ class Executive:
         """One slice. A running audit goes on at the next turn; a finished one rests for the interval."""
         now = self.site.clock()
         if self._place is None:
-            if self._next_audit_at is not None and now < self._next_audit_at:
+            if not _has_come(self._next_audit_at, now, AUDIT_INTERVAL):
                 return False
             self._place = audit.Place()
         audited = audit.audit_slice(self.site.database, self.site.cap, self._place)
@@ -205,3 +213,11 @@ class Executive:
         self._place = audited.next
         self._next_audit_at = now + AUDIT_INTERVAL if audited.next is None else None
         return audited.next is not None
+
+
+def _has_come(planned: datetime | None, now: datetime, longest: timedelta) -> bool:
+    """Whether a time that was planned is here, or was never planned.
+
+    One that lies further ahead than anything is ever planned was planned by a clock that has been set back since.
+    """
+    return planned is None or not now < planned <= now + longest

@@ -19,21 +19,28 @@ from pathlib import Path
 from purveyor.content.store import ContentStore
 from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role
-from purveyor.site_server.database import collections, publication
+from purveyor.site_server.claim import FIRST_ROOT, Mark
+from purveyor.site_server.database import collections, points, publication
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.keys import Keyring, Keys, make_keys, open_keyring, save_keys
+from purveyor.site_server.model.points import Target
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.wire.boxes import cap_folder, dp_folder
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import SiteCode, site_code
 
 BIN_BITS = 8
-LOCAL_POINT = "dp1"
+LOCAL_POINT = points.HOME_DP
 _SETTINGS_FILE = "site.toml"
+
+
+def no_shelf(target: Target) -> Shelf:
+    """Where nothing beside the site's own folders can be reached. Errors: UnavailableError, always."""
+    raise UnavailableError(f"this process does not reach {target.url}")
 
 
 def utc_now() -> datetime:
@@ -53,6 +60,9 @@ class Site:
     rejected: Shelf
     store: ContentStore
     points: Mapping[str, ContentStore]
+    """The distribution points in the site's own hand, by id."""
+    open_shelf: Callable[[Target], Shelf] = no_shelf
+    """Opens the folder, share or bucket of a point elsewhere. It says nothing over a wire before it is used."""
     clock: Callable[[], datetime] = utc_now
     mark_full_boxes: Callable[[], list[str]] = list
     """Lets up boxes that are full take nothing more, where a web server of others fills them. Shape: their names."""
@@ -70,6 +80,13 @@ class Site:
             content = publication.read_role(tx, "root")
         return version, hashlib.sha256(content).digest()
 
+    def mark(self) -> tuple[Mark, bytes]:
+        """What says in a point that it is this site's, and the first root, by which its boxes are known."""
+        with self.database.read() as tx:
+            root = publication.down_file(tx, FIRST_ROOT)
+        assert root is not None  # roots stay for ever
+        return Mark(self.code, hashlib.sha256(root).hexdigest()), root
+
     def poke(self) -> None:
         """Wakes the executive: something was changed that clients are to hear of. If this is lost, its next turn finds it."""
         self.wake.set()
@@ -81,6 +98,7 @@ def prepare_database(database: Database, *, code: SiteCode, keys: Keys, bin_bits
     with database.write() as tx:
         publication.insert_site(tx, code=code, bin_bits=bin_bits, now=now)
         collections.insert_all_systems(tx, code, now)
+        points.insert_home(tx, now)
         publish.create(tx, keys=keys, bin_bits=bin_bits, now=now)
 
 
@@ -115,7 +133,9 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
     return token_file
 
 
-def open_site(folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Site:
+def open_site(
+    folder: Path, *, clock: Callable[[], datetime] = utc_now, open_shelf: Callable[[Target], Shelf] = no_shelf
+) -> Site:
     """The site in a folder, its tables brought to what this release needs.
 
     Errors: RefusedError when there is none, or its parts do not fit together.
@@ -142,6 +162,7 @@ def open_site(folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Site:
         rejected=FolderShelf(folder / "rejected"),
         store=ContentStore(folder / "content"),
         points={LOCAL_POINT: ContentStore(folder / dp_folder(code))},
+        open_shelf=open_shelf,
         clock=clock,
     )
 

@@ -99,6 +99,13 @@ def held(tx: Connection, *, only: str | None = None) -> list[Held]:
     ]
 
 
+def unnamed_on(tx: Connection, point: str) -> list[tuple[str, datetime]]:
+    """Manifests that are to be removed from a point, and since when no client is told of them there."""
+    table = schema.content_copy
+    statement = select(table.c.manifest, table.c.since).where(table.c.point == point, table.c.state == CopyState.UNNAMED.value)
+    return [(row[0], row[1]) for row in tx.execute(statement.order_by(table.c.manifest))]
+
+
 def is_downloaded(tx: Connection, sha256: str, *, since: datetime) -> bool:
     """Whether a client said since then that it is downloading a source version that consists of this manifest."""
     job, version = schema.job_state, schema.source_version
@@ -161,6 +168,21 @@ def drop_copy(tx: Connection, point: str, manifest: str) -> None:
     """A copy is gone."""
     table = schema.content_copy
     tx.execute(delete(table).where(table.c.point == point, table.c.manifest == manifest))
+
+
+def want_all_of(tx: Connection, manifests: Sequence[str]) -> None:
+    """What names these manifests is to be published anew: they lie on one point less."""
+    for manifest in manifests:
+        for one in held(tx, only=manifest):
+            _want_all(tx, one.packages)
+
+
+def lacking_on(tx: Connection, point: str) -> int:
+    """How many manifests that are needed are not verified on a point."""
+    return sum(
+        one.need is Need.CURRENT and (point not in one.copies or one.copies[point].state is not CopyState.VERIFIED)
+        for one in held(tx)
+    )
 
 
 # --- the end of content -----------------------------------------------------------------------------------------------

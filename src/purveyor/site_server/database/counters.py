@@ -8,6 +8,7 @@ from purveyor.wire.ids import PackageId
 PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST = "package", "collection", "advertisement", "window", "request"
 SIGNING = "signing"
 KINDS = (PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST, SIGNING)
+CAP, DP = "cap", "dp"
 
 
 def source_of(package: PackageId) -> str:

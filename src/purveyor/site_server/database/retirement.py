@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from purveyor.site_server.database import schema, site_keys, wanted
+from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import STANDING, PackageState, Retiring
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
 
@@ -249,10 +250,20 @@ def _copies(tx: Connection, package: PackageId) -> int:
 
 
 def _down_files(tx: Connection, package: PackageId) -> int:
-    path = schema.down_file.c.path
+    """Its files on the site's own CAP, and on those that are pushed to; a CAP that drains or was removed is not waited for."""
+    elsewhere, point = schema.point_file, schema.point
+    at_home = select(func.count()).select_from(schema.down_file).where(_is_of_package(schema.down_file.c.path, package))
+    pushed = (
+        select(func.count())
+        .select_from(elsewhere.join(point, point.c.id == elsewhere.c.point))
+        .where(_is_of_package(elsewhere.c.path, package), point.c.state == PointState.ACTIVE.value)
+    )
+    return int(tx.execute(at_home).scalar_one()) + int(tx.execute(pushed).scalar_one())
+
+
+def _is_of_package(path: ColumnElement[str], package: PackageId) -> ColumnElement[bool]:
     is_in_box = and_(path >= "pkginfo.box/", path < "pkginfo.box0")
-    is_of_package = and_(is_in_box, or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg"))
-    return int(tx.execute(select(func.count()).select_from(schema.down_file).where(is_of_package)).scalar_one())
+    return and_(is_in_box, or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg"))
 
 
 def _holder_count(*conditions: ColumnElement[bool]) -> ColumnElement[int]:

@@ -20,8 +20,9 @@ from sqlalchemy import (
 
 from purveyor.site_server.database.columns import Number, UtcTime, metadata
 from purveyor.site_server.database.key_tables import signing_request, site_key
+from purveyor.site_server.database.point_tables import point, point_file, point_shard
 
-__all__ = ["metadata", "signing_request", "site_key"]
+__all__ = ["metadata", "point", "point_file", "point_shard", "signing_request", "site_key"]
 """What is defined elsewhere and looked for here, beside every table below."""
 
 # --- the site itself -------------------------------------------------------------------------------------------------

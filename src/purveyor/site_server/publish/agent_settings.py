@@ -7,10 +7,6 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.wire.ids import SiteCode
 from purveyor.wire.settings import AgentSettings, Point, SealingKey, Shards
 
-ACCESS_POINTS = (Point(id="cap1", url="."),)
-DISTRIBUTION_POINTS = (Point(id="dp1", url="../dp"),)
-"""The points that a site itself serves, as seen from its CAP: the same words hold whatever name or port clients use."""
-
 
 def compile_settings(
     *,
@@ -20,6 +16,8 @@ def compile_settings(
     generation: Generation,
     lookup_key: str,
     sealing_keys: tuple[SealingKey, ...],
+    access_points: tuple[Point, ...],
+    distribution_points: tuple[Point, ...],
 ) -> AgentSettings:
     """The agents' settings. `lookup_key` is the public half of the key that signs the shards of this generation."""
     values = msgspec.structs.asdict(settings)
@@ -29,7 +27,7 @@ def compile_settings(
         incarnation=incarnation,
         shards=Shards(generation=generation.generation, bits=generation.bits, keys=(lookup_key,)),
         sealing_keys=sealing_keys,
-        access_points=ACCESS_POINTS,
-        distribution_points=DISTRIBUTION_POINTS,
+        access_points=access_points,
+        distribution_points=distribution_points,
         **agents_own,
     )

@@ -4,8 +4,10 @@
     not needed → grace time → named no more → grace time → removed from the points, then from the store
 
 Every step is one of one manifest at one place: where it fails, that is kept with the copy and tried again with back-off, and the
-others go on. Removals run inside the writing transaction in which they are seen to be unneeded, so that nobody can begin to need
-a file while it goes. Upstream: the database and the store; downstream: the points.
+others go on. Removals from the site's own folders run inside the writing transaction in which they are seen to be unneeded, so
+that nobody can begin to need a file while it goes. A point elsewhere has turns of its own (`point_turn`), one at a time: whatever
+comes to be needed there while something goes is copied by its next turn, and named only then. Upstream: the database and the
+store; downstream: the points.
 Source: the protocol, 3.5 and 3.6.
 """
 
@@ -13,10 +15,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from purveyor.content.store import ContentStore
+from purveyor.content.place import ContentPlace
 from purveyor.site_server.database import content_copies
+from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.database.content_copies import Copy, CopyState, Held
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.wire.errors import RejectedError, UnavailableError
@@ -43,19 +47,26 @@ class ContentOutcome(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where content lies: the store, and the points by id."""
+    """Where content lies: the store, and the points by id. Nothing new comes to a draining one, and nobody waits for it."""
 
-    store: ContentStore
-    points: Mapping[str, ContentStore]
+    store: ContentPlace
+    points: Mapping[str, ContentPlace]
+    draining: frozenset[str] = frozenset()
 
 
 def turn(
-    *, database: Database, store: ContentStore, points: Mapping[str, ContentStore], settings: SiteSettings, now: datetime
+    *, database: Database, store: ContentPlace, points: Mapping[str, ContentPlace], settings: SiteSettings, now: datetime
 ) -> ContentOutcome:
-    """One turn. Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome."""
-    places = Places(store, points)
+    """One turn in the site's own folders.
+
+    Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome.
+    """
     with database.read() as tx:
         everything = content_copies.held(tx)
+        states = {one.id: one.state for one in point_rows.all_points(tx)}
+    draining = frozenset(name for name, state in states.items() if state is PointState.DRAINING)
+    here = {name: place for name, place in points.items() if states.get(name) is not PointState.REMOVED}
+    places = Places(store, here, draining)
     _mark_superseded(database, everything, now)
     problems: list[str] = []
     unnamed = sum(_unname(database, held, settings, now) for held in everything)
@@ -63,6 +74,32 @@ def turn(
     removed = sum(_remove(database, places, held, settings, now, problems) for held in everything)
     checked = _check_oldest(database, places, everything, now, problems)
     return ContentOutcome(verified, unnamed, removed, checked, tuple(problems), is_more)
+
+
+def point_turn(
+    *,
+    database: Database,
+    store: ContentPlace,
+    point: str,
+    place: ContentPlace,
+    settings: SiteSettings,
+    now: datetime,
+    is_filling: bool,
+) -> ContentOutcome:
+    """One turn at a point elsewhere: what it lacks comes, if it is to be filled; what nobody needs leaves.
+
+    Errors: UnavailableError when the database cannot be used; trouble at the point is in the outcome.
+    """
+    places = Places(store, {point: place})
+    with database.read() as tx:
+        everything = content_copies.held(tx)
+        leaving = content_copies.unnamed_on(tx, point)
+    problems: list[str] = []
+    verified, is_more = _copy_all(database, places, everything, now, problems) if is_filling else (0, False)
+    due = [manifest for manifest, since in leaving if is_grace_over(since, settings.point_grace_seconds, now)]
+    removed = sum(_clear_elsewhere(database, place, point, manifest, problems) for manifest in due)
+    checked = 0 if problems else _check_oldest(database, places, everything, now, problems)
+    return ContentOutcome(verified, 0, removed, checked, tuple(problems), is_more)
 
 
 def is_try_due(copy: Copy, now: datetime) -> bool:
@@ -78,7 +115,7 @@ def _copy_all(database: Database, places: Places, everything: list[Held], now: d
     verified = 0
     left_bytes = BYTES_A_TURN
     for held in everything:
-        for point in sorted(places.points) if held.need is Need.CURRENT else ():
+        for point in sorted(places.points.keys() - places.draining) if held.need is Need.CURRENT else ():
             copy = held.copies.get(point)
             if copy is not None and (copy.state is CopyState.VERIFIED or (copy.failures and not is_try_due(copy, now))):
                 continue
@@ -110,7 +147,7 @@ def _copy(database: Database, places: Places, held: Held, point: str, now: datet
     return not problem
 
 
-def _damage(target: ContentStore, sha256: str) -> str:
+def _damage(target: ContentPlace, sha256: str) -> str:
     """What is wrong with a copy, once it was read; damaged files are taken away, so that they are copied again."""
     damaged = target.verify(target.read_manifest(sha256))
     for path in damaged:
@@ -186,10 +223,13 @@ def _remove(database: Database, places: Places, held: Held, settings: SiteSettin
     if not _may_leave(held, settings, now) or any(copy.state is not CopyState.UNNAMED for copy in held.copies.values()):
         return 0
     removed = 0
+    awaited = held.copies.keys() - places.draining
     for copy in held.copies.values():
-        if is_grace_over(copy.since, settings.point_grace_seconds, now):
-            removed += _remove_from(database, places, held.sha256, copy.point, settings, now, problems)
-    if removed == len(held.copies):
+        if copy.point in places.points and is_grace_over(copy.since, settings.point_grace_seconds, now):
+            is_gone = _remove_from(database, places, held.sha256, copy.point, settings, now, problems)
+            removed += is_gone
+            awaited = awaited - {copy.point} if is_gone else awaited
+    if not awaited:
         removed += _remove_from(database, places, held.sha256, None, settings, now, problems)
     return removed
 
@@ -207,14 +247,16 @@ def _remove_from(
     try:
         with database.write() as tx:
             current = next(iter(content_copies.held(tx, only=sha256)), None)
-            if current is None or not _may_leave(current, settings, now) or (point is None and current.copies):
+            if (
+                current is None
+                or not _may_leave(current, settings, now)
+                or (point is None and current.copies.keys() - places.draining)
+            ):
                 return False
             kept = content_copies.files_kept(tx, [sha256], point=point)
             files = content_copies.files_of(tx, [sha256])
-            target = places.store if point is None else places.points.get(point)
-            if target is not None:
-                clear(target, sha256, files.keys() - kept, kept)
-                content_copies.add_freed(tx, sha256, sum(size for digest, size in files.items() if digest not in kept))
+            clear(places.store if point is None else places.points[point], sha256, files.keys() - kept, kept)
+            content_copies.add_freed(tx, sha256, sum(size for digest, size in files.items() if digest not in kept))
             if point is None:
                 content_copies.set_removed(tx, sha256, now)
             else:
@@ -228,7 +270,27 @@ def _remove_from(
     return True
 
 
-def clear(target: ContentStore, sha256: str, files: frozenset[str] | set[str], kept: frozenset[str]) -> None:
+def _clear_elsewhere(database: Database, place: ContentPlace, point: str, sha256: str, problems: list[str]) -> bool:
+    """Removes one manifest from a point elsewhere, and looks that it is gone; the database is not held meanwhile."""
+    with database.read() as tx:
+        if sha256 not in [manifest for manifest, _ in content_copies.unnamed_on(tx, point)]:
+            return False
+        kept = content_copies.files_kept(tx, [sha256], point=point)
+        files = content_copies.files_of(tx, [sha256])
+    try:
+        clear(place, sha256, files.keys() - kept, kept)
+    except (UnavailableError, RejectedError) as error:
+        problems.append(f"{sha256[:12]} on {point}: {error}")
+        with database.write() as tx:
+            content_copies.set_unremoved(tx, point, sha256, str(error))
+        return False
+    with database.write() as tx:
+        content_copies.drop_copy(tx, point, sha256)
+        content_copies.add_freed(tx, sha256, sum(size for digest, size in files.items() if digest not in kept))
+    return True
+
+
+def clear(target: ContentPlace, sha256: str, files: frozenset[str] | set[str], kept: frozenset[str]) -> None:
     """Removes a manifest and its files from one place, and looks that nothing is left, a half-made copy included.
 
     Errors: UnavailableError when something is still there.
@@ -242,7 +304,7 @@ def clear(target: ContentStore, sha256: str, files: frozenset[str] | set[str], k
         raise UnavailableError(f"{left[0]} is still there after it was removed")
 
 
-def left_of(target: ContentStore, sha256: str, files: frozenset[str] | set[str]) -> list[str]:
+def left_of(target: ContentPlace, sha256: str, files: frozenset[str] | set[str]) -> list[str]:
     """What of a manifest and these files is still found on disk. Errors: UnavailableError."""
     left = [file_path(digest) for digest in sorted(files) if target.has(digest)]
     return [*left, f"manifests/{sha256}"] if target.has_manifest(sha256) else left

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from purveyor.content.store import ContentStore
+from purveyor.content.place import ContentPlace
 from purveyor.site_server.database import content_copies, retirement
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.retirement import Ending
@@ -42,8 +42,8 @@ class RetirementOutcome(NamedTuple):
 def turn(
     *,
     database: Database,
-    store: ContentStore,
-    points: Mapping[str, ContentStore],
+    store: ContentPlace,
+    points: Mapping[str, ContentPlace],
     cap: Shelf,
     settings: SiteSettings,
     now: datetime,
@@ -75,7 +75,7 @@ def _step(database: Database, ending: Ending, state: PackageState, settings: Sit
     return True
 
 
-def _problem_on_disk(database: Database, places: Mapping[str, ContentStore], cap: Shelf, package: PackageId) -> str:
+def _problem_on_disk(database: Database, places: Mapping[str, ContentPlace], cap: Shelf, package: PackageId) -> str:
     """What of a package is still found on disk, after trying once more to remove it; empty when nothing is.
 
     Looked at inside a writing transaction, so that nobody brings the same content back meanwhile.
@@ -95,7 +95,7 @@ def _problem_on_disk(database: Database, places: Mapping[str, ContentStore], cap
     return f"{_PACKAGES_BOX}/{found} is still on the access point" if found else ""
 
 
-def _left(name: str, place: ContentStore, sha256: str, files: set[str], kept: frozenset[str]) -> str:
+def _left(name: str, place: ContentPlace, sha256: str, files: set[str], kept: frozenset[str]) -> str:
     """What is left of one manifest at one place; it is removed if it can be."""
     try:
         if left_of(place, sha256, files):

@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import publication, requests, site_keys
+from purveyor.site_server.database import points, publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.site_keys import RequestState
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
 from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
+from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
@@ -292,6 +293,8 @@ def _compiled(tx: Connection, wants: Sequence[publication.Want], settings: SiteS
                     generation=announced,
                     lookup_key=key_change.lookup_public(tx, announced.lookup_key),
                     sealing_keys=key_change.sealing_public(tx),
+                    access_points=points.told(tx, PointKind.CAP),
+                    distribution_points=points.told(tx, PointKind.DP),
                 )
                 targets[settings_file.PATH] = settings_file.encode(compiled_settings)
     return targets

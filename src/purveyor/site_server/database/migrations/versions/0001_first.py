@@ -523,3 +523,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client", "sequence", name=op.f("pk_upward_item")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "point",
+        sa.Column("id", sa.String(length=32), nullable=False, comment="cap1, dp2 …; never given twice"),
+        sa.Column("kind", sa.String(length=3), nullable=False, comment="cap, dp"),
+        sa.Column("state", sa.String(length=10), nullable=False, comment="active, draining, removed"),
+        sa.Column("state_since", sa.BigInteger(), nullable=False),
+        sa.Column("is_home", sa.Boolean(), nullable=False, comment="the folder in the site's own hand, which no push fills"),
+        sa.Column("said", sa.Text(), nullable=False, comment="JSON of site_server.model.points.PointSaid; never a secret"),
+        sa.Column(
+            "revision", sa.Integer(), nullable=False, comment="raised by each change of what is said: shelves are opened anew"
+        ),
+        sa.Column(
+            "is_claimed",
+            sa.Boolean(),
+            nullable=False,
+            comment="whether the site's mark lies there, so that it must go on lying there",
+        ),
+        sa.Column(
+            "publication", sa.BigInteger(), nullable=False, comment="version of the timestamp that it was brought to; 0: of none"
+        ),
+        sa.Column("generation", sa.Integer(), nullable=False, comment="of shards that its settings name"),
+        sa.Column("generation_since", sa.BigInteger(), nullable=True),
+        sa.Column("quiet_since", sa.BigInteger(), nullable=True, comment="since when no item came; null: it was never looked"),
+        sa.Column("succeeded_at", sa.BigInteger(), nullable=True, comment="the last turn that went well, to the minute"),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="turns in a row that failed"),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_point")),
+    )
+    op.create_table(
+        "point_file",
+        sa.Column("point", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False, comment="version of a mutable file; 0 for all others"),
+        sa.Column("leaving_since", sa.BigInteger(), nullable=True, comment="since when nothing that the point serves names it"),
+        sa.ForeignKeyConstraint(["point"], ["point.id"], name=op.f("fk_point_file_point_point")),
+        sa.PrimaryKeyConstraint("point", "path", name=op.f("pk_point_file")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_point_file_leaving", "point_file", ["point", "leaving_since"], unique=False)
+    op.create_table(
+        "point_shard",
+        sa.Column("point", sa.String(length=32), nullable=False),
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("publication", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["point"], ["point.id"], name=op.f("fk_point_shard_point_point")),
+        sa.PrimaryKeyConstraint("point", "generation", "number", name=op.f("pk_point_shard")),
+        sqlite_with_rowid=False,
+    )

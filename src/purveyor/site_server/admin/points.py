@@ -1,0 +1,303 @@
+"""Points: the CAPs and DPs of a site, what clients and the site know of each, and how one is put to rest.
+
+Adding a point tells clients of it. Draining tells them to leave it, while the site goes on filling it and collecting what comes
+there. Removing ends both; what lies there stays for whoever owns the folder.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Unpack
+
+from sqlalchemy import Connection, func, select
+
+from purveyor.site_server.claim import Mark, refuse_foreign
+from purveyor.site_server.database import audit, content_copies, points, publication, schema, settings
+from purveyor.site_server.database.points import PointRow
+from purveyor.site_server.model import points as rules
+from purveyor.site_server.model.points import PointGiven, PointKind, PointSaid, PointState
+from purveyor.transport.interface import Shelf
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointView:
+    """A point and how it stands.
+
+    Shape: `filled_by` is site (its own folder), push, or mirror; `behind` counts publications that a CAP lacks, or manifests that
+    a DP lacks, and is None where a mirror fills it; `waits_for` says in words what is still to come before it may be removed.
+    Units: `quiet_since`: since when no item came there.
+    """
+
+    id: str
+    kind: PointKind
+    state: PointState
+    state_since: datetime
+    filled_by: str
+    url: str
+    target: str
+    credentials: str
+    endpoint: str
+    region: str
+    networks: tuple[str, ...]
+    weight: int
+    takes_items: bool
+    behind: int | None
+    succeeded_at: datetime | None
+    tried_at: datetime | None
+    failures: int
+    problem: str
+    quiet_since: datetime | None
+    is_drained: bool
+    waits_for: str
+    files: int
+    manifests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """A point that was removed, and what is left there, in words; empty when nothing is known to be."""
+
+    id: str
+    left: tuple[str, ...]
+
+
+def add(tx: Connection, kind: PointKind, *, own_folder: str = "", by: str, now: datetime, **given: Unpack[PointGiven]) -> str:
+    """A new point; its id. `own_folder` is the site's own, in which no point may lie.
+
+    Errors: RefusedError: an address that cannot be one, or is taken; too many points; relative addresses would mislead.
+    """
+    if len(points.standing(tx)) >= rules.LIMIT:
+        raise RefusedError(f"a site has at most {rules.LIMIT} points")
+    if not given.get("url"):
+        raise RefusedError("where do clients find it? Give its address")
+    said = rules.said_with(PointSaid(url=""), given)
+    if rules.is_relative(said.url):
+        raise RefusedError("a new point has a whole address: only the site's own may be told as a place beside the CAP")
+    _refuse_clash(tx, None, kind, said, own_folder)
+    name = points.insert_point(tx, kind, said, now)
+    audit.record(tx, by=by, now=now, action="point.add", about=name, detail=_detail(said))
+    return name
+
+
+def edit(
+    tx: Connection,
+    name: str,
+    *,
+    own_folder: str = "",
+    is_refilled: bool = False,
+    by: str,
+    now: datetime,
+    **given: Unpack[PointGiven],
+) -> PointView:
+    """Changes what is given. Where the site pushes to elsewhere, or it is to be filled anew, nothing counts as lying there.
+
+    Errors: RefusedError: no such point, nothing changed, or it cannot be so.
+    """
+    row = _standing(tx, name)
+    said = rules.said_with(row.said, given)
+    if row.is_home and (said.target or is_refilled):
+        raise RefusedError(f"{name} is in the site's own hand: nothing is pushed there, and what is lost is healed by itself")
+    if is_refilled and not said.target:
+        raise RefusedError(f"{name} is filled by a mirror: the site writes nothing there")
+    if said == row.said and not is_refilled:
+        raise RefusedError(f"nothing changed: {name} is so already")
+    _refuse_clash(tx, name, row.kind, said, own_folder)
+    if is_refilled or (said.target, said.endpoint) != (row.said.target, row.said.endpoint):
+        _forget(tx, name)
+    points.set_said(tx, name, said)
+    audit.record(tx, by=by, now=now, action="point.edit", about=name, detail=_detail(said) | {"refilled": is_refilled or None})
+    return shown(tx, name, now)
+
+
+def drain(tx: Connection, name: str, *, is_forced: bool = False, by: str, now: datetime) -> PointView:
+    """Clients leave the point: nothing new is begun there.
+
+    Errors: RefusedError: no such point, it drains already, or it is the last of its kind and that is not forced.
+    """
+    row = _standing(tx, name)
+    if row.state is PointState.DRAINING:
+        raise RefusedError(f"{name} drains since {row.state_since:%Y-%m-%d %H:%M} UTC")
+    _refuse_last(tx, row, "drained", is_forced=is_forced)
+    points.set_state(tx, name, PointState.DRAINING, now)
+    audit.record(tx, by=by, now=now, action="point.drain", about=name, detail={"forced": is_forced or None})
+    return shown(tx, name, now)
+
+
+def resume(tx: Connection, name: str, *, by: str, now: datetime) -> PointView:
+    """A draining point is used again. Errors: RefusedError: no such point, or it does not drain."""
+    if _standing(tx, name).state is PointState.ACTIVE:
+        raise RefusedError(f"{name} does not drain")
+    points.set_state(tx, name, PointState.ACTIVE, now)
+    audit.record(tx, by=by, now=now, action="point.resume", about=name)
+    return shown(tx, name, now)
+
+
+def remove(tx: Connection, name: str, *, is_forced: bool = False, by: str, now: datetime) -> Removed:
+    """No client is told of the point any more, and the site leaves it. What lies there stays; the answer says what is known.
+
+    Errors: RefusedError: no such point, the last of its kind, or not drained yet, where that is not forced.
+    """
+    row = _standing(tx, name)
+    _refuse_last(tx, row, "removed", is_forced=is_forced)
+    waits_for = _waits_for(tx, row, now)
+    if waits_for and not is_forced:
+        raise RefusedError(f"{name} cannot be removed yet: {waits_for}. --force removes it all the same")
+    left = _left(tx, row)
+    _forget(tx, name)
+    points.set_state(tx, name, PointState.REMOVED, now)
+    audit.record(tx, by=by, now=now, action="point.remove", about=name, detail={"left": left, "forced": is_forced or None})
+    return Removed(id=name, left=left)
+
+
+def listed(tx: Connection, now: datetime, *, with_removed: bool = False) -> tuple[PointView, ...]:
+    """Points, CAPs first: those that stand, or all there ever were."""
+    found = points.all_points(tx) if with_removed else points.standing(tx)
+    return tuple(_view(tx, one, now) for one in found)
+
+
+def shown(tx: Connection, name: str, now: datetime) -> PointView:
+    """A point, removed or not. Errors: RefusedError when there is none."""
+    row = points.point_of(tx, name)
+    if row is None:
+        raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
+    return _view(tx, row, now)
+
+
+def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> str:
+    """Looks at a place before it becomes a point. Shape: why it could not be looked at, in words; empty when it could.
+
+    Errors: RefusedError when it holds somebody else's boxes or content.
+    """
+    try:
+        refuse_foreign(shelf, kind, mark, first_root)
+    except (UnavailableError, RejectedError) as error:
+        return str(error)
+    return ""
+
+
+# --- what is known ----------------------------------------------------------------------------------------------------
+
+
+def _standing(tx: Connection, name: str) -> PointRow:
+    row = points.point_of(tx, name)
+    if row is None:
+        raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
+    if row.state is PointState.REMOVED:
+        raise RefusedError(f"{name} was removed at {row.state_since:%Y-%m-%d %H:%M} UTC")
+    return row
+
+
+def _refuse_clash(tx: Connection, name: str | None, kind: PointKind, said: PointSaid, own_folder: str) -> None:
+    others = [one for one in points.standing(tx) if one.id != name]
+    problem = rules.clash(said, [(one.id, one.said) for one in others])
+    if not problem and own_folder and said.target.startswith("/"):
+        home = PointSaid(url="", target=own_folder)
+        problem = rules.clash(said, [("the site itself", home)])
+    if not problem:
+        here = [(name or "the new point", said.url)]
+        access_points = [(one.id, one.said.url) for one in others if one.kind is PointKind.CAP]
+        everything = [(one.id, one.said.url) for one in others] + here
+        problem = rules.ambiguous(access_points + (here if kind is PointKind.CAP else []), everything)
+    if problem:
+        raise RefusedError(problem)
+
+
+def _refuse_last(tx: Connection, row: PointRow, what: str, *, is_forced: bool) -> None:
+    others = [one for one in points.standing(tx, row.kind) if one.id != row.id]
+    in_use = [one for one in others if one.state is PointState.ACTIVE and (row.kind is PointKind.DP or one.takes_items)]
+    if not in_use and not is_forced:
+        kind = "CAP to which clients can report" if row.kind is PointKind.CAP else "DP"
+        raise RefusedError(f"{row.id} is the last {kind}: add another one before it is {what}, or say --force")
+
+
+def _forget(tx: Connection, name: str) -> None:
+    content_copies.want_all_of(tx, points.forget_contents(tx, name))
+
+
+def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
+    held = settings.read_settings(tx)
+    if row.state is PointState.ACTIVE:
+        return f"clients use it: `purveyor point drain {row.id}` comes first"
+    if row.state is PointState.REMOVED or rules.is_drained(row.state, row.quiet_since, held, now):
+        return ""
+    quiet_since = row.quiet_since or row.state_since
+    return f"clients may still use it until {quiet_since + rules.drain_grace(held):%Y-%m-%d %H:%M} UTC, if nothing more comes"
+
+
+def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
+    files, manifests = _file_count(tx, row), _manifest_count(tx, row)
+    where = row.said.target or ("the site's own folder" if row.is_home else row.said.url)
+    left = []
+    if files:
+        left.append(f"{files} files of boxes in {where}")
+    if manifests:
+        left.append(f"the content of {manifests} manifests in {where}")
+    if row.failures:
+        left.append(f"whatever clients put there last: it could not be reached ({row.problem})")
+    if not row.said.target and not row.is_home:
+        left.append(f"whatever the mirror has copied to {where}, and the mirror itself")
+    return tuple(left)
+
+
+def _file_count(tx: Connection, row: PointRow) -> int:
+    """Files in the boxes of a CAP, as far as the site wrote them."""
+    if row.kind is PointKind.DP:
+        return 0
+    table = schema.down_file if row.is_home else schema.point_file
+    statement = select(func.count()).select_from(table)
+    here = statement if row.is_home else statement.where(schema.point_file.c.point == row.id)
+    return int(tx.execute(here).scalar_one())
+
+
+def _manifest_count(tx: Connection, row: PointRow) -> int:
+    copy = schema.content_copy
+    return int(tx.execute(select(func.count()).select_from(copy).where(copy.c.point == row.id)).scalar_one())
+
+
+def _behind(tx: Connection, row: PointRow) -> int | None:
+    if row.state is PointState.REMOVED:
+        return None
+    if row.kind is PointKind.DP:
+        return content_copies.lacking_on(tx, row.id) if row.is_home or row.said.target else None
+    if row.is_home:
+        return 0
+    return max(0, publication.role_version(tx, "timestamp") - row.publication) if row.said.target else None
+
+
+def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
+    said = row.said
+    return PointView(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        state_since=row.state_since,
+        filled_by="site" if row.is_home else "push" if said.target else "mirror",
+        url=said.url,
+        target=said.target,
+        credentials=said.credentials,
+        endpoint=said.endpoint,
+        region=said.region,
+        networks=said.networks,
+        weight=said.weight,
+        takes_items=row.takes_items,
+        behind=_behind(tx, row),
+        succeeded_at=row.succeeded_at,
+        tried_at=row.tried_at,
+        failures=row.failures,
+        problem=row.problem,
+        quiet_since=row.quiet_since,
+        is_drained=rules.is_drained(row.state, row.quiet_since, settings.read_settings(tx), now),
+        waits_for="" if row.state is PointState.ACTIVE else _waits_for(tx, row, now),
+        files=_file_count(tx, row),
+        manifests=_manifest_count(tx, row),
+    )
+
+
+def _detail(said: PointSaid) -> dict[str, object]:
+    return {
+        "url": said.url,
+        "target": said.target or None,
+        "credentials": said.credentials or None,
+        "networks": list(said.networks) or None,
+        "weight": said.weight,
+    }

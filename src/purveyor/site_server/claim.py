@@ -1,0 +1,67 @@
+"""Whose folder a point is: the site's mark in it, looked for before anything is written there or taken away.
+
+The mark names the site by the digest of its first root. A place with the boxes or the content of somebody else is never touched;
+nor is one from which the mark has gone, such as the empty folder where a disk is not mounted.
+"""
+
+import msgspec
+
+from purveyor.site_server.model.points import PointKind
+from purveyor.transport.interface import Shelf
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.form import from_bytes, to_bytes
+
+MARK = "site.json"
+FIRST_ROOT = "clidata.box/1.root.json"
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What the mark says: the site's code for people, and the SHA-256 of its first root."""
+
+    site: str
+    root: str
+
+
+def refuse_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> bool:
+    """Whether the mark lies there already; a place that is empty, or a copy of this site's boxes, may get it.
+
+    Errors: RefusedError when the place is somebody else's; UnavailableError.
+    """
+    content = shelf.read(MARK)
+    if content is not None:
+        found = _mark_in(content)
+        if found.root != mark.root:
+            raise RefusedError(f"this place belongs to another site, {found.site}: give each site a folder of its own")
+        return True
+    if kind is PointKind.CAP:
+        root = shelf.read(FIRST_ROOT)
+        if root is not None and root != first_root:
+            raise RefusedError("the boxes of another site lie there: give each site a folder of its own")
+        if root is None and shelf.listed("clidata.box", limit=1):
+            raise RefusedError("boxes lie there, and nothing says that they are this site's: give an empty folder")
+    elif shelf.listed("manifests", limit=1):
+        raise RefusedError("content lies there that this site did not put there: give an empty folder")
+    return False
+
+
+def claim(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes, *, is_claimed: bool) -> None:
+    """Makes sure that a place is the site's, and says so in it. `is_claimed`: the mark was there before, and must be.
+
+    Errors: RefusedError when it is somebody else's; UnavailableError, also when the mark is gone.
+    """
+    if refuse_foreign(shelf, kind, mark, first_root):
+        return
+    if is_claimed:
+        raise UnavailableError(
+            "the site's mark is gone from there: is a disk not mounted? Where the folder was really emptied, "
+            "`purveyor point edit POINT --refill` fills it anew"
+        )
+    shelf.write(MARK, to_bytes(mark))
+    shelf.sync()
+
+
+def _mark_in(content: bytes) -> Mark:
+    try:
+        return from_bytes(content, Mark)
+    except RejectedError as error:
+        raise RefusedError(f"{MARK} lies there, and says nothing that can be read: give an empty folder") from error

@@ -1,0 +1,227 @@
+"""The site's points as rows: what was said of each, where it is in its life, and how the last turns there went.
+
+Written by `admin.points` (what is said, the state) and by whoever takes turns at points (how they went); read by all three hands.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from purveyor.site_server.database import counters, schema, wanted
+from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.model.points import PointKind, PointSaid, PointState, is_relative
+from purveyor.wire.form import from_bytes, to_bytes
+from purveyor.wire.settings import Point
+
+HOME_CAP, HOME_DP = "cap1", "dp1"
+"""The points in the site's own hand. They are rows like all others, and the first of their kinds."""
+_TOLD_EVERY = timedelta(minutes=1)
+"""How often a success is written down: not at each turn."""
+_PROBLEM_LIMIT = 1000
+
+
+class PointRow(NamedTuple):
+    """A point as it stands."""
+
+    id: str
+    kind: PointKind
+    state: PointState
+    state_since: datetime
+    is_home: bool
+    said: PointSaid
+    revision: int
+    is_claimed: bool
+    publication: int
+    generation: int
+    generation_since: datetime | None
+    quiet_since: datetime | None
+    succeeded_at: datetime | None
+    tried_at: datetime | None
+    failures: int
+    problem: str
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the site writes there, beside its own folders."""
+        return bool(self.said.target) and self.state is not PointState.REMOVED
+
+    @property
+    def takes_items(self) -> bool:
+        """Whether clients may put items there: nobody without a key may write into a bucket."""
+        return self.kind is PointKind.CAP and not self.said.target.startswith("s3://")
+
+
+def insert_home(tx: Connection, now: datetime) -> None:
+    """The two points in a new site's own hand."""
+    _insert(tx, PointKind.CAP, PointSaid(url="."), now, is_home=True)
+    _insert(tx, PointKind.DP, PointSaid(url="../dp"), now, is_home=True)
+
+
+def insert_point(tx: Connection, kind: PointKind, said: PointSaid, now: datetime) -> str:
+    """A new point; its id. Clients are told of it with the next publication."""
+    name = _insert(tx, kind, said, now, is_home=False)
+    wanted.want_settings(tx)
+    return name
+
+
+def all_points(tx: Connection) -> list[PointRow]:
+    """Every point there ever was, CAPs first, in the order in which they came."""
+    found = [_row(row) for row in tx.execute(select(schema.point)).all()]
+    return sorted(found, key=lambda point: (point.kind, len(point.id), point.id))
+
+
+def standing(tx: Connection, kind: PointKind | None = None) -> list[PointRow]:
+    """Points that were not removed."""
+    return [one for one in all_points(tx) if one.state is not PointState.REMOVED and kind in (None, one.kind)]
+
+
+def point_of(tx: Connection, name: str) -> PointRow | None:
+    """A point by its id."""
+    row = tx.execute(select(schema.point).where(schema.point.c.id == name)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
+    """Standing points as agents are told of them."""
+    return tuple(
+        Point(
+            id=one.id,
+            url=one.said.url,
+            networks=one.said.networks,
+            weight=one.said.weight,
+            is_draining=one.state is PointState.DRAINING,
+            takes_items=one.takes_items or kind is PointKind.DP,
+        )
+        for one in standing(tx, kind)
+    )
+
+
+def stands(tx: Connection, name: str) -> bool:
+    """Whether there is such a point that was not removed."""
+    found = point_of(tx, name)
+    return found is not None and found.state is not PointState.REMOVED
+
+
+def has_only_relative(tx: Connection) -> bool:
+    """Whether every standing point is known by a place beside the CAP that is asked."""
+    return all(is_relative(one.said.url) for one in standing(tx))
+
+
+# --- what people change -----------------------------------------------------------------------------------------------
+
+
+def set_said(tx: Connection, name: str, said: PointSaid) -> None:
+    """What holds of a point from now on; whatever failed there is tried at once."""
+    table = schema.point
+    values = {"said": to_bytes(said).decode(), "revision": table.c.revision + 1, "failures": 0, "problem": ""}
+    tx.execute(update(table).where(table.c.id == name).values(values))
+    wanted.want_settings(tx)
+
+
+def set_state(tx: Connection, name: str, state: PointState, now: datetime) -> None:
+    """Takes a point to a state. One that begins to drain counts as used until it was quiet for long enough."""
+    values: dict[str, object] = {"state": state.value, "state_since": now}
+    if state is PointState.DRAINING:
+        values["quiet_since"] = now
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(values))
+    wanted.want_settings(tx)
+
+
+def forget_contents(tx: Connection, name: str) -> list[str]:
+    """Nothing is known any more of what lies on a point: it is no place of content, and a push there begins anew.
+
+    Shape: the manifests that clients were told of there.
+    """
+    copy = schema.content_copy
+    of_it = copy.c.point == name
+    told_of = list(tx.execute(select(copy.c.manifest).where(of_it, copy.c.state == "verified")).scalars())
+    tx.execute(delete(copy).where(of_it))
+    tx.execute(delete(schema.point_file).where(schema.point_file.c.point == name))
+    tx.execute(delete(schema.point_shard).where(schema.point_shard.c.point == name))
+    values = {"is_claimed": False, "publication": 0, "generation": 0, "generation_since": None}
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(values))
+    return told_of
+
+
+# --- how turns went ---------------------------------------------------------------------------------------------------
+
+
+def note_success(tx: Connection, point: PointRow, now: datetime) -> None:
+    """A turn at a point went well."""
+    values = {"succeeded_at": now, "tried_at": now, "failures": 0, "problem": ""}
+    tx.execute(update(schema.point).where(_as_seen(point)).values(values))
+
+
+def is_success_news(point: PointRow, now: datetime) -> bool:
+    """Whether a success is worth writing down."""
+    return bool(point.failures) or point.succeeded_at is None or now - point.succeeded_at >= _TOLD_EVERY
+
+
+def note_failure(tx: Connection, point: PointRow, problem: str, now: datetime) -> None:
+    """A turn at a point failed, and why."""
+    values = {"tried_at": now, "failures": schema.point.c.failures + 1, "problem": problem[:_PROBLEM_LIMIT]}
+    tx.execute(update(schema.point).where(_as_seen(point)).values(values))
+
+
+def note_claimed(tx: Connection, point: PointRow) -> None:
+    """The site's mark lies on a point."""
+    tx.execute(update(schema.point).where(_as_seen(point)).values(is_claimed=True))
+
+
+def note_items(tx: Connection, point: PointRow, now: datetime) -> None:
+    """Items came to a point: somebody uses it."""
+    tx.execute(update(schema.point).where(schema.point.c.id == point.id).values(quiet_since=now))
+
+
+def _as_seen(point: PointRow) -> object:
+    table = schema.point
+    return (table.c.id == point.id) & (table.c.revision == point.revision)  # what was changed meanwhile is another place
+
+
+def _insert(tx: Connection, kind: PointKind, said: PointSaid, now: datetime, *, is_home: bool) -> str:
+    name = f"{kind}{counters.next_number(tx, counters.CAP if kind is PointKind.CAP else counters.DP)}"
+    tx.execute(
+        insert(schema.point).values(
+            id=name,
+            kind=kind.value,
+            state=PointState.ACTIVE.value,
+            state_since=now,
+            is_home=is_home,
+            said=to_bytes(said).decode(),
+            revision=1,
+            is_claimed=False,
+            publication=0,
+            generation=0,
+            failures=0,
+            problem="",
+        )
+    )
+    return name
+
+
+def _row(row: AnyRow) -> PointRow:
+    return PointRow(
+        id=row.id,
+        kind=PointKind(row.kind),
+        state=PointState(row.state),
+        state_since=row.state_since,
+        is_home=row.is_home,
+        said=from_bytes(row.said.encode(), PointSaid),
+        revision=row.revision,
+        is_claimed=row.is_claimed,
+        publication=row.publication,
+        generation=row.generation,
+        generation_since=row.generation_since,
+        quiet_since=row.quiet_since,
+        succeeded_at=row.succeeded_at,
+        tried_at=row.tried_at,
+        failures=row.failures,
+        problem=row.problem,
+    )
+
+
+def ids(points: Iterable[PointRow]) -> frozenset[str]:
+    """The ids of points."""
+    return frozenset(one.id for one in points)

@@ -1,0 +1,240 @@
+"""The rules of a site's points: how a CAP or DP is addressed, where the site may push to, which points exclude others. Pure.
+
+A point has an address that clients use, and perhaps another by which the site writes into it. A point without the second is
+filled by a mirror. Neither address ever carries a name or password.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import NamedTuple, TypedDict
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from purveyor.site_server.model.settings import SiteSettings
+from purveyor.transport.s3_address import s3_address
+from purveyor.transport.smb_address import address_of, is_share
+from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.settings import DEFAULT_WEIGHT, WEIGHT_LIMIT
+
+LIMIT = 200
+"""Standing points of a site: all of them are told to every client."""
+NETWORKS_LIMIT = 100
+TEXT_LIMIT = 500
+_RELATIVE = re.compile(r"\.{1,2}(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_FIRST_RETRY = timedelta(seconds=10)
+_LAST_RETRY = timedelta(minutes=10)
+
+
+class PointKind(StrEnum):
+    """What a point holds: boxes, or content."""
+
+    CAP = "cap"
+    DP = "dp"
+
+
+class PointState(StrEnum):
+    """Where a point is in its life; the comment says who acts next."""
+
+    ACTIVE = "active"  # the administrator
+    DRAINING = "draining"  # clients, by leaving it; then the administrator, by removing it
+    REMOVED = "removed"  # nobody: no client is told of it, and nothing is written there
+
+
+class Target(NamedTuple):
+    """Where the site writes: a folder, `smb://…` or `s3://…`; `credentials` is a file on the site's machine that says as whom."""
+
+    url: str
+    credentials: str = ""
+    endpoint: str = ""
+    region: str = ""
+
+
+class PointSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an administrator says of a point. An empty `target`: the site does not write there."""
+
+    url: str
+    target: str = ""
+    credentials: str = ""
+    endpoint: str = ""
+    region: str = ""
+    networks: tuple[str, ...] = ()
+    weight: int = DEFAULT_WEIGHT
+
+    @property
+    def place(self) -> Target:
+        """Where the site writes."""
+        return Target(self.target, self.credentials, self.endpoint, self.region)
+
+
+class PointGiven(TypedDict, total=False):
+    """What is said of a point, or of its change; what is left out or None stays as it is."""
+
+    url: str | None
+    target: str | None
+    credentials: str | None
+    endpoint: str | None
+    region: str | None
+    networks: Iterable[str] | None
+    weight: int | None
+
+
+def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
+    """What holds of a point when these things are changed, in the form in which it is kept. Errors: RefusedError."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if "networks" in changes:
+        changes["networks"] = networks_in(given["networks"] or ())
+    changed = msgspec.structs.replace(before, **changes)
+    if any(len(text) > TEXT_LIMIT or not text.isprintable() for text in (changed.url, *changed.place)):
+        raise RefusedError(f"an address or path of a point has at most {TEXT_LIMIT} characters, and no line breaks")
+    if not 0 <= changed.weight <= WEIGHT_LIMIT:
+        raise RefusedError(f"a weight lies between 0 and {WEIGHT_LIMIT}")
+    _refuse_url(changed.url)
+    _refuse_target(changed.place)
+    return changed
+
+
+def networks_in(written: Iterable[str]) -> tuple[str, ...]:
+    """Networks in the one form in which they are kept, each once, in order. Errors: RefusedError."""
+    found = set()
+    for text in written:
+        try:
+            found.add(ipaddress.ip_network(text.strip()))
+        except ValueError as error:
+            raise RefusedError(f"{text[:60]!r} is no network: 10.1.0.0/16 or fd00:1::/48 is expected ({error})") from error
+    if len(found) > NETWORKS_LIMIT:
+        raise RefusedError(f"{len(found)} networks are more than the {NETWORKS_LIMIT} that a point can have")
+    return tuple(str(one) for one in sorted(found, key=lambda one: (one.version, int(one.network_address), one.prefixlen)))
+
+
+def is_relative(url: str) -> bool:
+    """Whether an address is relative to the CAP that is asked."""
+    return url.startswith(".")
+
+
+def clash(said: PointSaid, others: Iterable[tuple[str, PointSaid]]) -> str:
+    """What keeps a point from standing beside these others (id, what is said of it); empty when nothing does."""
+    for name, other in others:
+        if place_of(said.url) == place_of(other.url):
+            return f"{said.url} is the address of {name} already"
+        if said.target and other.target:
+            mine, theirs = place_of(said.target) + "/", place_of(other.target) + "/"
+            if _server(said) == _server(other) and (mine.startswith(theirs) or theirs.startswith(mine)):
+                return f"{said.target} and {other.target}, where {name} lies, are one place, or one lies in the other"
+    return ""
+
+
+def ambiguous(access_points: Iterable[tuple[str, str]], points: Iterable[tuple[str, str]]) -> str:
+    """Why relative addresses would mislead clients; empty when they do not. Both are standing points: id and address.
+
+    "Beside the CAP that is asked" is one place only where there is one CAP.
+    """
+    if len(list(access_points)) < 2:
+        return ""
+    relative = [f"{name} ({url})" for name, url in points if is_relative(url)]
+    if not relative:
+        return ""
+    name = relative[0].partition(" ")[0]
+    return (
+        f"{' and '.join(relative)} would be looked for beside every CAP: give each its whole address first, "
+        f"as in `purveyor point edit {name} --url https://site.example/{name.rstrip('0123456789')}`"
+    )
+
+
+def place_of(url: str) -> str:
+    """What two addresses of one place have in common, however they are written."""
+    if is_share(url):
+        return address_of(url).url.casefold()
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https"):
+        port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
+        return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
+    if parts.scheme == "s3":
+        return url.rstrip("/")
+    path = unquote(parts.path) if parts.scheme == "file" else url
+    return str(PurePosixPath(path)) if path.startswith("/") else url.rstrip("/")
+
+
+def retry_after(failures: int) -> timedelta:
+    """How long a point is left alone after so many failures in a row: ten seconds, doubled each time, ten minutes at most."""
+    return min(_LAST_RETRY, _FIRST_RETRY * (1 << min(max(0, failures - 1), 10)))
+
+
+def drain_grace(settings: SiteSettings) -> timedelta:
+    """How long nothing may have come to a draining point before nobody is taken to use it.
+
+    A client that is on hears of it at its next poll, and says something once in each heartbeat.
+    """
+    return timedelta(seconds=settings.heartbeat_interval_seconds + 2 * settings.poll_interval_seconds)
+
+
+def is_drained(state: PointState, quiet_since: datetime | None, settings: SiteSettings, now: datetime) -> bool:
+    """Whether a draining point has been quiet for so long that it may be removed."""
+    return state is PointState.DRAINING and quiet_since is not None and now >= quiet_since + drain_grace(settings)
+
+
+def _server(said: PointSaid) -> str:
+    return said.endpoint.rstrip("/") if said.target.startswith("s3://") else ""
+
+
+def _refuse_url(url: str) -> None:
+    """Refuses what clients could not use as an address."""
+    if is_relative(url):
+        if not _RELATIVE.fullmatch(url):
+            raise RefusedError(f"{url!r} is no address beside a CAP: `.` or `../dp` is expected")
+        return
+    try:
+        if is_share(url):
+            address_of(url)
+            return
+        parts = urlsplit(url)
+        _ = parts.port
+    except (RejectedError, ValueError) as error:
+        raise RefusedError(f"clients cannot use this address: {error}") from error
+    if "@" in parts.netloc:
+        raise RefusedError("the address of a point is told to every client, and must carry no name or password")
+    if " " in url and parts.scheme in ("http", "https"):
+        raise RefusedError(f"{url!r} has a space in it")
+    match parts.scheme:
+        case "http" | "https" if parts.hostname and not parts.query and not parts.fragment:
+            return
+        case "file" if parts.netloc in ("", "localhost") and parts.path.startswith("/"):
+            return
+        case "" if url.startswith("/") and "/../" not in f"{url}/":
+            return
+        case "s3":
+            raise RefusedError(f"clients read a bucket over HTTP: give its https:// address, and {url} with --push-to")
+    raise RefusedError(
+        f"{url!r} is no address that clients can use: http://HOST/PATH, https://, smb://HOST/SHARE, "
+        r"\\HOST\SHARE, file:///PATH or /PATH is expected"
+    )
+
+
+def _refuse_target(target: Target) -> None:
+    """Refuses what the site could not write into."""
+    if target.credentials and not target.credentials.startswith("/"):
+        raise RefusedError("credentials are given as the whole path of a file on the site's machine, never as such")
+    is_bucket = target.url.startswith("s3://")
+    if (target.endpoint or target.region) and not is_bucket:
+        raise RefusedError("an endpoint and a region belong to a bucket: --push-to s3://BUCKET/PREFIX")
+    try:
+        if is_share(target.url):
+            address_of(target.url)
+        elif is_bucket:
+            s3_address(target.url, endpoint=target.endpoint, region=target.region)
+    except RejectedError as error:
+        raise RefusedError(f"the site cannot push there: {error}") from error
+    needs_credentials = is_bucket or is_share(target.url)
+    if needs_credentials and not target.credentials:
+        raise RefusedError(f"{target.url} is written to as somebody: name the file that says as whom, with --credentials")
+    if target.credentials and not needs_credentials:
+        raise RefusedError("credentials are for shares and buckets; a folder of this machine is written to as the site")
+    is_folder = target.url.startswith("/") and "/../" not in f"{target.url}/" and place_of(target.url) != "/"
+    if target.url and not (needs_credentials or is_folder):
+        raise RefusedError(
+            f"the site cannot push to {target.url!r}: the whole path of a folder, smb://SERVER/SHARE or s3://BUCKET/PREFIX can be"
+        )

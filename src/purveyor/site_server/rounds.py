@@ -1,0 +1,183 @@
+"""The rounds: turns at every point that the site pushes to, each for itself.
+
+A round of a CAP takes in what clients put there and pushes what is published; a round of a DP brings and takes away content. A
+point that cannot be reached is left alone for its back-off, and delays nobody: with `workers`, each round runs in a thread of its
+own, and at most one at a time for each point. Nothing here judges what it carries; `receive` and `publish` do.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from purveyor.content.shelf_store import ShelfStore
+from purveyor.site_server.claim import claim
+from purveyor.site_server.database import points
+from purveyor.site_server.database.points import PointRow
+from purveyor.site_server.model.points import PointKind, PointState, retry_after
+from purveyor.site_server.publish import content, pushing
+from purveyor.site_server.receive import turn as receive
+from purveyor.site_server.site import Site
+from purveyor.transport.interface import Shelf
+from purveyor.wire.errors import PurveyorError, UnavailableError
+
+ITEMS_A_ROUND = 1000
+LOOK_INTERVAL = timedelta(seconds=10)
+"""How often the up boxes of a point elsewhere are looked into: each look is a few requests over a wire."""
+AUDIT_INTERVAL = timedelta(hours=1)
+
+logger = logging.getLogger("purveyor.site.points")
+
+
+class Round(NamedTuple):
+    """What one round did: files written and taken away, items taken in, copies verified; whether more is to be done at once."""
+
+    written: int = 0
+    removed: int = 0
+    items: int = 0
+    verified: int = 0
+    is_more: bool = False
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is kept of a point between its rounds: its opened shelf, and when it was last looked into and audited."""
+
+    revision: int
+    shelf: Shelf
+    looked_at: datetime | None = None
+    audited_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The rounds of one site. Without `workers` they run one after the other, where they are asked for."""
+
+    site: Site
+    workers: Executor | None = None
+    totals: dict[str, int] = field(default_factory=dict)
+    _standing: dict[str, Standing] = field(default_factory=dict)
+    _running: dict[str, Future[bool]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def turn(self) -> bool:
+        """Begins a round of every point that is due and has none. Shape: whether any has more to do at once."""
+        site = self.site
+        now = site.clock()
+        with site.database.read() as tx:
+            pushed = [one for one in points.standing(tx) if one.is_pushed]
+        for name in self._standing.keys() - points.ids(pushed) - self._running.keys():
+            del self._standing[name]
+        is_more = False
+        for point in pushed:
+            finished = self._running.get(point.id)
+            if finished is not None and not finished.done():
+                continue
+            self._running.pop(point.id, None)
+            if point.failures and point.tried_at is not None and now < point.tried_at + retry_after(point.failures):
+                continue
+            if self.workers is None:
+                is_more |= self._guarded(point)
+            else:
+                self._running[point.id] = begun = self.workers.submit(self._guarded, point)
+                begun.add_done_callback(self._wake_for_more)
+        return is_more
+
+    def _wake_for_more(self, begun: "Future[bool]") -> None:
+        if not begun.cancelled() and begun.exception() is None and begun.result():
+            self.site.poke()
+
+    def _guarded(self, point: PointRow) -> bool:
+        """A round, and how it went: written down where that is news."""
+        site = self.site
+        try:
+            done = self._round(point)
+        except Exception as error:  # a turn's border, as in the executive
+            self._standing.pop(point.id, None)
+            is_expected = isinstance(error, PurveyorError)
+            if not point.failures or not is_expected:
+                level = logging.WARNING if is_expected else logging.ERROR
+                logger.log(level, "%s: %s", point.id, error, exc_info=None if is_expected else error)
+            problem = str(error) if is_expected else f"{type(error).__name__}: {error}"
+            with site.database.write() as tx:
+                points.note_failure(tx, point, problem, site.clock())
+            return False
+        self._count(done)
+        if points.is_success_news(point, site.clock()):
+            if point.failures:
+                logger.info("%s: reached again", point.id)
+            with site.database.write() as tx:
+                points.note_success(tx, point, site.clock())
+        return done.is_more
+
+    def _round(self, point: PointRow) -> Round:
+        standing = self._opened(point)
+        if point.kind is PointKind.CAP:
+            return self._round_of_cap(point, standing)
+        kept = content.point_turn(
+            database=self.site.database,
+            store=self.site.store,
+            point=point.id,
+            place=ShelfStore(standing.shelf, name=point.id),
+            settings=self.site.settings(),
+            now=self.site.clock(),
+            is_filling=point.state is PointState.ACTIVE,
+        )
+        if kept.problems:
+            raise UnavailableError("; ".join(kept.problems[:5]))
+        return Round(removed=kept.removed, verified=kept.verified, is_more=kept.is_more)
+
+    def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
+        site, now = self.site, self.site.clock()
+        items, is_more = 0, False
+        if point.takes_items and (standing.looked_at is None or now >= standing.looked_at + LOOK_INTERVAL):
+            items, is_more = self._take_in(point, standing.shelf)
+            standing.looked_at = None if is_more else now
+        if standing.audited_at is None or now >= standing.audited_at + AUDIT_INTERVAL:
+            lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf)
+            standing.audited_at = now
+            if lost:
+                logger.warning("%s: %d files were missing or of another size; they are written again", point.id, lost)
+        pushed = pushing.push(database=site.database, point=point, shelf=standing.shelf, settings=site.settings(), now=now)
+        return Round(pushed.written, pushed.removed, items, is_more=is_more or pushed.is_more)
+
+    def _take_in(self, point: PointRow, shelf: Shelf) -> tuple[int, bool]:
+        site = self.site
+        received = receive.turn(
+            database=site.database,
+            cap=shelf,
+            rejected=site.rejected,
+            site_code=site.code,
+            sealing_keys=site.keys.sealing,
+            now=site.clock(),
+            limit=ITEMS_A_ROUND,
+        )
+        if received.read:
+            with site.database.write() as tx:
+                points.note_items(tx, point, site.clock())
+        return received.read, received.is_more
+
+    def _opened(self, point: PointRow) -> Standing:
+        """The point's shelf, seen to be this site's. Errors: RefusedError when it is another's; UnavailableError."""
+        kept = self._standing.get(point.id)
+        if kept is not None and kept.revision == point.revision:
+            return kept
+        shelf = self.site.open_shelf(point.said.place)
+        mark, first_root = self.site.mark()
+        claim(shelf, point.kind, mark, first_root, is_claimed=point.is_claimed)
+        make_boxes: Callable[[], None] | None = getattr(shelf, "make_boxes", None)
+        if point.kind is PointKind.CAP and make_boxes is not None:
+            make_boxes()
+        if not point.is_claimed:
+            with self.site.database.write() as tx:
+                points.note_claimed(tx, point)
+        self._standing[point.id] = Standing(point.revision, shelf)
+        return self._standing[point.id]
+
+    def _count(self, done: Round) -> None:
+        with self._lock:
+            for name, amount in (("files_pushed", done.written), ("items_collected", done.items), ("copies_made", done.verified)):
+                self.totals[name] = self.totals.get(name, 0) + amount

@@ -1,0 +1,271 @@
+"""Several points of one site, as an administrator lives with them: added, filled, away, back, drained, removed."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, select
+
+from purveyor.lab.fleet import Fleet
+from purveyor.lab.transport import MemoryBoxes
+from purveyor.site_server.admin import points, settings
+from purveyor.site_server.database import schema
+from purveyor.site_server.model.points import PointKind
+from purveyor.wire.boxes import is_down_path
+from purveyor.wire.errors import RefusedError
+from purveyor.wire.ids import PackageId
+
+CAP2, CAP3, DP2 = "http://branch.lab/cap", "http://other.lab/cap", "http://branch.lab/dp"
+
+
+def down(boxes: MemoryBoxes) -> dict[str, bytes]:
+    """What lies in the down boxes."""
+    return {path: stored.content for path, stored in boxes.files.items() if is_down_path(path)}
+
+
+def shorten_graces(fleet: Fleet) -> None:
+    """What nothing names goes within hours."""
+    for name, hours in (("timestamp_rhythm_seconds", 2), ("timestamp_lifetime_seconds", 4), ("unnamed_margin_seconds", 0)):
+        fleet.admin.change(settings.change, name, hours * 3600)
+
+
+def view(fleet: Fleet, name: str) -> points.PointView:
+    """How a point stands."""
+    return fleet.admin.ask(points.shown, name, fleet.clock.now())
+
+
+def roll_out(fleet: Fleet, name: str) -> PackageId:
+    """A package with content, advertised to everybody."""
+    package = fleet.admin.add_package(name, {"setup": name.encode() * 1000})
+    fleet.admin.advertise(fleet.admin.add_program(package, "install", f"./setup {name}"))
+    return package
+
+
+def test_every_point_comes_to_hold_the_same() -> None:
+    with Fleet(2) as fleet:
+        roll_out(fleet, "editor")
+        fleet.settle()
+        cap2, cap3 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.CAP, CAP3)
+        fleet.settle()
+
+        assert down(cap2) == down(cap3) == down(fleet.cap)
+        assert (view(fleet, "cap2").behind, view(fleet, "cap2").problem) == (0, "")
+        roll_out(fleet, "viewer")
+        fleet.settle()
+        assert down(cap2) == down(cap3) == down(fleet.cap)
+        assert fleet.absent_requests() == []
+
+
+def test_a_point_that_is_away_delays_nobody_and_catches_up_deletions_included() -> None:
+    with Fleet(1) as fleet:
+        cap2, cap3 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.CAP, CAP3)
+        shorten_graces(fleet)
+        deleted = roll_out(fleet, "editor")
+        fleet.settle()
+        served = down(cap2)
+        cap2.is_cut_from_site = True
+
+        roll_out(fleet, "viewer")
+        fleet.admin.delete_package(deleted)
+        fleet.advance(hours=16)
+
+        assert not [path for path in cap3.files if deleted in path]
+        assert down(cap2) == served
+        away = view(fleet, "cap2")
+        assert away.behind and away.behind > 3 and "cannot be reached" in away.problem
+        cap2.mend()
+        fleet.settle()
+        assert set(down(fleet.cap)) <= set(down(cap2))
+        assert [path for path in cap2.files if deleted in path], "its grace begins when the point has heard"
+        fleet.advance(hours=9)
+        assert down(cap2) == down(cap3) == down(fleet.cap)
+        assert (view(fleet, "cap2").behind, view(fleet, "cap2").problem) == (0, "")
+        assert fleet.absent_requests() == []
+
+
+def test_a_package_is_purged_only_when_it_is_gone_from_every_point() -> None:
+    with Fleet(1) as fleet:
+        fleet.add_point(PointKind.CAP, CAP2)
+        dp2 = fleet.add_point(PointKind.DP, DP2)
+        shorten_graces(fleet)
+        deleted = roll_out(fleet, "editor")
+        fleet.settle()
+        assert [path for path in dp2.files if path.startswith("files/")]
+        dp2.is_cut_from_site = True
+        fleet.admin.delete_package(deleted)
+        fleet.advance(hours=16)
+        assert fleet.admin.ask(_state, deleted) == "withdrawn"
+
+        dp2.mend()
+        fleet.advance(hours=3)
+
+        assert fleet.admin.ask(_state, deleted) == "purged"
+        assert [path for path in dp2.files if path != "site.json"] == []
+
+
+def test_a_dead_point_that_drains_holds_up_no_purge() -> None:
+    with Fleet(1) as fleet:
+        cap2, dp2 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.DP, DP2)
+        shorten_graces(fleet)
+        deleted = roll_out(fleet, "editor")
+        fleet.settle()
+        cap2.is_cut_from_site = dp2.is_cut_from_site = True
+        fleet.admin.change(points.drain, "cap2")
+        fleet.admin.change(points.drain, "dp2")
+
+        fleet.admin.delete_package(deleted)
+        fleet.advance(hours=16)
+
+        assert fleet.admin.ask(_state, deleted) == "purged"
+
+
+def test_content_is_named_where_it_was_verified_and_nowhere_else() -> None:
+    with Fleet(1) as fleet:
+        dp2 = fleet.add_point(PointKind.DP, DP2)
+        dp2.is_cut_from_site = True
+        roll_out(fleet, "editor")
+        fleet.settle()
+        assert view(fleet, "dp2").behind == 1
+        fleet.dp.cut()
+        roll_out(fleet, "viewer")
+        fleet.settle()
+        assert fleet.ran(fleet.clients[0], "./setup viewer") == 0
+
+        dp2.is_cut_from_site = False
+        fleet.advance(hours=8)
+
+        assert view(fleet, "dp2").behind == 0
+        assert fleet.ran(fleet.clients[0], "./setup viewer") == 1
+        assert fleet.absent_requests() == []
+
+
+def test_what_clients_put_at_any_point_arrives_once() -> None:
+    with Fleet(2) as fleet:
+        cap2 = fleet.add_point(PointKind.CAP, CAP2)
+        fleet.settle()
+        fleet.cap.cut()
+        roll_out(fleet, "editor")
+        fleet.advance(hours=12)
+
+        assert cap2.put_count > 0
+        assert [path for path in cap2.files if path.startswith("statmsgs.box/")] == []
+        assert all(fleet.ran(client, "./setup editor") == 1 for client in fleet.clients)
+        assert view(fleet, "cap2").quiet_since is not None
+
+
+def test_a_point_is_drained_while_clients_work_and_removed_when_it_was_quiet() -> None:
+    with Fleet(2) as fleet:
+        fleet.add_point(PointKind.CAP, CAP2)
+        fleet.settle()
+        with pytest.raises(RefusedError, match="drain cap2"):
+            fleet.admin.change(points.remove, "cap2")
+        fleet.admin.change(points.drain, "cap2")
+        roll_out(fleet, "editor")
+        fleet.settle()
+        with pytest.raises(RefusedError, match="clients may still use it"):
+            fleet.admin.change(points.remove, "cap2")
+
+        fleet.advance(days=3)
+        assert view(fleet, "cap2").is_drained
+        removed = fleet.admin.change(points.remove, "cap2")
+
+        assert "files of boxes in /elsewhere/1" in removed.left[0]
+        before = dict(fleet.elsewhere["/elsewhere/1"].files)
+        roll_out(fleet, "viewer")
+        fleet.settle()
+        assert fleet.elsewhere["/elsewhere/1"].files == before, "nothing is written there any more"
+        assert all(fleet.ran(client, "./setup viewer") == 1 for client in fleet.clients)
+
+
+def test_the_last_point_of_a_kind_stays_unless_somebody_insists() -> None:
+    with Fleet(1) as fleet:
+        for name in ("cap1", "dp1"):
+            with pytest.raises(RefusedError, match="the last"):
+                fleet.admin.change(points.drain, name)
+            with pytest.raises(RefusedError, match="the last"):
+                fleet.admin.change(points.remove, name)
+        assert fleet.admin.change(points.remove, "cap1", is_forced=True).left
+
+
+def test_the_sites_own_points_drain_like_others() -> None:
+    with Fleet(1) as fleet:
+        cap2, dp2 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.DP, DP2)
+        fleet.settle()
+        for name in ("cap1", "dp1"):
+            fleet.admin.change(points.drain, name)
+        fleet.settle()
+        for name in ("cap1", "dp1"):
+            fleet.admin.change(points.remove, name, is_forced=True)
+        fleet.settle()
+        fleet.cap.cut()
+        fleet.dp.cut()
+
+        roll_out(fleet, "editor")
+        fleet.advance(hours=12)
+
+        assert fleet.ran(fleet.clients[0], "./setup editor") == 1
+        assert (cap2.put_count > 0, bool(dp2.requests)) == (True, True)
+        assert fleet.absent_requests() == []
+
+
+def test_a_folder_of_another_site_is_never_touched() -> None:
+    with Fleet(1) as fleet, Fleet(1, seed=7) as other:
+        cap2, dp2 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.DP, DP2)
+        for boxes, theirs in ((cap2, other.cap), (dp2, other.cap)):
+            boxes.files.clear()
+            boxes.files.update(theirs.files)
+        dp2.files["manifests/" + "ab" * 32] = next(iter(other.cap.files.values()))
+        before = dict(cap2.files), dict(dp2.files)
+
+        fleet.settle()
+
+        assert "another site" in view(fleet, "cap2").problem
+        assert "did not put there" in view(fleet, "dp2").problem
+        assert (cap2.files, dp2.files) == before
+
+
+def test_a_point_whose_folder_was_emptied_is_filled_only_when_somebody_says_so() -> None:
+    with Fleet(1) as fleet:
+        cap2 = fleet.add_point(PointKind.CAP, CAP2)
+        fleet.settle()
+        cap2.files.clear()
+        fleet.advance(hours=2)
+        fleet.executive.rounds._standing.clear()
+        fleet.advance(hours=2)
+        assert "mark is gone" in view(fleet, "cap2").problem
+        assert cap2.files == {} or down(cap2) != {}
+
+        fleet.admin.change(points.edit, "cap2", is_refilled=True)
+        fleet.settle()
+
+        assert down(cap2).keys() == down(fleet.cap).keys()
+
+
+def test_a_file_that_a_point_lost_is_written_again() -> None:
+    with Fleet(1) as fleet:
+        cap2 = fleet.add_point(PointKind.CAP, CAP2)
+        roll_out(fleet, "editor")
+        fleet.settle()
+        lost = [next(path for path in cap2.files if path.endswith(end)) for end in (".pkg", ".lkp", "timestamp.json")]
+        for path in lost:
+            cap2.lose(path)
+
+        fleet.advance(hours=3)
+
+        assert down(cap2) == down(fleet.cap)
+
+
+def test_the_grace_after_draining_begins_anew_with_every_item() -> None:
+    with Fleet(1) as fleet:
+        fleet.add_point(PointKind.CAP, CAP2)
+        fleet.settle()
+        fleet.cap.cut()
+        fleet.admin.change(points.drain, "cap2")
+        fleet.advance(days=4)
+
+        assert not view(fleet, "cap2").is_drained, "the only client has no other way, and uses it"
+        fleet.cap.mend()
+        assert view(fleet, "cap2").quiet_since > fleet.clock.now() - timedelta(days=2)
+
+
+def _state(tx: Connection, package: PackageId) -> str:
+    return str(tx.execute(select(schema.package.c.state).where(schema.package.c.id == package)).scalar_one())
