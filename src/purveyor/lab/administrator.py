@@ -25,6 +25,10 @@ class Administrator:
         self._site = site
         self._changed = changed
 
+    def moves_to(self, site: Site) -> None:
+        """Looks after another site from now on: the one that was restored in the place of a lost one."""
+        self._site = site
+
     def change(self, command: Callable[..., T], /, *arguments: object, **options: object) -> T:
         """Runs a command of `site_server.admin` as this administrator, now. Errors: what the command raises."""
         with self._site.database.write() as tx:

@@ -15,6 +15,7 @@ from typing import Self
 
 from purveyor.content.store import ContentStore
 from purveyor.lab.administrator import Administrator
+from purveyor.lab.backup import Backup, back_up, restored_site
 from purveyor.lab.client import LabClient
 from purveyor.lab.clock import START, Clock, LocalClock
 from purveyor.lab.content import StoreBoxes
@@ -24,6 +25,7 @@ from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import AbsentRequest, MemoryBoxes
+from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import join_codes, points, settings
 from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.database.points import HOME_CAP, HOME_DP
@@ -98,6 +100,7 @@ class Fleet(AbstractContextManager["Fleet"]):
         prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
         self.executive = Executive(self.site)
         self.site_crashes = 0
+        self._restores = 0
         self._site_turn_at = self.clock.now()
         self._away_until = self.clock.now()
         self.admin = Administrator(self.site, changed=self._site_changed)
@@ -239,6 +242,28 @@ class Fleet(AbstractContextManager["Fleet"]):
                 self._site_turn_at = self.clock.now() + SITE_BOOT
                 return
         self._site_turn_at = self.clock.now() + SITE_REST
+
+    # --- backups ---
+
+    def backup(self) -> Backup:
+        """A backup of the site as it is now."""
+        return back_up(self.site, Path(self._folder.name) / "backups")
+
+    def restore(self, backup: Backup, *, with_cap: bool) -> Restored:
+        """The site's machine is lost, and a new one goes on from a backup; `with_cap`: what was published outlived it.
+
+        Errors: PowerCut: the power failed on the way; restore again.
+        """
+        self._restores += 1
+        folder = Path(self._folder.name) / f"restored-{self._restores}"
+        folder.mkdir()
+        found = restored_site(backup, self.site, folder, cap=self.cap, power=self.power, with_cap=with_cap)
+        self._opened.dispose()
+        self._opened, self.database, self.site = found.opened, found.database, found.site
+        self.executive = Executive(self.site)
+        self.admin.moves_to(self.site)
+        self.site_turn()
+        return found.restored
 
     # --- what goes wrong with the site, and the end of all faults ---
 

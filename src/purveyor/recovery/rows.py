@@ -88,7 +88,7 @@ def clear(tx: Connection) -> None:
 
 def _write(tx: Connection, table: Table, packed: gzip.GzipFile) -> int:
     encode = msgspec.json.Encoder().encode
-    packed.write(encode([column.name for column in table.columns]) + b"\n")
+    packed.write(encode([str(column.name) for column in table.columns]) + b"\n")
     count = 0
     rows = tx.execute(select(table).execution_options(yield_per=ROWS_AT_ONCE))
     for part in rows.partitions():
