@@ -7,8 +7,8 @@ import msgspec
 
 from purveyor.cli.call import Call
 from purveyor.cli.output import moment
+from purveyor.client import checking, running
 from purveyor.client import main as agent
-from purveyor.client import running
 from purveyor.client.programs.memory.job import Job
 from purveyor.wire.ids import package_id
 from purveyor.wire.jobs import JobState
@@ -94,17 +94,24 @@ def log(call: Call) -> int:
 
 
 def check(call: Call) -> int:
-    """Says what is well and what is not."""
-    findings, output = agent.check(_folder(call)), call.output
+    """Says what is well and what is not, as monitoring wants it."""
+    verdict, output = checking.check(_folder(call)), call.output
     if output.is_json:
-        output.give_json([{"subject": one.subject, "is_well": one.is_well, "words": one.words} for one in findings])
-    else:
-        output.give_table(
-            ("", "subject", "finding"),
-            (("well" if one.is_well else "NOT WELL", one.subject, one.words) for one in findings),
-            empty="there is nothing to look at",
+        output.give_json(
+            {
+                "grade": verdict.grade,
+                "summary": verdict.summary,
+                "findings": [
+                    {"subject": one.subject, "grade": one.grade, "words": one.words, "measured": dict(one.measured)}
+                    for one in verdict.findings
+                ],
+            }
         )
-    return 0 if all(one.is_well for one in findings) else 1
+    else:
+        output.give(verdict.summary)
+        for one in verdict.findings:
+            output.give(f"{one.grade.upper():8}  {one.subject}: {' '.join(one.words.split())}")
+    return checking.EXIT_CODES[verdict.grade]
 
 
 def uninstall(call: Call) -> int:

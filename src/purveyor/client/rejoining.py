@@ -18,15 +18,22 @@ from purveyor.wire.ids import ClientId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import Joining, StatusMessage, StatusMessages, proof_of
 from purveyor.wire.reports import decode as decode_item
+from purveyor.wire.shards import NOBODY
 from purveyor.wire.status_messages import StatusId
 
 _SEED_BYTES = 32
 
 
 def is_told(state: State) -> bool:
-    """Whether the site said that another machine keeps this identity."""
+    """Whether the site said that another machine keeps this identity, and this machine knows by itself that it is shared.
+
+    Somebody who stole the key of the shards may say the first; an identity is not given up for that alone.
+    """
     held = published.held_entry(state)
-    return held is not None and held.entry is not None and held.entry.keeper not in ("", origin.machine_of(state))
+    keeper = held.entry.keeper if held is not None and held.entry is not None else ""
+    if keeper in ("", origin.machine_of(state)):
+        return False
+    return origin.image_of(state) is not None or (keeper == NOBODY and origin.is_shared(state))
 
 
 def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -> Identity:

@@ -120,6 +120,7 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
     with state.transaction() as tx:
         if received >= next_number:
             tx.execute("update identity set next_sequence = ?", (received + 1,))
+            origin.note_shared(state)
             memory = f"its newest memory is of {since:%Y-%m-%d %H:%M} UTC" if since else "it remembers no poll"
             text = f"the site has reports up to number {received}, this machine remembers {next_number - 1}: {memory}"
             tell(state, StatusMessage(id=StatusId.WENT_BACK, at=now, text=text))

@@ -12,7 +12,8 @@ _USERS = "purveyor.cli.offered"
 _JOIN_CODES = {0: "a member, or waiting for an administrator's approval", 1: "refused: the code is unknown, used up or expired, or the machine is blocked", 2: "wrong usage",
                3: "the CAP cannot be reached, or the site has not answered in time; run the same again"}  # fmt: skip
 _TIME = "2026-12-01T19:00 on this machine's clock, with Z or an offset, or 2h for two hours from now"
-_CHECK_CODES = {0: "all is well", 1: "something needs looking after", 2: "wrong usage", 3: "the state cannot be read"}
+_CHECK_CODES = {0: "OK", 1: "WARNING: something needs looking after", 2: "CRITICAL: this client does not do its work, or soon will not; also wrong usage",
+                3: "UNKNOWN: there is no agent's state, or it cannot be read"}  # fmt: skip
 _USER_CODES = {0: DONE, 1: "refused: not offered, not for this user, too late, beyond the limit, running already; nothing was changed", 2: "wrong usage",
                3: "neither the agent's state nor its page can be reached"}  # fmt: skip
 _WHERE = """Where the agent's state can be read (by its owner, or by root), name it with --state DIR. Everybody else asks the agent's
@@ -59,7 +60,7 @@ def register(root: Noun) -> None:
     _verb(
         client,
         "check",
-        "say whether all is well: CAP, last poll, trust, disk, pending reports",
+        "say in a line for monitoring, and then one by one, whether all is well: agent, CAP, clock, trust, disk, reports",
         "purveyor client check --state /var/lib/purveyor",
         _CHECK_CODES,
     )

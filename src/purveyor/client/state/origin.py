@@ -13,6 +13,7 @@ from purveyor.wire.form import Wire, from_bytes, to_bytes
 _MACHINE = "machine"
 _BOOT = "boot"
 _IMAGE = "image"
+_SHARED = "numbers are shared"
 _BOOT_CHARACTERS = 16
 
 
@@ -61,6 +62,18 @@ def image_of(state: State) -> Image | None:
         return None
 
 
+def note_shared(state: State) -> None:
+    """Remembers that the site had numbers that this state never gave: it went back, or another machine uses its identity."""
+    state.remember(_SHARED, "yes")
+
+
+def is_shared(state: State) -> bool:
+    """Whether the site ever had numbers of items that this state never gave."""
+    return bool(state.fact(_SHARED))
+
+
 def forget_image(state: State) -> None:
     """From now on all that is here is this machine's own."""
-    state.remember(_IMAGE, "")
+    with state.transaction():
+        state.remember(_IMAGE, "")
+        state.remember(_SHARED, "")

@@ -1,0 +1,314 @@
+"""`client check`: what is well on this machine and what is not, for a person and for monitoring. Changes nothing.
+
+It asks nobody but for the timestamp of each access point. The worst finding is the verdict, in the order and with the exit codes
+of monitoring plugins; a check that cannot be made is unknown, which is not the same as well.
+Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes" and "Performance data".
+"""
+
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from purveyor.client import reports, sentinel
+from purveyor.client.join import Standing
+from purveyor.client.main import STATE_FILE, Parts, parts_of
+from purveyor.client.policy import poll, view
+from purveyor.client.programs.ending import restart
+from purveyor.client.programs.memory import records
+from purveyor.client.state import origin, published
+from purveyor.client.state.identity import has_identity, read_identity
+from purveyor.client.state.store import State
+from purveyor.wire.errors import AbsentError, PurveyorError, UnavailableError
+from purveyor.wire.jobs import JobState
+from purveyor.wire.shards import ClientState
+
+POLL_GRACE = timedelta(hours=1)
+"""How much later than a day and two intervals the last pass may be before that is a warning; a day more, and it is critical."""
+TRUST_GRACE = timedelta(days=1)
+"""How long before the metadata expires that is a warning: it is renewed every day."""
+DISK_GRACE = 2
+"""Free space below this many times what is to be kept free is a warning."""
+SENT_OFTEN = 3
+"""How often an item may have been sent without an answer before that is a warning."""
+_TIMESTAMP_LIMIT_BYTES = 2**20
+_LIST_LIMIT = 5
+
+
+class Grade(StrEnum):
+    """How a finding is to be taken."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+EXIT_CODES = {Grade.OK: 0, Grade.WARNING: 1, Grade.CRITICAL: 2, Grade.UNKNOWN: 3}
+_BY_WEIGHT = (Grade.OK, Grade.UNKNOWN, Grade.WARNING, Grade.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `measured`: figures for monitoring, by name, with their unit (`B` bytes, or none)."""
+
+    subject: str
+    grade: Grade
+    words: str
+    measured: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings, and what they amount to."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def grade(self) -> Grade:
+        """The worst of the findings."""
+        return max((one.grade for one in self.findings), key=_BY_WEIGHT.index, default=Grade.UNKNOWN)
+
+    @property
+    def summary(self) -> str:
+        """One line: the verdict, then what is not well, worst first; or what is, where all is well."""
+        wrong = sorted((one for one in self.findings if one.grade is not Grade.OK), key=lambda one: -_BY_WEIGHT.index(one.grade))
+        said = "; ".join(f"{one.subject}: {one.words}" for one in wrong[:_LIST_LIMIT])
+        more = f"; {len(wrong) - _LIST_LIMIT} more" if len(wrong) > _LIST_LIMIT else ""
+        well = next((one.words for one in self.findings if one.subject == "membership"), "")
+        figures = " ".join(f"{name}={value}" for one in self.findings for name, value in one.measured)
+        line = f"{self.grade.upper()}: {said + more if wrong else well}".replace("|", "/").replace("\n", " ")
+        return f"{line} | {figures}" if figures else line
+
+
+def check(folder: Path) -> Verdict:
+    """Looks at the agent of this state folder. Errors: none; what cannot be looked at is a finding."""
+    state_file = folder / STATE_FILE
+    try:
+        mode = state_file.stat().st_mode
+        with state_file.open("rb"):
+            pass
+    except FileNotFoundError:
+        words = f"{folder} holds no agent's state; `purveyor client join` makes one"
+        return Verdict((Finding(subject="state", grade=Grade.UNKNOWN, words=words),))
+    except OSError as error:
+        words = f"{state_file} cannot be read: {error.strerror}; run this as the user of the agent"
+        return Verdict((Finding(subject="state", grade=Grade.UNKNOWN, words=words),))
+    try:
+        parts = parts_of(folder)
+        return Verdict((_state(parts.state, mode), *findings(parts, sentinel_process=sentinel_of(folder))))
+    except (PurveyorError, sqlite3.DatabaseError) as error:
+        return Verdict((Finding(subject="state", grade=Grade.CRITICAL, words=str(error)),))
+
+
+def findings(parts: Parts, *, sentinel_process: int | None) -> list[Finding]:
+    """What is found at an agent, whose sentinel is this process; None: none runs.
+
+    Errors: sqlite3.DatabaseError where the state is damaged.
+    """
+    state, machine = parts.state, parts.machine
+    if not has_identity(state):
+        words = "this client has not joined a site; `purveyor client join` does that"
+        return [Finding(subject="membership", grade=Grade.CRITICAL, words=words)]
+    now = machine.now()
+    return [
+        _membership(state),
+        *_identity(state),
+        _agent(state, now, sentinel_process),
+        *_access_points(parts),
+        _last_pass(state, now),
+        _clock(state, now),
+        *_problems(state),
+        _trust(state, now),
+        _disk(parts),
+        *_distribution_points(state),
+        _jobs(state),
+        *_restart(parts),
+        _reports(state),
+        _absent(state),
+    ]
+
+
+def sentinel_of(folder: Path) -> int | None:
+    """The process of the sentinel of a state folder, None where none runs. Touches no lock: a start would else be refused."""
+    with suppress(OSError, ValueError):
+        process = int((folder / sentinel.LOCK).read_text()[:20])
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+        if Path(sentinel.__file__).name.encode() in command:
+            return process
+    return None
+
+
+def _state(state: State, mode: int) -> Finding:
+    found = state.connection.execute("pragma quick_check(1)").fetchone()[0]
+    if found != "ok":
+        words = f"the agent's state is damaged: {found}"
+        return Finding(subject="state", grade=Grade.CRITICAL, words=words)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        words = "others may read the agent's state, in which its private key lies"
+        return Finding(subject="state", grade=Grade.CRITICAL, words=words)
+    return Finding(subject="state", grade=Grade.OK, words="the agent's state is whole, and its owner's alone")
+
+
+def _membership(state: State) -> Finding:
+    identity = read_identity(state)
+    held = published.held_entry(state)
+    standing = Standing(held.entry.state, held.entry.reason) if held and held.entry else Standing(None, "")
+    words = f"client {identity.client}: {standing.in_words(identity.site)}"
+    match standing.state:
+        case ClientState.MEMBER:
+            grade = Grade.OK
+        case ClientState.WAITING | None:
+            grade = Grade.WARNING
+        case ClientState.REFUSED:
+            grade, words = Grade.CRITICAL, f"{words}; `purveyor client join` with a join code that holds makes it a client"
+        case _:
+            grade = Grade.CRITICAL
+    return Finding(subject="membership", grade=grade, words=words)
+
+
+def _identity(state: State) -> Iterator[Finding]:
+    """A finding where this state came with the image of another machine, and the site has not yet said who is who."""
+    image = origin.image_of(state)
+    if image is not None:
+        words = f"this state came from another machine ({image.machine}): a copy joins as itself once the site knows of both"
+        yield Finding(subject="identity", grade=Grade.WARNING, words=words)
+
+
+def _agent(state: State, now: datetime, process: int | None) -> Finding:
+    if process is not None:
+        return Finding(subject="agent", grade=Grade.OK, words=f"it runs, process {process}")
+    is_late = _lateness(state, now) is not Grade.OK
+    words = "it does not run" if is_late else "it does not run now; passes are made one by one, and the last was in time"
+    return Finding(subject="agent", grade=Grade.CRITICAL if is_late else Grade.WARNING, words=words)
+
+
+def _lateness(state: State, now: datetime) -> Grade:
+    polled_at, settings = state.time("polled_at"), view.held_settings(state)
+    if polled_at is None or settings is None:
+        return Grade.CRITICAL
+    day = timedelta(seconds=sentinel.FULL_PASS_SECONDS)
+    late = now - polled_at - day - timedelta(seconds=2 * settings.poll_interval_seconds) - POLL_GRACE
+    return Grade.OK if late <= timedelta(0) else Grade.WARNING if late <= day else Grade.CRITICAL
+
+
+def _last_pass(state: State, now: datetime) -> Finding:
+    polled_at = state.time("polled_at")
+    words = f"at {polled_at:%Y-%m-%d %H:%M:%S} UTC" if polled_at else "this client has not polled yet"
+    return Finding(subject="last pass", grade=_lateness(state, now), words=words)
+
+
+def _access_points(parts: Parts) -> Iterator[Finding]:
+    """A finding for the access points: one that answers is enough to go on, each that does not is named."""
+    answering, failing = [], []
+    for url in poll.access_points(parts.state, read_identity(parts.state)):
+        try:
+            parts.point_for(url).read(poll.TIMESTAMP, limit_bytes=_TIMESTAMP_LIMIT_BYTES)
+        except AbsentError:
+            failing.append(f"{url} has no {poll.TIMESTAMP}: it is no access point, or was emptied")
+        except PurveyorError as error:
+            failing.append(str(error))
+        else:
+            answering.append(url)
+    grade = Grade.CRITICAL if not answering else Grade.WARNING if failing else Grade.OK
+    words = "; ".join([*(f"{url} answers" for url in answering), *failing])
+    yield Finding(subject="access point", grade=grade, words=words)
+
+
+def _clock(state: State, now: datetime) -> Finding:
+    signed_at, polled_at = state.time("newest_signed"), state.time("polled_at")
+    if signed_at is not None and now < signed_at - poll.CLOCK_TOLERANCE:
+        words = f"it is behind: here it is {now:%Y-%m-%d %H:%M} UTC, and the site signed at {signed_at:%Y-%m-%d %H:%M} UTC"
+        return Finding(subject="clock", grade=Grade.CRITICAL, words=words)
+    if polled_at is not None and now < polled_at - poll.CLOCK_TOLERANCE:
+        words = f"it went back: the last pass was at {polled_at:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC"
+        return Finding(subject="clock", grade=Grade.WARNING, words=words)
+    return Finding(subject="clock", grade=Grade.OK, words=f"it is {now:%Y-%m-%d %H:%M:%S} UTC, and nothing contradicts that")
+
+
+def _problems(state: State) -> list[Finding]:
+    """A finding for each thing that was wrong with what the last poll was given: withheld, damaged, not to be believed."""
+    known = filter(None, state.fact("problems").split("\n"))
+    return [Finding(subject="problem", grade=Grade.WARNING, words=words) for words in known]
+
+
+def _trust(state: State, now: datetime) -> Finding:
+    expires_at = state.time("metadata_expires")
+    if expires_at is None:
+        return Finding(subject="trust", grade=Grade.CRITICAL, words="no metadata was verified yet")
+    left = expires_at - poll.signed_now(state, now)
+    when = f"{expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if left <= timedelta(0):
+        words = f"what the site signed has expired at {when}: nothing new is accepted"
+        return Finding(subject="trust", grade=Grade.CRITICAL, words=words)
+    grade = Grade.WARNING if left < TRUST_GRACE else Grade.OK
+    return Finding(subject="trust", grade=grade, words=f"what the site signed is good until {when}")
+
+
+def _disk(parts: Parts) -> Finding:
+    settings = view.held_settings(parts.state)
+    reserve = settings.disk_reserve_bytes if settings else 0
+    try:
+        free = parts.machine.disk.free_bytes()
+    except UnavailableError as error:
+        return Finding(subject="disk", grade=Grade.UNKNOWN, words=str(error))
+    grade = Grade.CRITICAL if free <= reserve else Grade.WARNING if free < DISK_GRACE * reserve else Grade.OK
+    words = f"{free} bytes free, {reserve} are kept free"
+    return Finding(subject="disk", grade=grade, words=words, measured=(("free", f"{free}B"),))
+
+
+def _distribution_points(state: State) -> Iterator[Finding]:
+    """A finding where points failed when they were asked last; access points have one of their own."""
+    caps = poll.access_points(state, read_identity(state))
+    rows = state.connection.execute("select url, failures from point where failures > 0 order by url").fetchall()
+    failing = [f"{url} failed {failures} times in a row" for url, failures in rows if url not in caps]
+    if failing:
+        yield Finding(subject="distribution points", grade=Grade.WARNING, words=_listed(failing))
+
+
+def _jobs(state: State) -> Finding:
+    """What is planned here; jobs that cannot go on are named with their reason."""
+    jobs = records.open_jobs(state)
+    running = sum(job.state is JobState.RUNNING for job in jobs)
+    stuck = [f"{job.key}: {job.problem}" for job in jobs if job.problem]
+    words = f"{len(jobs)} planned, {running} of them running" + (f"; {_listed(stuck)}" if stuck else "")
+    measured = (("jobs", str(len(jobs))), ("running", str(running)))
+    return Finding(subject="jobs", grade=Grade.WARNING if stuck else Grade.OK, words=words, measured=measured)
+
+
+def _restart(parts: Parts) -> Iterator[Finding]:
+    """A finding where a restart is owed: nothing else starts before it."""
+    owed = sorted({str(job.key) for job in restart.owed(parts.state, parts.machine)})
+    if owed:
+        words = f"{', '.join(owed)} needs a restart of this machine; no other program starts before it"
+        yield Finding(subject="restart", grade=Grade.WARNING, words=words)
+
+
+def _reports(state: State) -> Finding:
+    """What the site is not known to have: it is kept; when there is no room left, what is not a result is dropped first."""
+    pending, settings = reports.pending_count(state), view.held_settings(state)
+    oldest = state.connection.execute("select min(made_at) from item where send_count > ?", (SENT_OFTEN,)).fetchone()[0]
+    is_full = settings is not None and not reports.has_room(state, settings)
+    words = f"{pending} wait for the site's acknowledgement" + (f", the oldest since {oldest[:16]}Z" if oldest else "")
+    words += ": there is room for no more" if is_full else ""
+    grade = Grade.CRITICAL if is_full else Grade.WARNING if oldest else Grade.OK
+    return Finding(subject="reports", grade=grade, words=words, measured=(("reports", str(pending)),))
+
+
+def _absent(state: State) -> Finding:
+    count = published.absent_requests(state)
+    grade = Grade.WARNING if count else Grade.OK
+    return Finding(subject="requests for absent files", grade=grade, words=str(count), measured=(("absent", str(count)),))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f"; {len(texts) - _LIST_LIMIT} more" if len(texts) > _LIST_LIMIT else ""
+    return "; ".join(_one_line(texts[:_LIST_LIMIT])) + more
+
+
+def _one_line(texts: Iterable[str]) -> Iterator[str]:
+    return (" ".join(text.split()) for text in texts)
