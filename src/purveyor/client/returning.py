@@ -38,6 +38,7 @@ def owed(state: State, machine: Machine, incarnation: int) -> list[Body]:
             state.remember(_HEARD, str(incarnation))
             if heard:
                 reports.send_all_again(state)
+                state.remember("heartbeat_at", "")  # what this machine is and holds is told with the rest
                 bodies += summaries(records.histories(state).values(), records.open_jobs(state))
     return bodies
 
