@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from purveyor.console.errors import UnauthenticatedError
 from purveyor.console.visit import Visit
 from purveyor.site_server.admin import tokens
+from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.site import Site
 from purveyor.wire.errors import NotAllowedError, UnavailableError
 
@@ -40,7 +41,7 @@ def known(request: Request, credentials: Annotated[HTTPAuthorizationCredentials 
 def allowed_to_change(visit: Annotated[Visit, Depends(known)]) -> Visit:
     """The visit of somebody who may change things. Errors: NotAllowedError."""
     if not visit.actor.may_change:
-        raise NotAllowedError(f"the token {visit.actor.name!r} may only read")
+        raise NotAllowedError(f"the token {visit.actor.name!r} may only read: this needs one with the role {Role.ADMIN}")
     return visit
 
 

@@ -68,7 +68,7 @@ def create(tx: Connection, *, name: str, role: Role, random: bytes, by: str, now
     if len(random) != SECRET_BYTES:
         raise ValueError(f"{SECRET_BYTES} random bytes are needed")
     name = name_of(name, "a token", 100)
-    if any(row.name == name and row.revoked_at is None for row in tokens.every(tx)):
+    if any(row.name.casefold() == name.casefold() and row.revoked_at is None for row in tokens.every(tx)):
         raise RefusedError(f"there is a token {name!r} already: revoke it, or choose another name")
     secret = _PREFIX + base64.urlsafe_b64encode(random).decode().rstrip("=")
     number = tokens.insert_token(tx, name=name, role=role, digest=_digest(secret), now=now)
