@@ -13,6 +13,7 @@ import urllib3
 
 from purveyor.cli.main import carry_out
 from purveyor.cli.output import Output
+from purveyor.cli.site import shelf_of
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer, site_application
 from purveyor.console.settings import ConsoleSettings
@@ -93,6 +94,7 @@ def running_site(tmp_path: Path) -> Iterator[RunningSite]:
             rejected=FolderShelf(tmp_path / "rejected"),
             store=ContentStore(tmp_path / "content"),
             points={LOCAL_POINT: ContentStore(tmp_path / "DP_S01")},
+            open_shelf=shelf_of,
         )
         prepare_database(database, code=site.code, keys=keys, bin_bits=1, now=site.clock())
         executive = Executive(site)

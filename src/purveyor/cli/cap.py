@@ -6,6 +6,8 @@ from pathlib import Path
 from purveyor.cli.call import Call
 from purveyor.client_access_point import samba
 from purveyor.client_access_point.nginx import Plan, nginx_configuration
+from purveyor.transport.s3_address import s3_address
+from purveyor.transport.s3_policy import bucket_policy
 from purveyor.wire.errors import RefusedError, UnavailableError
 
 
@@ -28,6 +30,13 @@ def smb_config(call: Call) -> int:
     cap, dp = _only(folder, "CAP_*"), _only(folder, "DP_*")
     plan = samba.Plan(cap_folder=str(cap), dp_folder=str(dp), site_user=_owner(cap), account=options.account or samba.CLIENTS)
     return _give(call, samba.samba_configuration(plan))
+
+
+def s3_policy(call: Call) -> int:
+    """Prints the bucket policy for a prefix."""
+    options = call.arguments
+    address = s3_address(options.place)
+    return _give(call, bucket_policy(address.bucket, address.prefix, tells_absent=options.tell_absent))
 
 
 def _give(call: Call, text: str) -> int:

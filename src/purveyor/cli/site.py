@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
@@ -15,12 +15,18 @@ from pathlib import Path
 from types import FrameType
 
 from purveyor.cli.call import SITE_URL_FILE, Call
+from purveyor.client import share_credentials
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer, site_application
 from purveyor.console.settings import ConsoleSettings
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server.executive import Executive
+from purveyor.site_server.model.points import LIMIT as POINTS_LIMIT
+from purveyor.site_server.model.points import Target
 from purveyor.site_server.site import Site, create_site, open_site, running_alone
+from purveyor.transport.interface import Shelf
+from purveyor.transport.open_shelf import Doors, shelf_at
+from purveyor.transport.s3_credentials import read_credentials
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, UnavailableError
 
@@ -49,7 +55,7 @@ def run(call: Call) -> int:
     logging.basicConfig(level=logging.INFO, format=_LOG_FORM, stream=sys.stderr)
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):
-        site = open_site(folder)
+        site = open_site(folder, open_shelf=shelf_of)
         try:
             return _serve(call, site, folder, stop)
         finally:
@@ -58,8 +64,23 @@ def run(call: Call) -> int:
 
 def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
     begin = get_context("spawn")
-    with ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers:  # begun when there is much to open
-        return _serve_with(call, site, folder, stop, Executive(site, openers=openers))
+    with (
+        ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers,  # begun when there is much to open
+        ThreadPoolExecutor(POINTS_LIMIT, thread_name_prefix="point") as pushers,  # begun one by one, as there are points
+    ):
+        return _serve_with(call, site, folder, stop, Executive(site, openers=openers, pushers=pushers))
+
+
+def shelf_of(target: Target) -> Shelf:
+    """The shelf of a point that the site writes to. Its file of credentials is read at each connection."""
+    credentials = Path(target.credentials)
+    doors = Doors(
+        share_credentials=lambda: share_credentials.given_in(credentials),
+        bucket_credentials=lambda: read_credentials(credentials),
+        endpoint=target.endpoint,
+        region=target.region,
+    )
+    return shelf_at(target.url, doors)
 
 
 def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, executive: Executive) -> int:

@@ -143,7 +143,7 @@ def open_site(
     try:
         written = tomllib.loads((folder / _SETTINGS_FILE).read_text())
         code, url = site_code(str(written["code"])), str(written["database"])
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+    except (OSError, KeyError, ValueError, RecursionError) as error:
         raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`") from error
     database = open_database(url or f"sqlite:///{(folder / 'site.db').resolve()}")
     database.migrate()

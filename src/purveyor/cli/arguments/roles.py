@@ -41,6 +41,20 @@ def register(root: Noun) -> None:
         default="",
         help="the account as which clients come, and its group (default: purveyor-clients)",
     )
+    policy = cap.verb(
+        "s3-policy",
+        "purveyor.cli.cap:s3_policy",
+        "print the bucket policy with which clients may read a CAP or DP in a bucket, and nothing else",
+        examples=("purveyor cap s3-policy s3://bucket/CAP_S01", "purveyor cap s3-policy s3://bucket/DP_S01 --tell-absent"),
+        codes=LOCAL,
+        more="A bucket has one policy: join the statements of several prefixes in one. docs/points.md shows it step by step.",
+    )
+    policy.add_argument("place", metavar="s3://BUCKET/PREFIX", help="where the site pushes to")
+    policy.add_argument(
+        "--tell-absent",
+        action="store_true",
+        help="let everybody list the prefix too: AWS says 404 only to who may, and 403 to all others",
+    )
     branches.register_mirror(cap)
     demo = root.verb(
         "demo",

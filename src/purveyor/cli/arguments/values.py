@@ -41,9 +41,14 @@ def size_bytes(text: str) -> int:
 
 def count(text: str) -> int:
     """A number of at least one."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= 10**9:
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or not 0 < int(text) <= 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
     return int(text)
+
+
+def weight(text: str) -> int:
+    """A whole number from 0 on."""
+    return 0 if text == "0" else count(text)
 
 
 def exit_codes(text: str) -> list[int]:
@@ -109,6 +114,6 @@ def listen_address(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT, [V6]:PORT, :PORT or PORT."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else ""
-    if not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
+    if not port.isascii() or not port.isdigit() or len(port) > 6 or int(port) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no address to listen on: write 127.0.0.1:8470")
     return host or "127.0.0.1", int(port)

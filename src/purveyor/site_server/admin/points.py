@@ -66,6 +66,14 @@ def add(tx: Connection, kind: PointKind, *, own_folder: str = "", by: str, now: 
 
     Errors: RefusedError: an address that cannot be one, or is taken; too many points; relative addresses would mislead.
     """
+    said = refuse_impossible(tx, kind, own_folder=own_folder, **given)
+    name = points.insert_point(tx, kind, said, now)
+    audit.record(tx, by=by, now=now, action="point.add", about=name, detail=_detail(said))
+    return name
+
+
+def refuse_impossible(tx: Connection, kind: PointKind, *, own_folder: str = "", **given: Unpack[PointGiven]) -> PointSaid:
+    """What would be said of a new point, before anybody looks at its place. Errors: as `add`."""
     if len(points.standing(tx)) >= rules.LIMIT:
         raise RefusedError(f"a site has at most {rules.LIMIT} points")
     if not given.get("url"):
@@ -74,9 +82,7 @@ def add(tx: Connection, kind: PointKind, *, own_folder: str = "", by: str, now: 
     if rules.is_relative(said.url):
         raise RefusedError("a new point has a whole address: only the site's own may be told as a place beside the CAP")
     _refuse_clash(tx, None, kind, said, own_folder)
-    name = points.insert_point(tx, kind, said, now)
-    audit.record(tx, by=by, now=now, action="point.add", about=name, detail=_detail(said))
-    return name
+    return said
 
 
 def edit(

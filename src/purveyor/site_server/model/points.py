@@ -88,6 +88,8 @@ def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
     changes = {name: value for name, value in given.items() if value is not None}
     if "networks" in changes:
         changes["networks"] = networks_in(given["networks"] or ())
+    if changes.get("target") == "":
+        changes = {"credentials": "", "endpoint": "", "region": "", **changes}
     changed = msgspec.structs.replace(before, **changes)
     if any(len(text) > TEXT_LIMIT or not text.isprintable() for text in (changed.url, *changed.place)):
         raise RefusedError(f"an address or path of a point has at most {TEXT_LIMIT} characters, and no line breaks")

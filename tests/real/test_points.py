@@ -1,0 +1,160 @@
+"""Points that a site pushes to over real wires: a bucket of an S3 server, a share of Samba, and folders."""
+
+from pathlib import Path
+
+import pytest
+
+from purveyor.transport.http import HttpPoint
+from purveyor.transport.open_point import Points
+from purveyor.wire.boxes import is_down_path
+from running_site import RunningSite, running_site
+from s3_server import Bucket
+from samba_server import Samba, credentials_file
+
+__all__ = ["running_site"]
+
+ITEM = "statmsgs.box/" + "ab" * 16
+
+
+def down(folder: Path) -> dict[str, bytes]:
+    """What lies in the down boxes of a folder."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if is_down_path(str(path.relative_to(folder)))}
+
+
+def given(site: RunningSite, *words: str) -> str:
+    """The one line that a command prints."""
+    said = site.purveyor(*words)
+    assert said.code == 0, said
+    return said.line
+
+
+def turns(site: RunningSite) -> None:
+    """Turns of the site until nothing is left to do at once; no component fails."""
+    while site.executive.turn():
+        pass
+    assert [health for health in site.executive.health.values() if health.error] == []
+
+
+def tell_whole_addresses(site: RunningSite) -> None:
+    """The site's own points are told by whole addresses, as they must be beside other CAPs."""
+    for name, folder in (("cap1", "cap"), ("dp1", "dp")):
+        assert site.purveyor("point", "edit", name, "--url", f"{site.url}/{folder}").code == 0
+
+
+def roll_out(site: RunningSite, folder: Path, name: str) -> str:
+    """A package with content that everybody is offered."""
+    source = folder / name
+    source.mkdir()
+    (source / "setup").write_bytes(name.encode() * 5000)
+    package = given(site, "package", "add", str(source), "--name", name)
+    assert site.purveyor("program", "add", package, "install", "--command", "sh setup").code == 0
+    assert site.purveyor("advertise", package, "install", "--to", "All Systems", "--assign", "asap", "--yes").code == 0
+    turns(site)
+    return package
+
+
+@pytest.mark.xdist_group("s3")
+def test_a_cap_and_a_dp_in_a_bucket_are_read_by_clients_over_plain_http(
+    running_site: RunningSite, bucket: Bucket, tmp_path: Path
+) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    secret = tmp_path / "s3.credentials"
+    secret.touch(0o600)
+    secret.write_text(
+        f"[default]\naws_access_key_id={bucket.credentials.access_key_id}\n"
+        f"aws_secret_access_key={bucket.credentials.secret_access_key}\n"
+    )
+    where = ("--credentials", str(secret), "--endpoint", bucket.endpoint)
+    public = f"{bucket.endpoint}/{bucket.name}/s"
+    for kind, folder in (("cap", "CAP_S01"), ("dp", "DP_S01")):
+        assert given(site, "point", "add", kind, f"{public}/{folder}", "--push-to", f"s3://{bucket.name}/s/{folder}", *where)
+    bucket.open_to_everybody(site.purveyor("cap", "s3-policy", f"s3://{bucket.name}/s").out)
+    deleted = roll_out(site, tmp_path, "Deleted")
+    roll_out(site, tmp_path, "Kept")
+    turns(site)
+
+    root = tmp_path / "root.json"
+    root.write_bytes((tmp_path / "CAP_S01" / "clidata.box" / "1.root.json").read_bytes())
+    copy = ("cap", "mirror", f"{public}/CAP_S01", str(tmp_path / "copy"), "--root", str(root))
+    mirrored = site.purveyor(*copy, "--dp", f"{public}/DP_S01", str(tmp_path / "copy-dp"))
+
+    assert (mirrored.code, mirrored.err) == (0, mirrored.err), "what a client judges it by holds: whole, signed, content verified"
+    assert len([path for path in (tmp_path / "copy-dp" / "manifests").iterdir() if path.is_file()]) == 2
+    shown = {row["id"]: row for row in site.purveyor("point", "list", "--json").json}
+    assert (shown["cap2"]["behind"], shown["cap2"]["takes_items"], shown["dp2"]["behind"]) == (0, False, 0)
+    assert bucket.credentials.secret_access_key not in site.purveyor("point", "show", "cap2", "--json").out
+    site.purveyor("package", "delete", deleted, "--yes")
+    turns(site)
+    assert HttpPoint(f"{public}/CAP_S01").read("clidata.box/timestamp.json", limit_bytes=10_000)
+    assert site.purveyor(*copy).code == 0
+
+
+def test_a_cap_on_a_share_is_filled_over_samba_and_its_items_are_collected(
+    running_site: RunningSite, samba: Samba, tmp_path: Path
+) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    secret = credentials_file(tmp_path, samba)
+    name = given(site, "point", "add", "cap", samba.url, "--push-to", samba.url, "--credentials", str(secret))
+    roll_out(site, tmp_path, "Editor")
+    assert down(samba.folder) == down(tmp_path / "CAP_S01")
+
+    points = Points(lambda: samba.credentials)
+    points.at(samba.url).put(ITEM, b"no envelope, which is set aside")
+    points.close()
+    site.executive.rounds._standing.clear()
+    turns(site)
+
+    assert not (samba.folder / ITEM).exists()
+    assert site.purveyor("point", "show", name, "--json").json["quiet_since"] is not None
+    assert [path.name for path in (tmp_path / "rejected" / "items").iterdir() if ITEM.rpartition("/")[2] in path.name]
+
+
+def test_a_share_that_is_not_there_is_said_and_delays_no_other(running_site: RunningSite, samba: Samba, tmp_path: Path) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    secret = credentials_file(tmp_path, samba, password="another one")
+    said = site.purveyor("point", "add", "cap", samba.url, "--push-to", samba.url, "--credentials", str(secret))
+    assert (said.code, said.line) == (0, "cap2")
+    assert "could not be reached yet" in said.err
+    given(site, "point", "add", "cap", f"file://{tmp_path}/other", "--push-to", str(tmp_path / "other"))
+    roll_out(site, tmp_path, "Editor")
+
+    assert down(tmp_path / "other") == down(tmp_path / "CAP_S01")
+    shown = {row["id"]: row for row in site.purveyor("point", "list", "--json").json}
+    assert shown["cap2"]["failures"] and shown["cap2"]["behind"]
+    assert (shown["cap3"]["failures"], shown["cap3"]["behind"]) == (0, 0)
+    assert "another one" not in str(shown)
+
+    credentials_file(tmp_path, samba)
+    assert site.purveyor("point", "edit", "cap2", "--weight", "50").code == 0, "it is tried at once when something was changed"
+    turns(site)
+    assert down(samba.folder) == down(tmp_path / "CAP_S01")
+
+
+def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: RunningSite, tmp_path: Path) -> None:
+    def refused(*words: str) -> str:
+        said = running_site.purveyor("point", "add", *words)
+        assert (said.code, said.out) == (1, ""), said
+        return said.err
+
+    cap2 = "https://cap2.example/cap"
+    assert "point edit cap1 --url" in refused("cap", cap2)
+    tell_whole_addresses(running_site)
+    assert "no name or password" in refused("cap", "https://anna:secret@cap2.example/cap")
+    assert "https:// address" in refused("cap", "s3://bucket/CAP_S01")
+    assert "no address" in refused("dp", "gopher://dp2")
+    assert "no network" in refused("cap", cap2, "--network", "10.1.2.3/8")
+    assert "--credentials" in refused("cap", cap2, "--push-to", "s3://bucket/CAP_S01")
+    assert "whole path" in refused("cap", cap2, "--push-to", "smb://a/b", "--credentials", "anna:secret")
+    assert "is the address of cap1" in refused("cap", f"{running_site.url}/cap/")
+    theirs = tmp_path / "theirs"
+    (theirs / "clidata.box").mkdir(parents=True)
+    (theirs / "clidata.box" / "1.root.json").write_text("{}")
+    assert "another site" in refused("cap", cap2, "--push-to", str(theirs))
+    given(running_site, "point", "add", "cap", cap2, "--push-to", str(tmp_path / "two"))
+    assert "is the address of cap2" in refused("cap", "https://CAP2.example:443/cap")
+    assert "one place" in refused("dp", "https://cap2.example/dp", "--push-to", str(tmp_path / "two" / "dp"))
+    assert "point edit" in running_site.purveyor("point", "edit", "dp1", "--url", "../dp").err
