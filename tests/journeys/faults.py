@@ -170,7 +170,7 @@ def story_of_a_read_only_disk() -> None:
         fleet.admin.delete_package(stage.package)
         fleet.settle()
         retirement = fleet.admin.ask(packages.retirement, stage.package, fleet.clock.now())
-        assert fleet.holds_anything_of(client, stage.package) != []
+        assert fleet.holds_anything_of(client, stage.package) != [], "it has forgotten content that is still there"
         assert retirement.acknowledged == 0, "it is counted as forgotten, and its content is still there"
         client.machine.disk.is_read_only = False
         fleet.settle()

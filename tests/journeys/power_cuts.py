@@ -21,8 +21,10 @@ POLL_INTERVAL = timedelta(minutes=10)
 POLLS_A_HALF = 3
 
 
-def story_of_client_power_cuts(if_interrupted: IfInterrupted, *, is_detectable: bool, seed: int | None = None) -> int:
-    """The power of the client fails everywhere once. Shape: how many moments there were."""
+def story_of_client_power_cuts(
+    if_interrupted: IfInterrupted, *, is_detectable: bool, seed: int | None = None, first: int = 1
+) -> int:
+    """The power of the client fails everywhere once, from the `first` moment on. Shape: how many moments there were."""
 
     def lives_through(fleet: Fleet, moment: int) -> bool:
         client = fleet.clients[0]
@@ -34,10 +36,10 @@ def story_of_client_power_cuts(if_interrupted: IfInterrupted, *, is_detectable: 
             _nothing_is_left_when_everything_is_deleted(fleet, client)
         return was_cut
 
-    return _first_without_a_cut(1, lives_through)
+    return _first_without_a_cut(1, lives_through, first=first)
 
 
-def story_of_an_acknowledgement_cut_off(*, seed: int | None = None) -> int:
+def story_of_an_acknowledgement_cut_off(*, seed: int | None = None, first: int = 1) -> int:
     """The power of a client fails everywhere while it forgets a deleted package, and stays off for a while.
 
     The site may count it as done only if it is done; switched on again, the client gets it done.
@@ -60,7 +62,7 @@ def story_of_an_acknowledgement_cut_off(*, seed: int | None = None) -> int:
         _is_forgotten(fleet, program.package)
         return was_cut
 
-    return _first_without_a_cut(1, lives_through)
+    return _first_without_a_cut(1, lives_through, first=first)
 
 
 def story_of_site_power_cuts() -> int:
@@ -80,11 +82,11 @@ def story_of_site_power_cuts() -> int:
     return _first_without_a_cut(2, lives_through)
 
 
-def _first_without_a_cut(client_count: int, lives_through: Callable[[Fleet, int], bool]) -> int:
+def _first_without_a_cut(client_count: int, lives_through: Callable[[Fleet, int], bool], *, first: int = 1) -> int:
     """Lives through one moment after the other, until one comes that the round no longer has."""
-    for first in range(1, MOST_MOMENTS, ROUNDS_A_FLEET):
+    for begun in range(first, MOST_MOMENTS, ROUNDS_A_FLEET):
         with Fleet(client_count, poll_interval=POLL_INTERVAL) as fleet:
-            for moment in range(first, first + ROUNDS_A_FLEET):
+            for moment in range(begun, begun + ROUNDS_A_FLEET):
                 if not lives_through(fleet, moment):
                     return moment
     raise AssertionError(f"there were more than {MOST_MOMENTS} moments")

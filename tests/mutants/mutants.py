@@ -3,8 +3,6 @@
 A mutant replaces one function, and names the story that must fail under it. A story that passes under its mutant proves nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -12,6 +10,8 @@ import pytest
 
 from journeys import faults, power_cuts
 from journeys.stories import When, story_of, story_of_a_deletion
+from mutants import between
+from mutants.mutant import Mutant
 from purveyor.client.agent import Agent
 from purveyor.client.policy import conclude
 from purveyor.client.policy import poll as policy_poll
@@ -31,15 +31,6 @@ from purveyor.wire.errors import AbsentError
 from purveyor.wire.package_info import IfInterrupted
 
 Patch = pytest.MonkeyPatch
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """How the rule is broken, the story that tells, and in what words."""
-
-    apply: Callable[[Patch], None]
-    story: Callable[[], object]
-    noticed_as: str
 
 
 def _forget_when_not_offered(patch: Patch) -> None:
@@ -194,7 +185,7 @@ def _forget_what_runs(patch: Patch) -> None:
     patch.setattr("purveyor.client.programs.removing.deletion._are_ended", lambda *_given: True)
 
 
-MUTANTS = {
+MUTANTS: dict[str, Mutant] = {
     "forget_when_not_offered": Mutant(
         _forget_when_not_offered, lambda: story_of("paused", "advertisement", When.AFTER), "has forgotten"
     ),
@@ -215,11 +206,13 @@ MUTANTS = {
     ),
     "start_before_store": Mutant(
         _start_before_store,
-        lambda: power_cuts.story_of_client_power_cuts(IfInterrupted.LEAVE, is_detectable=False),
+        lambda: power_cuts.story_of_client_power_cuts(IfInterrupted.LEAVE, is_detectable=False, first=25),
         "it was started twice",
     ),
     "acknowledge_before_commit": Mutant(
-        _acknowledge_before_commit, power_cuts.story_of_an_acknowledgement_cut_off, "it acknowledged before it had forgotten"
+        _acknowledge_before_commit,
+        lambda: power_cuts.story_of_an_acknowledgement_cut_off(first=8),
+        "it acknowledged before it had forgotten",
     ),
     "ignore_highest_package": Mutant(_ignore_highest_package, faults.story_of_offers_before_packages, "never ran"),
     "accept_older_shard": Mutant(_accept_older_shard, faults.story_of_an_older_shard_on_the_day, "did not run on its day"),
@@ -233,4 +226,5 @@ MUTANTS = {
         lambda: faults.story_of_a_run_under_way(faults.RunningChoice.FINISH),
         "what still runs is counted as forgotten",
     ),
+    **between.MUTANTS,
 }

@@ -50,6 +50,8 @@ ITEM_PAUSE = timedelta(minutes=5)
 """How soon it takes one after a client put an item: what comes in meanwhile is taken in together."""
 SITE_REST = timedelta(hours=1)
 """How often it takes one when nothing did."""
+SITE_RETRY = timedelta(minutes=5)
+"""How soon it takes one after one of its components failed: as long as the longest that such a component rests."""
 SITE_BOOT = timedelta(minutes=10)
 """How long the site is away after a power cut; its points go on serving what they have."""
 TURNS_AT_ONCE = 50
@@ -241,7 +243,8 @@ class Fleet(AbstractContextManager["Fleet"]):
                 self.executive = Executive(self.site)
                 self._site_turn_at = self.clock.now() + SITE_BOOT
                 return
-        self._site_turn_at = self.clock.now() + SITE_REST
+        is_in_trouble = any(health.error for health in self.executive.health.values())
+        self._site_turn_at = self.clock.now() + (SITE_RETRY if is_in_trouble else SITE_REST)
 
     # --- backups ---
 

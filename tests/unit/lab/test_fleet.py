@@ -221,9 +221,15 @@ def test_once_faults_stop_everything_goes_its_way_within_two_polls(begin: Callab
 def test_a_site_whose_clock_was_wrong_for_a_while_goes_on_when_it_is_set_right(days: int) -> None:
     with Fleet(1) as fleet:
         fleet.site_clock.skew = timedelta(days=days)
+        fleet.advance(hours=2)
+        fleet.database.fail(times=40)
         fleet.advance(hours=3)
-        fleet.site_clock.set_right()
+        fleet.calm()
         fleet.advance(hours=3)
         _hello(fleet)
         fleet.settle()
         assert fleet.ran(fleet.clients[0], "setup.sh /q") == 1
+        damaged = next(path for path in fleet.cap.files if path.endswith(".ofr"))
+        fleet.cap.lose(damaged)
+        fleet.advance(hours=2)
+        assert damaged in fleet.cap.files, "the audit goes on"
