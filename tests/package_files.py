@@ -89,3 +89,62 @@ def rpm(values: Mapping[int, str | list[str] | list[int]] = RPM_VALUES, *, lead_
     lead = struct.pack(">4sBBHH66sHH16x", b"\xed\xab\xee\xdb", 3, 0, lead_type, 1, b"sample-1.5-3", 1, 5)
     signature = rpm_header({1000: "x" * 5})
     return lead + signature + b"\0" * (-len(signature) % 8) + rpm_header(values) + b"never read"
+
+
+MSI_PROPERTIES: Mapping[str, str] = {
+    "ProductCode": "{01234567-89AB-CDEF-0123-456789ABCDEF}",
+    "ProductName": "Fine Editor",
+    "ProductVersion": "2.1.0",
+    "Manufacturer": "Example",
+    "ALLUSERS": "1",
+}
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._"
+_STREAM_BYTES = 4096
+"""Each stream is filled up to this size: shorter ones would lie in a stream of their own."""
+
+
+def msi(values: Mapping[str, str] = MSI_PROPERTIES) -> bytes:
+    """A Windows Installer package with nothing but its table of properties."""
+    words = [word.encode() for pair in values.items() for word in pair]
+    pool = struct.pack("<HH", 1252, 0) + b"".join(struct.pack("<HH", len(word), 1) for word in words)
+    pairs = _STREAM_BYTES // 4
+    columns = [list(range(first, 2 * len(values) + 1, 2)) + [0] * (pairs - len(values)) for first in (1, 2)]
+    table = struct.pack(f"<{2 * pairs}H", *columns[0], *columns[1])
+    return compound({"_StringPool": pool, "_StringData": b"".join(words), "Property": table})
+
+
+def compound(tables: Mapping[str, bytes]) -> bytes:
+    """A compound file with three tables as its streams. Source: [MS-CFB], version 3."""
+    sectors = _STREAM_BYTES // 512
+    chains = [[*range(first + 1, first + sectors), 0xFFFFFFFE] for first in (2 + sectors * place for place in range(len(tables)))]
+    fat = [0xFFFFFFFD, 0xFFFFFFFE, *(name for chain in chains for name in chain)]
+    entries = [_directory_entry("Root Entry", 5, child=1, start=0xFFFFFFFE)]
+    for place, name in enumerate(tables):
+        following = place + 2 if place + 1 < len(tables) else 0xFFFFFFFF
+        entries.append(_directory_entry(_packed(name), 2, right=following, start=2 + sectors * place, size=_STREAM_BYTES))
+    header = struct.pack("<8s16sHHHHH6xIIIIIIIII", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"", 62, 3, 0xFFFE, 9, 6, 0, 1, 1, 0,
+                         4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)  # fmt: skip
+    difat = struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+    return (
+        header
+        + difat
+        + struct.pack("<128I", *fat, *[0xFFFFFFFF] * (128 - len(fat)))
+        + b"".join(entries)
+        + b"".join(content.ljust(_STREAM_BYTES, b"\0") for content in tables.values())
+    )
+
+
+def _directory_entry(
+    name: str, kind: int, *, right: int = 0xFFFFFFFF, child: int = 0xFFFFFFFF, start: int, size: int = 0
+) -> bytes:
+    encoded = name.encode("utf-16-le")
+    return struct.pack(
+        "<64sHBBIII16sI8s8sIQ", encoded, len(encoded) + 2, kind, 1, 0xFFFFFFFF, right, child, b"", 0, b"", b"", start, size
+    )
+
+
+def _packed(name: str) -> str:
+    """The name of a table as it is stored: two letters in one, behind the mark of a table."""
+    pairs = [name[place : place + 2] for place in range(0, len(name), 2)]
+    numbers = [[_ALPHABET.index(letter) for letter in pair] for pair in pairs]
+    return "\u4840" + "".join(chr(0x3800 + one[0] + (one[1] << 6) if len(one) == 2 else 0x4800 + one[0]) for one in numbers)

@@ -107,7 +107,7 @@ class Rest:
             raise UnavailableError(
                 f"the site at {self._base.removesuffix(PREFIX)} cannot be reached: {_reason(error)}"
             ) from error
-        return _answer(response.status, content)
+        return answer_in(response.status, content)
 
 
 def segment(text: str) -> str:
@@ -115,12 +115,13 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _answer(status: int, content: bytes) -> Any:
+def answer_in(status: int, content: bytes) -> Any:
+    """What the site answered. Errors: what the site says went wrong; UnavailableError when no Purveyor site answers."""
     if len(content) > _ANSWER_LIMIT_BYTES:
         raise UnavailableError("the site's answer is too large")
     try:
         answer = json.loads(content) if content else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnavailableError(f"what answers there ({status}) is no Purveyor site") from error
     if 200 <= status < 300:
         return answer

@@ -64,13 +64,13 @@ def program_of(row: Mapping[str, Any]) -> Program:
     Errors: RejectedError: the site shows programs in a form that is not known here.
     """
     said = {name: value for name, value in row.items() if name in _OF_PROGRAM and name not in _NOT_TRIED and value is not None}
-    said["command"] = {"argv": row["argv"], "shell_line": row["shell_line"]}
-    if row["uninstall"] is not None:
-        uninstall = dict(row["uninstall"])
-        said["uninstall"] = uninstall | {"command": {part: uninstall.pop(part) for part in ("argv", "shell_line")}}
     try:
+        said["command"] = {"argv": row["argv"], "shell_line": row["shell_line"]}
+        if row["uninstall"] is not None:
+            uninstall = dict(row["uninstall"])
+            said["uninstall"] = uninstall | {"command": {part: uninstall.pop(part) for part in ("argv", "shell_line")}}
         return msgspec.convert(said, Program)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise RejectedError(f"what the site says of this program cannot be read here: {error}") from error
 
 

@@ -34,7 +34,7 @@ def polls_in(content: str) -> list[tuple[str, str]]:
     """The addresses and tags in a plan's polls; none where they cannot be read."""
     try:
         return [(str(poll["url"]), str(poll["tag"])) for poll in json.loads(content)]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -82,7 +82,7 @@ def read_plan(folder: str) -> Plan | None:
             boot_id=str(found.get("boot_id", "")),
             page_port=int(found.get("page_port", 0)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -238,7 +238,7 @@ def _pid_in(path: str) -> int | None:
     try:
         with open(path, "rb") as file:
             return int(json.loads(file.read(4096))["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

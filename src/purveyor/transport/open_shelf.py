@@ -39,12 +39,12 @@ def shelf_at(url: str, doors: Doors) -> Shelf:
     r"""The shelf at `smb://…` or `\\…`, `s3://…`, `file://…`, or in a folder. Errors: RejectedError for any other address."""
     if is_share(url):
         return _share_shelf(url, doors.share_credentials)
-    scheme = urlsplit(url).scheme if "://" in url else ""
+    scheme, path = _scheme_and_path(url)
     match scheme:
         case "":
             return FolderShelf(url)
         case "file":
-            return FolderShelf(url2pathname(urlsplit(url).path))
+            return FolderShelf(url2pathname(path))
         case "s3":
             return open_s3_shelf(s3_address(url, endpoint=doors.endpoint, region=doors.region), doors.bucket_credentials)
         case other:
@@ -59,10 +59,22 @@ def is_bucket(url: str) -> bool:
 
 
 def folder_in(url: str) -> str:
-    """The folder of this machine that an address means; empty for shares and buckets."""
+    """The folder of this machine that an address means; empty for shares and buckets. Errors: RejectedError when it is none."""
     if is_share(url) or is_bucket(url):
         return ""
-    return url2pathname(urlsplit(url).path) if url.startswith("file://") else url
+    scheme, path = _scheme_and_path(url)
+    return url2pathname(path) if scheme == "file" else url
+
+
+def _scheme_and_path(url: str) -> tuple[str, str]:
+    """The scheme of an address and what follows the host; the folder itself, without a scheme, where it is one."""
+    if "://" not in url:
+        return "", url
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise RejectedError(f"the address {url[:80]!r} cannot be read: {error}") from error
+    return parts.scheme, parts.path
 
 
 def _share_shelf(url: str, credentials: Callable[[], Credentials]) -> Shelf:

@@ -31,7 +31,7 @@ def write(code: JoinCode) -> str:
 def read(text: str) -> JoinCode:
     """The code in `text`. Errors: RejectedError."""
     parts = text.strip().upper().split("-")
-    if len(parts) != 4 or not parts[1].isascii() or not parts[1].isdigit():
+    if len(parts) != 4 or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 9:
         raise RejectedError("this is no join code: four parts joined by - are expected, such as S01-1-…-…")
     try:
         digest = base64.b32decode(parts[2] + "=" * (-len(parts[2]) % 8))
@@ -39,7 +39,7 @@ def read(text: str) -> JoinCode:
         raise RejectedError("this join code is damaged: its third part cannot be read") from error
     if len(digest) != hashlib.sha256().digest_size or not parts[3]:
         raise RejectedError("this join code is damaged: a part of it is missing")
-    return JoinCode(site_code(parts[0]), int(parts[1][:9]), digest, parts[3])
+    return JoinCode(site_code(parts[0]), int(parts[1]), digest, parts[3])
 
 
 def secret_of(random: bytes) -> str:

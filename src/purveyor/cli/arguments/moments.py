@@ -35,7 +35,7 @@ def local_instant_of(text: str, *, now: datetime) -> datetime:
 
 def port(text: str) -> int:
     """A port number; 0 stands for any that is free."""
-    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65_535:
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: write a number up to 65535")
     return int(text)
 

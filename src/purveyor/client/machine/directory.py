@@ -147,7 +147,7 @@ class Directory:
         answer = self._ask(["id", "-G", "--", name])
         if answer.exit_code != 0:
             raise UnavailableError(f"the groups of {name} cannot be looked up: id ended with {answer.exit_code}")
-        found = [int(word) for word in answer.output.split()[:GROUP_LIMIT] if word.isdigit() and int(word) <= _LARGEST_ID]
+        found = [int(word) for word in answer.output.split()[:GROUP_LIMIT] if _is_number(word) and int(word) <= _LARGEST_ID]
         return tuple(dict.fromkeys([group_id, *found]))
 
     def _group_names(self, group_ids: tuple[int, ...]) -> tuple[str, ...]:
@@ -167,12 +167,17 @@ class _Entry(NamedTuple):
 def _entry_in(output: str) -> _Entry | None:
     """The first account in what `getent passwd` printed. Source: passwd(5)."""
     parts = (output.splitlines() or [""])[0].split(":")
-    if len(parts) < 7 or not parts[0] or not (parts[2].isdigit() and parts[3].isdigit()):
+    if len(parts) < 7 or not parts[0] or not (_is_number(parts[2]) and _is_number(parts[3])):
         return None
     user_id, group_id = int(parts[2]), int(parts[3])
     if max(user_id, group_id) > _LARGEST_ID:
         return None
     return _Entry(parts[0], user_id, group_id, parts[5] or "/")
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is a number as systems write it, no longer than any id: other signs count as digits too."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 def _sources(root: Path) -> list[str]:

@@ -53,10 +53,10 @@ class PageDesk:
     def ask(self, wish: Wish) -> str:
         """Asks for something. Shape: what the user is told. Errors: RefusedError, UnavailableError."""
         headers = {"Content-Type": door.JSON, "Origin": f"http://{self._host}", TOKEN_HEADER: self._listed().token}
-        return _read(self._answer("POST", API_WISHES, to_bytes(wish), headers), Said).said
+        return read_answer(self._answer("POST", API_WISHES, to_bytes(wish), headers), Said).said
 
     def _listed(self) -> Listed:
-        return _read(self._answer("GET", API_PROGRAMS, b"", {}), Listed)
+        return read_answer(self._answer("GET", API_PROGRAMS, b"", {}), Listed)
 
     def _answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         connection = http.client.HTTPConnection(self._host, timeout=ANSWER_SECONDS)
@@ -71,20 +71,22 @@ class PageDesk:
             connection.close()
         if response.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
             return content
-        reason = _reason(content) or f"the agent's page answered {response.status}"
+        reason = reason_in(content) or f"the agent's page answered {response.status}"
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise UnavailableError(reason)
         raise RefusedError(reason)
 
 
-def _read(content: bytes, shape: type[T]) -> T:
+def read_answer(content: bytes, shape: type[T]) -> T:
+    """What the page answered. Errors: UnavailableError when it is no agent's page of this version."""
     try:
         return from_bytes(content, shape)
     except RejectedError as error:
         raise UnavailableError(f"what answers there is no agent's page of this version: {error}") from error
 
 
-def _reason(content: bytes) -> str:
+def reason_in(content: bytes) -> str:
+    """Why the page refused something; empty where it does not say."""
     try:
         return from_bytes(content, Said).error
     except RejectedError:

@@ -96,8 +96,11 @@ def resolved(url: str, access_point: str, site: SiteCode) -> str:
             return address_of(url).url
     if not url.startswith("."):
         return url
-    if urlsplit(access_point).scheme in ("http", "https"):
-        return urljoin(access_point.rstrip("/") + "/", url).rstrip("/")
+    try:
+        if urlsplit(access_point).scheme in ("http", "https"):
+            return urljoin(access_point.rstrip("/") + "/", url).rstrip("/")
+    except ValueError:  # no address at all; opening it says so
+        return access_point
     folder = access_point.rstrip("/")
     if url != "../dp":
         return folder

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from purveyor.console.authentication import Administrator
 from purveyor.console.errors import ANSWERS
+from purveyor.console.limits import declared_bytes
 from purveyor.console.shapes import Answer
 from purveyor.console.visit import Visit
 from purveyor.site_server.admin import content as admin
@@ -60,7 +61,7 @@ async def plan(request: Request, visit: Administrator) -> Plan:
 async def put_file(request: Request, sha256: Digest, visit: Administrator) -> Stored:
     """Stores a file once its bytes are what its name says; sending it again changes nothing."""
     limit_bytes = visit.settings.upload_limit_bytes
-    if int(request.headers.get("content-length", "0")) > limit_bytes:
+    if declared_bytes(request.scope) > limit_bytes:
         raise RejectedError(f"a file may have {limit_bytes} bytes at most")
     pieces = _pieces(request)
     size_bytes = await anyio.to_thread.run_sync(lambda: visit.site.store.add_file(sha256, pieces, limit_bytes))
