@@ -229,7 +229,7 @@ def test_a_point_whose_folder_was_emptied_is_filled_only_when_somebody_says_so()
         fleet.settle()
         cap2.files.clear()
         fleet.advance(hours=2)
-        fleet.executive.rounds._standing.clear()
+        fleet.executive.rounds.forget()
         fleet.advance(hours=2)
         assert "mark is gone" in view(fleet, "cap2").problem
         assert cap2.files == {} or down(cap2) != {}

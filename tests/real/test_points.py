@@ -104,7 +104,7 @@ def test_a_cap_on_a_share_is_filled_over_samba_and_its_items_are_collected(
     points = Points(lambda: samba.credentials)
     points.at(samba.url).put(ITEM, b"no envelope, which is set aside")
     points.close()
-    site.executive.rounds._standing.clear()
+    site.executive.rounds.forget()
     turns(site)
 
     assert not (samba.folder / ITEM).exists()

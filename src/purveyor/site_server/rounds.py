@@ -86,6 +86,10 @@ class Rounds:
                 begun.add_done_callback(self._wake_for_more)
         return is_more
 
+    def forget(self) -> None:
+        """Nothing is kept of what was opened: every point is looked at as after a start of the site."""
+        self._standing.clear()
+
     def _wake_for_more(self, begun: "Future[bool]") -> None:
         if not begun.cancelled() and begun.exception() is None and begun.result():
             self.site.poke()
@@ -137,7 +141,7 @@ class Rounds:
             items, is_more = self._take_in(point, standing.shelf)
             standing.looked_at = None if is_more else now
         if standing.audited_at is None or now >= standing.audited_at + AUDIT_INTERVAL:
-            lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf)
+            lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf, now=now)
             standing.audited_at = now
             if lost:
                 logger.warning("%s: %d files were missing or of another size; they are written again", point.id, lost)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from purveyor.site_server.database import counters, schema, wanted
 from purveyor.site_server.database.rows import AnyRow
-from purveyor.site_server.model.points import PointKind, PointSaid, PointState, is_relative
+from purveyor.site_server.model.points import PointKind, PointSaid, PointState
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.settings import Point
 
@@ -98,17 +98,6 @@ def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
     )
 
 
-def stands(tx: Connection, name: str) -> bool:
-    """Whether there is such a point that was not removed."""
-    found = point_of(tx, name)
-    return found is not None and found.state is not PointState.REMOVED
-
-
-def has_only_relative(tx: Connection) -> bool:
-    """Whether every standing point is known by a place beside the CAP that is asked."""
-    return all(is_relative(one.said.url) for one in standing(tx))
-
-
 # --- what people change -----------------------------------------------------------------------------------------------
 
 
@@ -145,6 +134,13 @@ def forget_contents(tx: Connection, name: str) -> list[str]:
     return told_of
 
 
+def forget_pushes(tx: Connection) -> None:
+    """Nothing is known any more of the boxes of any CAP that is pushed to: all of it is written anew."""
+    tx.execute(delete(schema.point_file))
+    tx.execute(delete(schema.point_shard))
+    tx.execute(update(schema.point).values(publication=0, generation=0, generation_since=None))
+
+
 # --- how turns went ---------------------------------------------------------------------------------------------------
 
 
@@ -175,9 +171,9 @@ def note_items(tx: Connection, point: PointRow, now: datetime) -> None:
     tx.execute(update(schema.point).where(schema.point.c.id == point.id).values(quiet_since=now))
 
 
-def _as_seen(point: PointRow) -> object:
+def _as_seen(point: PointRow) -> ColumnElement[bool]:
     table = schema.point
-    return (table.c.id == point.id) & (table.c.revision == point.revision)  # what was changed meanwhile is another place
+    return and_(table.c.id == point.id, table.c.revision == point.revision)  # what was changed meanwhile is another place
 
 
 def _insert(tx: Connection, kind: PointKind, said: PointSaid, now: datetime, *, is_home: bool) -> str:

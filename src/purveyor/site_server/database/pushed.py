@@ -165,12 +165,23 @@ def set_gone(tx: Connection, point: str, paths: Sequence[str], shards: Sequence[
         tx.execute(delete(shard).where(is_it), [{"of": generation, "no": number} for generation, number in shards])
 
 
+def set_strange(tx: Connection, point: str, paths: Sequence[str], now: datetime) -> int:
+    """Files that were found on a point and that nobody knows of: they leave as whatever is not named. Shape: how many."""
+    known = schema.down_file.c.path
+    strange = set(paths)
+    for part in slices(list(paths)):
+        strange -= set(tx.execute(select(known).where(known.in_(part))).scalars())
+    set_lying(tx, point, [FileRow(path, 0, b"") for path in sorted(strange)], ())
+    set_leaving(tx, point, sorted(strange), now)
+    return len(strange)
+
+
 def expected_sizes(tx: Connection, point: str, folder: str) -> dict[str, int]:
-    """What is to lie in a box of a point, as far as it is still published. Shape: path to size. Units: bytes."""
+    """What is known to lie in a box of a point. Shape: path to size; -1 where it is not published any more. Units: bytes."""
     down, file = schema.down_file, schema.point_file
     statement = (
-        select(file.c.path, func.length(down.c.content))
-        .join(down, down.c.path == file.c.path)
+        select(file.c.path, func.coalesce(func.length(down.c.content), -1))
+        .outerjoin(down, down.c.path == file.c.path)
         .where(file.c.point == point, file.c.path.like(f"{folder}/%"))
     )
     return {row[0]: int(row[1]) for row in tx.execute(statement)}

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
-from purveyor.site_server.database import counters, schema
+from purveyor.site_server.database import counters, points, schema
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind
 from purveyor.site_server.model.advertising import Options
@@ -30,6 +30,7 @@ def begin_anew(tx: Connection, *, incarnation: int, publication: int) -> None:
     tx.execute(update(schema.site).values(incarnation=incarnation, publication=publication))
     tx.execute(update(schema.down_file).values(written_at=None))
     tx.execute(update(schema.shard).values(is_wanted=True, is_written=False))
+    points.forget_pushes(tx)
     for table, kind in ((schema.package, Kind.PACKAGE), (schema.collection, Kind.OFFERS)):
         ids = list(tx.execute(select(table.c.id)).scalars())
         for part in slices(ids):

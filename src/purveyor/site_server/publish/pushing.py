@@ -21,7 +21,7 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish.turn import unnamed_grace, write_rank
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
-from purveyor.wire.boxes import DOWN_BOXES
+from purveyor.wire.boxes import DOWN_BOXES, is_down_path
 from purveyor.wire.errors import RejectedError
 
 STEP_FILES = 200
@@ -96,33 +96,30 @@ def next_step(tx: Connection, point: PointRow) -> Step:
     return Step([], pushed.lacking_shards(tx, point, STEP_FILES, is_known=True))
 
 
-def behind(tx: Connection, point: PointRow) -> int:
-    """By how many publications a point is behind."""
-    return max(0, publication.role_version(tx, "timestamp") - point.publication)
-
-
-def audit(*, database: Database, point: PointRow, shelf: Shelf) -> int:
+def audit(*, database: Database, point: PointRow, shelf: Shelf, now: datetime) -> int:
     """Looks what really lies in the boxes of a point, by name and size; what is lost is written again at its next turn.
 
+    What lies there and nobody knows of, such as a file of a publication that a restored site has forgotten, leaves in its time.
     Shape: how many files were lost. Errors: UnavailableError.
     """
     with database.read() as tx:
         folders = {box.name: pushed.expected_sizes(tx, point.id, box.name) for box in DOWN_BOXES}
         numbers = pushed.shards_held(tx, point.id)
     lost: list[str] = []
+    strange: list[str] = []
     for folder, expected in folders.items():
-        sizes = (
-            {f"{folder}/{item.name}": item.size_bytes for item in shelf.listed(folder, limit=_LISTING_LIMIT)} if expected else {}
-        )
-        lost += [path for path, size_bytes in expected.items() if sizes.get(path) != size_bytes]
+        sizes = {f"{folder}/{item.name}": item.size_bytes for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
+        lost += [path for path, size in expected.items() if path not in sizes or size not in (-1, sizes[path])]
+        strange += [path for path in sizes.keys() - expected.keys() if is_down_path(path)]
     lost_shards = []
     for generation in sorted({generation for generation, _ in numbers}):
         folder = shards.path_of(generation, 0).rpartition("/")[0]
         there = {f"{folder}/{item.name}" for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
         lost_shards += [(of, number) for of, number in numbers if of == generation and shards.path_of(of, number) not in there]
-    if lost or lost_shards:
+    if lost or lost_shards or strange:
         with database.write() as tx:
             pushed.set_gone(tx, point.id, lost, lost_shards)
+            pushed.set_strange(tx, point.id, strange, now)
     return len(lost) + len(lost_shards)
 
 
