@@ -4,7 +4,7 @@ import pytest
 
 from field.coverage import articles_tested, missing, not_applicable, scenarios, table
 
-AREAS = ("apm", "offer", "package", "schedule", "security")
+AREAS = ("apm", "client-setup", "offer", "package", "schedule", "security")
 """The areas that are built in full: each of their rows is tested, or cannot apply."""
 
 

@@ -5,7 +5,6 @@ of monitoring plugins; a check that cannot be made is unknown, which is not the 
 Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes" and "Performance data".
 """
 
-import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from purveyor.client.programs.ending import restart
 from purveyor.client.programs.memory import records
 from purveyor.client.state import origin, published
 from purveyor.client.state.identity import has_identity, read_identity
-from purveyor.client.state.store import State
+from purveyor.client.state.store import State, damage_of
 from purveyor.wire.errors import AbsentError, PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.shards import ClientState
@@ -100,16 +99,16 @@ def check(folder: Path) -> Verdict:
         return Verdict((Finding(subject="state", grade=Grade.UNKNOWN, words=words),))
     try:
         parts = parts_of(folder)
-        return Verdict((_state(parts.state, mode), *findings(parts, sentinel_process=sentinel_of(folder))))
-    except (PurveyorError, sqlite3.DatabaseError) as error:
+        damage = damage_of(parts.state)
+        if damage:
+            raise UnavailableError(f"the agent's state is damaged: {damage}")
+        return Verdict((_state(mode), *findings(parts, sentinel_process=sentinel_of(folder))))
+    except PurveyorError as error:
         return Verdict((Finding(subject="state", grade=Grade.CRITICAL, words=str(error)),))
 
 
 def findings(parts: Parts, *, sentinel_process: int | None) -> list[Finding]:
-    """What is found at an agent, whose sentinel is this process; None: none runs.
-
-    Errors: sqlite3.DatabaseError where the state is damaged.
-    """
+    """What is found at an agent, whose sentinel is this process; None: none runs."""
     state, machine = parts.state, parts.machine
     if not has_identity(state):
         words = "this client has not joined a site; `purveyor client join` does that"
@@ -143,11 +142,7 @@ def sentinel_of(folder: Path) -> int | None:
     return None
 
 
-def _state(state: State, mode: int) -> Finding:
-    found = state.connection.execute("pragma quick_check(1)").fetchone()[0]
-    if found != "ok":
-        words = f"the agent's state is damaged: {found}"
-        return Finding(subject="state", grade=Grade.CRITICAL, words=words)
+def _state(mode: int) -> Finding:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         words = "others may read the agent's state, in which its private key lies"
         return Finding(subject="state", grade=Grade.CRITICAL, words=words)

@@ -106,7 +106,7 @@ def standing(state: State, machine: Machine, *, point_for: Callable[[str], Point
 
 
 def leave(state: State, machine: Machine, *, point_for: Callable[[str], Point]) -> None:
-    """Tells the site that this client leaves, and forgets the site. Records of what was installed stay.
+    """Tells the site what it was not told yet and that this client leaves, and forgets the site. Records of what is installed stay.
 
     Errors: RefusedError when it never joined; UnavailableError when the site cannot be told; nothing was changed then.
     """
@@ -114,15 +114,11 @@ def leave(state: State, machine: Machine, *, point_for: Callable[[str], Point]) 
     settings = view.held_settings(state)
     if settings is None:
         raise RefusedError("this client never heard from its site, so there is nothing to leave; remove its state folder")
+    now, applied = machine.now(), state.mark("applied")
     with state.transaction():
+        reports.gather(state, identity, settings, applied=applied, holding=(), now=now)
         sequence = reports.add_item(
-            state,
-            identity,
-            Leaving(),
-            applied=state.mark("applied"),
-            holding=(),
-            incarnation=settings.incarnation,
-            now=machine.now(),
+            state, identity, Leaving(), applied=applied, holding=(), incarnation=settings.incarnation, now=now
         )
     _send(state, identity, settings, machine, point_for(state.fact("access_point") or identity.access_point))
     unsent = state.connection.execute("select 1 from item where sequence = ? and sent_at is null", (sequence,)).fetchone()

@@ -216,7 +216,7 @@ def test_a_folder_without_a_state_is_unknown_and_stays_as_it_was(tmp_path: Path)
 def test_a_damaged_state_is_critical(tmp_path: Path) -> None:
     open_state(str(tmp_path / STATE_FILE)).connection.close()
     content = bytearray((tmp_path / STATE_FILE).read_bytes())
-    content[100:] = b"\xff" * (len(content) - 100)
+    content[4096:] = b"\xff" * (len(content) - 4096)
     (tmp_path / STATE_FILE).write_bytes(content)
     verdict = checking.check(tmp_path)
     assert (verdict.grade, verdict.findings[0].subject) == (Grade.CRITICAL, "state")

@@ -182,6 +182,15 @@ def open_state(path: str) -> State:
         raise UnavailableError(f"the agent's state {path} cannot be opened: {reason}") from error
 
 
+def damage_of(state: State) -> str:
+    """What is damaged in the file of a state, as far as a quick look shows; empty when it is whole."""
+    try:
+        found = str(state.connection.execute("pragma quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else found
+
+
 def text_of(time: datetime) -> str:
     """An aware time as the state holds it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")
