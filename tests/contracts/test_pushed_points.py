@@ -89,6 +89,18 @@ def test_a_point_is_drained_one_heartbeat_and_two_polls_after_the_last_item(whol
     assert points.shown(whole, "cap2", NOW).state is PointState.REMOVED
 
 
+def test_a_draining_cap_that_cannot_be_reached_is_never_called_drained(whole: Connection) -> None:
+    points.add(whole, PointKind.CAP, url=CAP2, target="/srv/cap2", by=ANNA, now=NOW)
+    points.drain(whole, "cap2", by=ANNA, now=NOW)
+    row = rows.point_of(whole, "cap2")
+    assert row is not None
+    rows.note_failure(whole, row, "no route to it", NOW)
+    assert not points.shown(whole, "cap2", NOW + timedelta(days=9)).is_drained
+    with pytest.raises(RefusedError, match="what clients put there last"):
+        points.remove(whole, "cap2", by=ANNA, now=NOW + timedelta(days=9))
+    assert "no route to it" in points.remove(whole, "cap2", is_forced=True, by=ANNA, now=NOW).left[0]
+
+
 class World:
     """A site that publishes into one CAP and pushes to another."""
 

@@ -224,7 +224,11 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
     held = settings.read_settings(tx)
     if row.state is PointState.ACTIVE:
         return f"clients use it: `purveyor point drain {row.id}` comes first"
-    if row.state is PointState.REMOVED or rules.is_drained(row.state, row.quiet_since, held, now):
+    if row.state is PointState.REMOVED:
+        return ""
+    if row.failures and row.takes_items:
+        return "the site cannot reach it, and does not know what clients put there last"
+    if rules.is_drained(row.state, row.quiet_since, held, now):
         return ""
     quiet_since = row.quiet_since or row.state_since
     return f"clients may still use it until {quiet_since + rules.drain_grace(held):%Y-%m-%d %H:%M} UTC, if nothing more comes"
@@ -292,7 +296,7 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         failures=row.failures,
         problem=row.problem,
         quiet_since=row.quiet_since,
-        is_drained=rules.is_drained(row.state, row.quiet_since, settings.read_settings(tx), now),
+        is_drained=row.state is PointState.DRAINING and not _waits_for(tx, row, now),
         waits_for="" if row.state is PointState.ACTIVE else _waits_for(tx, row, now),
         files=_file_count(tx, row),
         manifests=_manifest_count(tx, row),
