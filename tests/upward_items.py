@@ -68,7 +68,11 @@ class Machine:
 
     def sealed(self, body: Body, **parts: Any) -> bytes:
         """The next item, as it lies in a box."""
-        return envelope.seal(self.signed(body, **parts), client=self.id, box=BOX_OF[type(body)], key=SEALED_TO)
+        return self.sealed_as(BOX_OF[type(body)], body, **parts)
+
+    def sealed_as(self, box: str, body: Any, **parts: Any) -> bytes:
+        """The next item, as it lies in this box, whatever is in it."""
+        return envelope.seal(self.signed(body, **parts), client=self.id, box=box, key=SEALED_TO)
 
 
 class Receiving:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from field.mifs import SUCCESS_MIF
 from field.points import away
 from field.words import told
 from purveyor.client.agent import Agent
@@ -18,61 +19,6 @@ from purveyor.wire.package_info import AfterRun, Reporting
 from purveyor.wire.status_messages import StatusId
 
 POLL = timedelta(minutes=15)
-
-SUCCESS_MIF = b"""Start Component
-  Name = "WORKSTATION"
-  Start Group
-    Name = "ComponentID"
-    ID = 1
-    Class = "DMTF|ComponentID|1.0"
-    Start Attribute
-      Name = "Manufacturer"
-      ID = 1
-      Access = Read-Only
-      Storage = Specific
-      Type = String(64)
-      Value = "Contoso"
-    End Attribute
-    Start Attribute
-      Name = "Product"
-      ID = 2
-      Access = Read-Only
-      Storage = Specific
-      Type = String(64)
-      Value = "Editor"
-    End Attribute
-    Start Attribute
-      Name = "Version"
-      ID = 3
-      Access = Read-Only
-      Storage = Specific
-      Type = String(64)
-      Value = "4.2"
-    End Attribute
-  End Group
-  Start Group
-    Name = "InstallStatus"
-    ID = 2
-    Class = "MICROSOFT|JOBSTATUS|1.0"
-    Start Attribute
-      Name = "Status"
-      ID = 1
-      Access = Read-Only
-      Storage = Specific
-      Type = String(32)
-      Value = "Success"
-    End Attribute
-    Start Attribute
-      Name = "Description"
-      ID = 2
-      Access = Read-Only
-      Storage = Specific
-      Type = String(128)
-      Value = "All of it was installed."
-    End Attribute
-  End Group
-End Component
-"""
 
 
 def test_q229018_every_program_of_a_package_runs_exactly_once_in_whatever_order_they_are_offered() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TextIO
 
 _BAR_WIDTH = 30
@@ -135,8 +136,11 @@ def counted(count: int, thing: str) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A time of the API as people read it: to the second, in UTC."""
-    return "-" if not text else text.partition(".")[0].removesuffix("Z").removesuffix("+00:00").replace("T", " ") + "Z"
+    """A time of the API as people read it: to the second, by the clock of their own machine, and how far that is from UTC."""
+    if not text:
+        return "-"
+    shown = datetime.fromisoformat(text).astimezone().replace(microsecond=0).isoformat(" ")
+    return shown.removesuffix("+00:00") + ("Z" if shown.endswith("+00:00") else "")
 
 
 def duration(seconds: int | float | None) -> str:

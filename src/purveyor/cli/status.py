@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from purveyor.cli.arguments.moments import is_duration, local_instant_of
 from purveyor.cli.arguments.oversight import KINDS
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import Output, counted, moment
@@ -21,7 +23,8 @@ def show(call: Call) -> int:
     if not ids and kind != "messages":
         raise UsageError(f"which {kind}? Give an id")
     rest, limit = rest_of(call), call.arguments.limit
-    answers = [_asked(rest, kind or kind_of(text), text, limit) for text in ids or [""]]
+    times = {name: _past(getattr(call.arguments, name)) for name in ("since", "until")}
+    answers = [_asked(rest, kind or kind_of(text), text, limit, times) for text in ids or [""]]
     if output.is_json:
         output.give_json(answers[0] if len(answers) == 1 else answers)
         return 0
@@ -40,10 +43,10 @@ def kind_of(text: str) -> str:
     return _KIND_OF_DIGIT[match["kind"]] if match else "client"
 
 
-def _asked(rest: Rest, kind: str, text: str, limit: int) -> object:
+def _asked(rest: Rest, kind: str, text: str, limit: int, times: Mapping[str, object]) -> object:
     match kind:
         case "messages":
-            return messages(rest, text, limit)
+            return messages(rest, text, limit, times)
         case "program":
             package, _, program = text.partition("/")
             number = named(rest, f"/packages/{segment(package)}/programs", program, key="number")
@@ -59,9 +62,9 @@ def _asked(rest: Rest, kind: str, text: str, limit: int) -> object:
             raise UsageError(f"{kind!r} has no status: {', '.join(KINDS)} have")
 
 
-def messages(rest: Rest, text: str, limit: int) -> list[Any]:
-    """So many of the newest messages about one thing, or about all."""
-    query: dict[str, object] = {}
+def messages(rest: Rest, text: str, limit: int, times: Mapping[str, object]) -> list[Any]:
+    """So many of the newest messages about one thing, or about all, that arrived in a span of time."""
+    query: dict[str, object] = {**times}
     if text:
         kind = kind_of(text)
         match kind:
@@ -86,6 +89,15 @@ def counts_in_words(counts: Mapping[str, Any]) -> str:
     if counts["no_word_yet"]:
         parts.append(f"{counts['no_word_yet']} without any word yet")
     return counted(counts["clients"], "client") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _past(text: str | None) -> str | None:
+    """An instant as the API takes it; a duration is so long ago."""
+    if text is None:
+        return None
+    now = datetime.now(UTC)
+    at = local_instant_of(text, now=now)
+    return (now - (at - now) if is_duration(text) else at).astimezone(UTC).isoformat()
 
 
 def _show_package(output: Output, seen: Mapping[str, Any]) -> None:
@@ -166,7 +178,7 @@ def _give_jobs(output: Output, jobs: list[Mapping[str, Any]]) -> None:
                 job["user"],
                 job["exit_code"],
                 moment(job["at"]),
-                job["text"],
+                job["text"] if job["message"] or not job["state"] else f"{job['text']} (no message is kept that says so)".strip(),
             )
             for job in jobs
         ),

@@ -34,6 +34,7 @@ SHORTEST_SHARE = 0.1
 """Of an interval: the first poll after joining is followed by another one no sooner."""
 _NAME_BYTES = 16
 _BOOT = "boot of the last pass"
+_VERSION = "agent of the last pass"
 
 
 class Pass(NamedTuple):
@@ -66,7 +67,7 @@ class Agent:
         """
         state, now = self.state, self.machine.now()
         identity = read_identity(state)
-        self._notice_start()
+        self._notice_start(now)
         policy, access_point = self._policy(identity, now, is_forced=is_forced)
         if rejoining.is_told(state):
             identity = rejoining.rejoin(state, self.machine, identity, incarnation=policy.settings.incarnation)
@@ -90,7 +91,7 @@ class Agent:
         is_watching = is_restart_owed or waits_for_sessions(policy)
         return Pass(next_poll_at, next_due_at, access_point, policy.problems, sent, is_watching)
 
-    def _notice_start(self) -> None:
+    def _notice_start(self, now: datetime) -> None:
         """After a start of the machine every CAP may be asked at once: short working days reach it too (Q292030)."""
         boot_id = self.machine.boot_id()
         if origin.notice_machine(self.state, machine=self.machine.facts().machine_id, boot=boot_id):
@@ -99,6 +100,19 @@ class Agent:
             with self.state.transaction():
                 pauses.forget(self.state)
                 self.state.remember(_BOOT, boot_id)
+        self._notice_upgrade(now)
+
+    def _notice_upgrade(self, now: datetime) -> None:
+        """Another version of the agent is told, and what the machine is with it, at once (Q256125)."""
+        version, before = self.machine.facts().agent_version, self.state.fact(_VERSION)
+        if version == before:
+            return
+        with self.state.transaction():
+            self.state.remember(_VERSION, version)
+            if before:
+                text = f"the agent went from version {before} to {version}"
+                reports.tell(self.state, StatusMessage(id=StatusId.AGENT_CHANGED, at=now, text=text))
+                self.state.remember("heartbeat_at", "")
 
     def _policy(self, identity: Identity, now: datetime, *, is_forced: bool) -> tuple[Policy, str | None]:
         """The policy, polled for when a poll is due. Shape: with it the CAP that served."""

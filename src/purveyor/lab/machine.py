@@ -54,6 +54,7 @@ class SimulatedMachine:
         self.is_going_down = False
         """Somebody has begun to shut the machine down; `restart_at` counts too while it is near."""
         self.platform = platform
+        self.agent_version = "lab"
         self.local_zone = zone
         self.installed: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
@@ -106,7 +107,7 @@ class SimulatedMachine:
             system="lab",
             machine_id=self.machine_id,
             zone=str(self.local_zone),
-            agent_version="lab",
+            agent_version=self.agent_version,
         )
 
     def is_detected(self, rule: DetectionRule) -> bool:

@@ -7,6 +7,7 @@ Source: the protocol, section 10.
 import hashlib
 from typing import NamedTuple
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from purveyor.wire import signed
@@ -119,6 +120,12 @@ class Summary(Wire, tag="summary", tag_field="kind"):
     programs: tuple[ProgramState, ...]
 
 
+class Unread(Wire, tag="unread", tag_field="kind"):
+    """What stands in the place of a body that cannot be read here: a newer agent may say what this release does not know."""
+
+    reason: str = ""
+
+
 Body = Joining | Discovery | StatusMessages | Leaving | Returning | Summary
 
 BOX_OF: dict[type, str] = {
@@ -152,12 +159,24 @@ class Item(Wire):
     incarnation: int
     applied: int
     made_at: Instant
-    body: Body
+    body: Body | Unread
     holding: tuple[PackageId, ...] = ()
     """Packages being removed or retired that still run or are still installed here."""
     machine: str = ""
     boot: str = ""
     retold: Retold | None = None
+
+
+class _Head(Wire):
+    """What of an item is never to change: by this it is known, numbered and answered."""
+
+    client: ClientId
+    public_key: str
+    sequence: int
+    oldest_kept: int
+    incarnation: int
+    applied: int
+    made_at: Instant
 
 
 class ReadItem(NamedTuple):
@@ -190,6 +209,18 @@ def encode(item: Item, key: Ed25519PrivateKey) -> bytes:
     return content
 
 
+def item_in(payload: bytes) -> Item:
+    """The item in signed bytes. Where its head alone can be read, its body is `Unread`. Errors: RejectedError."""
+    try:
+        return from_bytes(payload, Item)
+    except RejectedError as error:
+        try:
+            head = from_bytes(payload, _Head)
+        except RejectedError:
+            raise error from error.__cause__
+        return Item(**msgspec.structs.asdict(head), body=Unread(reason=str(error)[:TEXT_LIMIT]))
+
+
 def decode(content: bytes) -> ReadItem:
     """The item in these bytes, once its own key is seen to have signed it.
 
@@ -199,7 +230,7 @@ def decode(content: bytes) -> ReadItem:
     if len(content) > SIZE_LIMIT_BYTES:
         raise RejectedError(f"an item of {len(content)} bytes is too large")
     parts = signed.split("item", content)
-    item = from_bytes(parts.payload, Item)
+    item = item_in(parts.payload)
     try:
         public = bytes.fromhex(item.public_key)
     except ValueError as error:

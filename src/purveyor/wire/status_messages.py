@@ -15,6 +15,10 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+FIRST, LAST = 10_000, 99_999
+"""Numbers of status messages, now and in releases to come."""
+
+
 class StatusId(IntEnum):
     """What a client tells, step by step."""
 
@@ -71,6 +75,17 @@ class StatusId(IntEnum):
     CLONED = 10135
     CAME_WITH_IMAGE = 10136
     JOINED_AGAIN = 10137
+    AGENT_CHANGED = 10138  # Q256125
+    ITEM_UNREADABLE = 10139
+
+    @classmethod
+    def _missing_(cls, value: object) -> "StatusId | None":
+        """A number that a newer agent knows and this release does not: kept as the number that it is."""
+        if not isinstance(value, int) or not FIRST <= value <= LAST:
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_, unknown._value_ = f"UNKNOWN_{value}", value
+        return unknown
 
 
 _WARNINGS = {
@@ -80,6 +95,7 @@ _WARNINGS = {
     StatusId.REPORTS_LOST,
     StatusId.POINT_WITHHOLDS,
     StatusId.CLOCK_DIFFERS,
+    StatusId.ITEM_UNREADABLE,
     StatusId.NOT_DETECTED,
     StatusId.STOPPED,
     StatusId.REQUEST_REFUSED,
@@ -164,5 +180,7 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.CLONED: "Two machines or more used this client's identity. One keeps it; the others were told to join again.",
     StatusId.CAME_WITH_IMAGE: "The program was not run by this client: the record of it came with the image of another one.",
     StatusId.JOINED_AGAIN: "This machine came with the identity of another client, and joined as one of its own.",
+    StatusId.ITEM_UNREADABLE: "The site could not read what this client sent, perhaps as its agent is newer than the site.",
+    StatusId.AGENT_CHANGED: "The agent of this client was replaced by another version; the text names both.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

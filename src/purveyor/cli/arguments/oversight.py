@@ -1,5 +1,6 @@
 """`purveyor status`, `purveyor settings …` and `purveyor audit …`: looking after the site as a whole."""
 
+from purveyor.cli.arguments.moments import local_moment
 from purveyor.cli.arguments.shape import Noun
 from purveyor.cli.arguments.values import count
 
@@ -19,12 +20,16 @@ def register(root: Noun) -> None:
             "purveyor status program S0100001/Install",
             "purveyor status client ws-001",
             "purveyor status messages S0120001 --limit 20",
+            "purveyor status messages --since 2026-12-01T09:00 --until 2026-12-01T10:00",
         ),
     )
     status.add_argument("words", metavar="[" + "|".join(KINDS) + "] ID", nargs="+", help="what to show")
     status.add_argument(
         "--limit", metavar="N", type=count, default=100, help="messages to show at most, the newest (default: 100)"
     )
+    for word, what in (("--since", "then or later"), ("--until", "before then")):
+        help_text = f"only messages that arrived {what}: 2026-12-01T09:00, or 2h for two hours ago"
+        status.add_argument(word, metavar="TIME", type=local_moment, help=help_text)
 
     settings = root.noun("settings", "how the site and its clients behave")
     settings.verb(

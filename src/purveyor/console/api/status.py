@@ -1,5 +1,6 @@
 """What became of things, over REST: read only."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -94,6 +95,8 @@ def messages(
     program: Word = None,
     advertisement: Word = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
+    since: Annotated[datetime | None, Query(description="only what arrived then or later")] = None,
+    until: Annotated[datetime | None, Query(description="only what arrived before")] = None,
     before: Before = None,
     limit: Page = 100,
 ) -> list[MessageView]:
@@ -109,6 +112,8 @@ def messages(
                 program=programs.find(tx, owner, program).program if owner and program else None,
                 advertisement=advertisement_id(advertisement) if advertisement else None,
                 severities=tuple(severity or ()),
+                since=since,
+                until=until,
                 before_id=before,
                 limit=limit,
             )

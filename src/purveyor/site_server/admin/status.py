@@ -4,6 +4,7 @@ Current state and history are two things: states are where a job stands now, mes
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -25,6 +26,7 @@ from purveyor.site_server.database.status import Counts
 from purveyor.site_server.model.pages import page_size
 from purveyor.site_server.model.readiness import Readiness, lacking_text, waiting_text
 from purveyor.site_server.model.retirement import PackageState
+from purveyor.site_server.model.schedules import checked_instant
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
@@ -139,10 +141,15 @@ def messages(
     program: ProgramNumber | None = None,
     advertisement: AdvertisementId | None = None,
     severities: Collection[Severity] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> tuple[MessageView, ...]:
-    """Status messages, newest first; `before_id` gives the next page. Errors: RefusedError."""
+    """Status messages, newest first; `before_id` gives the next page. `since` and `until` are of their arrival, as a span.
+
+    Errors: RefusedError.
+    """
     number = None
     if client is not None:
         row = clients.row_of(tx, client)
@@ -156,6 +163,8 @@ def messages(
         program=program,
         advertisement=advertisement,
         severities=severities,
+        since=None if since is None else checked_instant(since),
+        until=None if until is None else checked_instant(until),
         before_id=before_id,
         limit=page_size(limit),
     )
@@ -216,6 +225,7 @@ def _job(
         text=row.text or "",
         at=row.at,
         succeeded_version=row.succeeded_version,
+        message=row.message,
     )
 
 
@@ -237,6 +247,7 @@ def _silent_job(row: AnyRow, client: ClientId, client_name: str, readiness: Read
         text=waiting_text(readiness.awaited(key)) or lacking_text(readiness.lacked(key)),
         at=None,
         succeeded_version=None,
+        message=None,
     )
 
 

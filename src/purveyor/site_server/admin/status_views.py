@@ -72,7 +72,10 @@ class CollectionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """Where one program stands on one client. `state` is None where no word came yet; `at` is by the client's clock."""
+    """Where one program stands on one client. `state` is None where no word came yet; `at` is by the client's clock.
+
+    `message` is the id of the status message that said so; None where no word came, or no message is kept that says so.
+    """
 
     client: ClientId
     client_name: str
@@ -89,6 +92,7 @@ class JobView:
     text: str
     at: datetime | None
     succeeded_version: int | None
+    message: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

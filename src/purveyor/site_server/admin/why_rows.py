@@ -18,6 +18,7 @@ from purveyor.site_server.model import requests as request_rules
 from purveyor.site_server.model.dependencies import Dependencies
 from purveyor.site_server.model.requests import Outcome, RequestState
 from purveyor.site_server.model.retirement import PackageState
+from purveyor.site_server.model.sequence import PLACES_AN_ITEM
 from purveyor.site_server.model.supersedence import replacing as replacing_keys
 from purveyor.site_server.model.why.facts import (
     ClientFacts,
@@ -337,7 +338,7 @@ def _program_in(detail: str) -> object:
 
 
 def _order(message: AnyRow) -> int:
-    return int(message.sequence) * 1000 + int(message.position)
+    return int(message.sequence) * PLACES_AN_ITEM + int(message.position)
 
 
 def _facts(text: str) -> Facts:

@@ -1,12 +1,14 @@
 """What became of things: current state counted, and the messages of clients. Read only; `upward` writes what is read here."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.model.sequence import PLACES_AN_ITEM
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.package_info import ProgramKey
 
@@ -116,10 +118,15 @@ def messages(
     program: int | None,
     advertisement: AdvertisementId | None,
     severities: Collection[str],
+    since: datetime | None,
+    until: datetime | None,
     before_id: int | None,
     limit: int,
 ) -> Sequence[AnyRow]:
-    """Status messages before `before_id`, newest first, with the name and id of the client."""
+    """Status messages before `before_id`, newest first, with the name and id of the client.
+
+    `since` and `until` are of their arrival; the first belongs to what is given, the second does not.
+    """
     message, sender = schema.status_message, schema.client
     statement = (
         select(message, sender.c.id.label("client_id"), sender.c.name.label("client_name"))
@@ -135,6 +142,10 @@ def messages(
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if since is not None:
+        statement = statement.where(message.c.arrived_at >= since)
+    if until is not None:
+        statement = statement.where(message.c.arrived_at < until)
     if severities:
         statement = statement.where(message.c.severity.in_(sorted(severities)))
     if before_id is not None:
@@ -175,4 +186,21 @@ def _job_columns() -> tuple[ColumnElement[Any], ...]:
         job.c.text,
         job.c.at,
         job.c.succeeded_version,
+        _message_behind(),
+    )
+
+
+def _message_behind() -> ColumnElement[Any]:
+    """The id of the message that said a job's state, as `message`; null when it has aged out."""
+    job, message = schema.job_state, schema.status_message
+    return (
+        select(message.c.id)
+        .where(
+            message.c.client == job.c.client,
+            message.c.sequence == job.c.order // PLACES_AN_ITEM,
+            message.c.position == job.c.order % PLACES_AN_ITEM,
+        )
+        .correlate(job)
+        .scalar_subquery()
+        .label("message")
     )

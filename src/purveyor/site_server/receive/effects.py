@@ -17,7 +17,7 @@ from purveyor.site_server.receive.numbering import Numbered
 from purveyor.site_server.receive.opening import Letter
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import PackageId
-from purveyor.wire.reports import Discovery, Facts, Item, Joining, Leaving, Returning, StatusMessages, Summary
+from purveyor.wire.reports import Discovery, Facts, Item, Joining, Leaving, Returning, StatusMessages, Summary, Unread
 from purveyor.wire.shards import ClientState
 
 GONE = frozenset({REMOVED, ClientState.REJOIN.value})
@@ -97,6 +97,8 @@ class Effects:
             case Leaving():
                 if item.sequence > client.last_sequence:
                     self.left.add(client.number)
+            case Unread(reason=reason):
+                self.messages.append(status.unread_row(reason, client=client.number, sequence=item.sequence, now=now))
             case other:
                 assert_never(other)
 

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from purveyor.site_server.receive.reading import Taken
 from purveyor.wire import envelope, reports, signed
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.form import from_bytes
 from purveyor.wire.reports import BOX_OF, MESSAGES_PER_ITEM, Item, ReadItem, StatusMessages
 
 HIGHEST_NUMBER = 2**53
@@ -120,7 +119,7 @@ def unsealed(box: str, parts: envelope.Envelope, keys: Mapping[str, X25519Privat
     item = read.item
     if item.client != parts.client:
         raise RejectedError(f"the envelope says {parts.client}, the item in it {item.client}")
-    belongs = BOX_OF[type(item.body)]
+    belongs = BOX_OF.get(type(item.body), box)
     if belongs != box:
         raise RejectedError(f"an item of this kind belongs into {belongs}, not into {box}")
     if item.sequence > HIGHEST_NUMBER or not 0 <= item.applied <= HIGHEST_NUMBER:
@@ -134,4 +133,4 @@ def unsealed(box: str, parts: envelope.Envelope, keys: Mapping[str, X25519Privat
 
 def _item_in(content: bytes) -> Item:
     """The item in signed bytes that were verified."""
-    return from_bytes(signed.split("item", content).payload, Item)
+    return reports.item_in(signed.split("item", content).payload)

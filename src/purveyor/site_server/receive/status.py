@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from purveyor.site_server.model.requests import OUTCOMES
-from purveyor.site_server.model.sequence import Advance
+from purveyor.site_server.model.sequence import PLACES_AN_ITEM, Advance
 from purveyor.wire import ids
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import PackageId
@@ -18,8 +18,6 @@ from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import PROGRAMS_PER_SUMMARY, TEXT_LIMIT, ProgramState, StatusMessage
 from purveyor.wire.status_messages import StatusId, severity_of
 
-PLACES_AN_ITEM = 1000
-"""`order` of a job is sequence times this plus the position of the message."""
 LOSS_POSITION = PLACES_AN_ITEM - 1
 """Where the site's own message about lost items stands: behind all that a client can send in one item."""
 CLOCK_POSITION = PLACES_AN_ITEM - 2
@@ -133,6 +131,12 @@ def clone_row(is_kept_by_nobody: bool, *, client: int, told_by: int, now: dateti
             "all are told to join again; what this client was a member of by name has to name the new ones"
         )
     return _own_row(StatusId.CLONED, text, client=client, sequence=told_by, position=CLONE_POSITION, now=now)
+
+
+def unread_row(reason: str, *, client: int, sequence: int, now: datetime) -> dict[str, Any]:
+    """The row that says that an item of this client could not be read."""
+    text = plain(f"an item of this client cannot be read here: {reason}", TEXT_LIMIT)
+    return _own_row(StatusId.ITEM_UNREADABLE, text, client=client, sequence=sequence, position=0, now=now)
 
 
 def _own_row(status: StatusId, text: str, *, client: int, sequence: int, position: int, now: datetime) -> dict[str, Any]:

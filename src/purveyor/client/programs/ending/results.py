@@ -61,27 +61,34 @@ def _is_late(written_at: datetime, report: RunReport) -> bool:
 def _by_mif(
     disk: Disk, run: str, reporting: Reporting, *, started_at: datetime | None, ended_at: datetime | None
 ) -> Result | Unreadable | None:
-    """What the newest status MIF of this program and this run says. One of another product does not count (Q268791)."""
+    """What the newest status MIF of this program and this run says.
+
+    One of another product, or of another time, does not count; that it is there, and why it does not count, is told (Q268791).
+    """
     if started_at is None:
         return None
     unreadable: Unreadable | None = None
     try:
-        candidates = [
-            one
-            for one in _candidates(disk, run, reporting)
-            if is_of_run(one.written_at, started_at=started_at, ended_at=ended_at)
-        ]
+        candidates = _candidates(disk, run, reporting)
     except UnavailableError as error:
         return Unreadable(f"status MIFs cannot be looked for ({error})")
-    for candidate in sorted(candidates, reverse=True)[:CANDIDATE_LIMIT]:
+    timely = {one for one in candidates if is_of_run(one.written_at, started_at=started_at, ended_at=ended_at)}
+    for candidate in sorted(candidates, key=lambda one: (one in timely, one), reverse=True)[:CANDIDATE_LIMIT]:
         by = f"its status MIF {candidate.name[:80]!r}"
+        is_timely = candidate in timely
         try:
             mif = status_mif(_bounded(disk, candidate.path, SIZE_LIMIT_BYTES) or b"")
         except (RejectedError, UnavailableError) as error:
-            unreadable = unreadable or Unreadable(f"{by} cannot be read ({str(error)[:200]})")
+            if is_timely:
+                unreadable = unreadable or Unreadable(f"{by} cannot be read ({str(error)[:200]})")
             continue
-        if is_own(mif, reporting):
+        if is_timely and is_own(mif, reporting):
             return Result("success" if mif.is_success else "failure", mif.description, by)
+        if is_timely:
+            named = " ".join(filter(None, (mif.manufacturer, mif.product, mif.version)))
+            unreadable = unreadable or Unreadable(f"{by} does not count, as it is of {named[:200] or 'no product'}")
+        elif is_own(mif, reporting):
+            unreadable = unreadable or Unreadable(f"{by} does not count, as it was not written during the run")
     return unreadable
 
 
