@@ -206,7 +206,7 @@ class _Parsed(NamedTuple, Generic[Content]):
 def _parsed(content: bytes, kind: type[Content]) -> _Parsed[Content]:
     """Metadata of one kind. Its payload is made from what came, not from what was understood. Errors: RejectedError."""
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode())
         payload = (encode_canonical(document["signed"]) or "").encode()
         _leave_out_unknown_keys(document["signed"])
         metadata: Metadata[Any] = Metadata.from_dict(document)
