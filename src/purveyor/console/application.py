@@ -17,6 +17,7 @@ from purveyor.console.api import (
     programs,
     requests,
     resources,
+    restoration,
     settings,
     status,
     tokens,
@@ -47,6 +48,7 @@ ROUTERS = (
     status,
     why,
     audit,
+    restoration,
     content,
 )
 _DESCRIPTION = """Everything that an administrator can do, as the command line does it.

@@ -35,7 +35,10 @@ from purveyor.wire.ids import SiteCode, site_code
 
 BIN_BITS = 8
 LOCAL_POINT = points.HOME_DP
-_SETTINGS_FILE = "site.toml"
+SETTINGS_FILE = "site.toml"
+DATABASE_FILE = "site.db"
+UNFINISHED = "restore.unfinished"
+"""Lies in the folder of a site from the beginning of a restore to its end."""
 
 
 def no_shelf(target: Target) -> Shelf:
@@ -113,7 +116,7 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     keys = make_keys()
-    url = database_url or f"sqlite:///{(folder / 'site.db').resolve()}"
+    url = database_url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
     with open_database(url) as database:
         _refuse_used(database, url)
         save_keys(keys, folder / "keys")
@@ -122,30 +125,41 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
             random = secrets.token_bytes(tokens.SECRET_BYTES)
             token = tokens.create(tx, name="local administrator", role=Role.ADMIN, random=random, by="site init", now=now).secret
     if not database_url:
-        (folder / "site.db").chmod(0o600)
+        (folder / DATABASE_FILE).chmod(0o600)
     token_file = folder / "admin.token"
     _write_secret(token_file, token)
     FolderShelf(folder / cap_folder(site)).make_boxes()
     (folder / dp_folder(site)).mkdir()
-    written = {"code": str(site), "database": database_url}  # a string of JSON is one of TOML
-    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in written.items())
-    _write_secret(folder / _SETTINGS_FILE, "".join(lines))
+    write_settings(folder, site, database_url)
     return token_file
 
 
+def write_settings(folder: Path, site: SiteCode, database_url: str) -> None:
+    """Says in a site's folder which site it is, and where its database is; empty: beside it."""
+    written = {"code": str(site), "database": database_url}  # a string of JSON is one of TOML
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in written.items())
+    _write_secret(folder / SETTINGS_FILE, "".join(lines))
+
+
 def open_site(
-    folder: Path, *, clock: Callable[[], datetime] = utc_now, open_shelf: Callable[[Target], Shelf] = no_shelf
+    folder: Path,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    open_shelf: Callable[[Target], Shelf] = no_shelf,
+    is_restoring: bool = False,
 ) -> Site:
     """The site in a folder, its tables brought to what this release needs.
 
-    Errors: RefusedError when there is none, or its parts do not fit together.
+    Errors: RefusedError when there is none, its parts do not fit together, or a restore there was broken off.
     """
+    if (folder / UNFINISHED).exists() and not is_restoring:
+        raise RefusedError(f"a restore into {folder} was broken off: begin it again (purveyor site restore BACKUP {folder})")
     try:
-        written = tomllib.loads((folder / _SETTINGS_FILE).read_text())
+        written = tomllib.loads((folder / SETTINGS_FILE).read_text())
         code, url = site_code(str(written["code"])), str(written["database"])
     except (OSError, KeyError, ValueError, RecursionError) as error:
         raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`") from error
-    database = open_database(url or f"sqlite:///{(folder / 'site.db').resolve()}")
+    database = open_database(url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}")
     database.migrate()
     with database.read() as tx:
         if publication.site_code_of(tx) != code:

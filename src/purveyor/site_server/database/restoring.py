@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from purveyor.site_server.database import counters, points, schema
+from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind
 from purveyor.site_server.model.advertising import Options
@@ -211,11 +212,11 @@ def count_clients(tx: Connection) -> int:
 # --- what is listed for people ----------------------------------------------------------------------------------------
 
 
-def newest_restore(tx: Connection) -> int | None:
-    """The number of the audit's row of the newest restore."""
+def newest_restore(tx: Connection) -> AnyRow | None:
+    """The audit's row of the newest restore."""
     table = schema.audit
-    found = tx.execute(select(func.max(table.c.id)).where(table.c.action == "site.restore")).scalar()
-    return None if found is None else int(found)
+    statement = select(table).where(table.c.action == "site.restore").order_by(table.c.id.desc()).limit(1)
+    return tx.execute(statement).one_or_none()
 
 
 def decisions_since(tx: Connection, row: int) -> list[tuple[str, str, str]]:

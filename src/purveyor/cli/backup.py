@@ -1,0 +1,126 @@
+"""`purveyor site backup`, `restore` and `restored`: a copy of a site, a site again from it, and what is left to people then."""
+
+from pathlib import Path
+
+import msgspec
+
+from purveyor.cli.call import Call, UsageError
+from purveyor.cli.mirror import doors_of
+from purveyor.cli.output import Output, counted, moment, size
+from purveyor.cli.rest import rest_of
+from purveyor.recovery import backup as backups
+from purveyor.recovery import restore as restoring
+from purveyor.recovery.place import laid_out
+from purveyor.recovery.restore import Restored
+from purveyor.site_server.site import open_site
+from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.open_point import Points
+from purveyor.wire.boxes import cap_folder
+from purveyor.wire.errors import RefusedError
+
+DONE, DAMAGED = 0, 1
+
+
+def make(call: Call) -> int:
+    """Makes a backup, or reads one back."""
+    options = call.arguments
+    if options.verify:
+        return _verify(call, Path(options.dir))
+    folder = options.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "")
+    if not folder:
+        raise UsageError("which site? Name its folder with --site-dir DIR, or PURVEYOR_SITE_DIR")
+    site = open_site(Path(folder))
+    try:
+        made = backups.make(
+            site, Path(options.dir), keep=options.keep, with_keys=not options.without_keys, by="site backup", note=call.output.say
+        )
+    finally:
+        site.database.dispose()
+    if not options.without_keys:
+        call.output.say("this backup holds the site's private keys and its administrator's token: whoever reads it is the site")
+    answer = {
+        "backup": str(made.folder),
+        "bytes": made.size_bytes,
+        "new_content_files": made.new_files,
+        "rows": sum(made.manifest.rows.values()),
+        "missing_content": list(made.manifest.missing),
+        "dropped": list(made.dropped),
+        "has_keys": made.manifest.has_keys,
+    }
+    rows = counted(sum(made.manifest.rows.values()), "row")
+    call.output.done(answer, f"{made.folder} is complete: {rows}, {size(made.size_bytes)}, {made.new_files} new files of content")
+    return DONE
+
+
+def restore(call: Call) -> int:
+    """Makes a site of a backup."""
+    options, output = call.arguments, call.output
+    backup, folder = Path(options.backup), Path(options.dir)
+    points = Points(doors_of(call).share_credentials)
+    with laid_out(
+        backup,
+        folder,
+        database_url=options.database or "",
+        keys_from=Path(options.keys) if options.keys else None,
+        is_replacing=options.replace,
+        note=output.say,
+    ) as site:
+        own = folder / cap_folder(site.code)
+        restored = restoring.renew(
+            site,
+            backup,
+            own=FolderPoint(own) if (own / "clidata.box" / "timestamp.json").exists() else None,
+            others=[points.at(url) for url in options.cap],
+            by="site restore",
+            note=output.say,
+        )
+    points.close()
+    _show(output, backup, folder, restored)
+    return DONE
+
+
+def show_restored(call: Call) -> int:
+    """Lists what the newest restore left to people."""
+    seen, output = rest_of(call).get("/restoration"), call.output
+    if output.is_json:
+        output.give_json(seen)
+        return DONE
+    if seen is None:
+        output.say("this site was never restored from a backup")
+        return DONE
+    output.say(f"restored at {moment(seen['at'])} by {seen['by']} from {seen['backup']}, incarnation {seen['incarnation']}")
+    rows = ((row["kind"], row["about"], row["text"]) for row in seen["decisions"])
+    output.give_table(("kind", "about", "what is to be looked at"), rows, empty="nothing is left to look at")
+    return DONE
+
+
+def _verify(call: Call, folder: Path) -> int:
+    """Reads a backup back, or the newest in a folder of backups."""
+    complete = backups.complete_in(folder)
+    if not complete and not (folder / "manifest.json").exists():
+        raise RefusedError(f"{folder} is no backup, and holds none")
+    backup = complete[-1] if complete else folder
+    made_at = backups.manifest_of(backup).made_at
+    problems = list(backups.problems_of(backup))
+    call.output.done({"backup": str(backup), "problems": problems}, f"{backup}, made at {moment(made_at.isoformat())}, was read")
+    for problem in problems:
+        call.output.say(problem)
+    if problems:
+        raise RefusedError(f"{backup} is damaged: {counted(len(problems), 'problem')}")
+    return DONE
+
+
+def _show(output: Output, backup: Path, folder: Path, restored: Restored) -> None:
+    decisions = [{"kind": one.kind, "about": one.about, "text": one.text} for one in restored.decisions]
+    if output.is_json:
+        answer = {"dir": str(folder), "backup": str(backup), "incarnation": restored.incarnation, "clients": restored.clients}
+        output.give_json(msgspec.to_builtins({**answer, "access_point": restored.read, "decisions": decisions}))
+        return
+    witness = f"what {restored.read} had published since" if restored.read else "no access point could be read"
+    output.say(f"{folder} is restored from {backup}: {counted(restored.clients, 'client')}; {witness}")
+    output.give_table(
+        ("kind", "about", "what is to be looked at"),
+        ((one["kind"], one["about"], one["text"]) for one in decisions),
+        empty="nothing is left to look at",
+    )
+    output.say(f"run it: purveyor site run {folder}; the list is shown again by: purveyor site restored --site-dir {folder}")
