@@ -35,6 +35,7 @@ CATCHES_EVERYTHING = {
     "cli.main": "`main`",
     "console.errors": "a request",
     "site_server.executive": "a turn",
+    "site_server.rounds": "a turn at one point, in a thread of its own",
 }
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from purveyor.site_server.claim import Mark, refuse_foreign
-from purveyor.site_server.database import audit, content_copies, points, publication, schema, settings
+from purveyor.site_server.database import audit, content_copies, points, publication, settings
 from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.model import points as rules
 from purveyor.site_server.model.points import PointGiven, PointKind, PointSaid, PointState
@@ -235,7 +235,7 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
 
 
 def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
-    files, manifests = _file_count(tx, row), _manifest_count(tx, row)
+    files, manifests = points.file_count(tx, row), points.manifest_count(tx, row)
     where = row.said.target or ("the site's own folder" if row.is_home else row.said.url)
     left = []
     if files:
@@ -247,21 +247,6 @@ def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
     if not row.said.target and not row.is_home:
         left.append(f"whatever the mirror has copied to {where}, and the mirror itself")
     return tuple(left)
-
-
-def _file_count(tx: Connection, row: PointRow) -> int:
-    """Files in the boxes of a CAP, as far as the site wrote them."""
-    if row.kind is PointKind.DP:
-        return 0
-    table = schema.down_file if row.is_home else schema.point_file
-    statement = select(func.count()).select_from(table)
-    here = statement if row.is_home else statement.where(schema.point_file.c.point == row.id)
-    return int(tx.execute(here).scalar_one())
-
-
-def _manifest_count(tx: Connection, row: PointRow) -> int:
-    copy = schema.content_copy
-    return int(tx.execute(select(func.count()).select_from(copy).where(copy.c.point == row.id)).scalar_one())
 
 
 def _behind(tx: Connection, row: PointRow) -> int | None:
@@ -298,8 +283,8 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         quiet_since=row.quiet_since,
         is_drained=row.state is PointState.DRAINING and not _waits_for(tx, row, now),
         waits_for="" if row.state is PointState.ACTIVE else _waits_for(tx, row, now),
-        files=_file_count(tx, row),
-        manifests=_manifest_count(tx, row),
+        files=points.file_count(tx, row),
+        manifests=points.manifest_count(tx, row),
     )
 
 

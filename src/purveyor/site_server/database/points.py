@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from purveyor.site_server.database import counters, schema, wanted
 from purveyor.site_server.database.rows import AnyRow
@@ -96,6 +96,22 @@ def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
         )
         for one in standing(tx, kind)
     )
+
+
+def file_count(tx: Connection, point: PointRow) -> int:
+    """Files in the boxes of a CAP, as far as the site wrote them; 0 for a DP."""
+    if point.kind is PointKind.DP:
+        return 0
+    elsewhere = schema.point_file
+    here = select(func.count()).select_from(elsewhere).where(elsewhere.c.point == point.id)
+    home = select(func.count()).select_from(schema.down_file)
+    return int(tx.execute(home if point.is_home else here).scalar_one())
+
+
+def manifest_count(tx: Connection, point: PointRow) -> int:
+    """Manifests on a DP, verified or on their way."""
+    copy = schema.content_copy
+    return int(tx.execute(select(func.count()).select_from(copy).where(copy.c.point == point.id)).scalar_one())
 
 
 # --- what people change -----------------------------------------------------------------------------------------------
