@@ -118,9 +118,10 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
     if not rows and received < next_number:
         return False
     with state.transaction() as tx:
+        if received >= next_number or (refused and any(refused.first <= row[0] <= refused.last for row in rows)):
+            origin.note_shared(state)
         if received >= next_number:
             tx.execute("update identity set next_sequence = ?", (received + 1,))
-            origin.note_shared(state)
             memory = f"its newest memory is of {since:%Y-%m-%d %H:%M} UTC" if since else "it remembers no poll"
             text = f"the site has reports up to number {received}, this machine remembers {next_number - 1}: {memory}"
             tell(state, StatusMessage(id=StatusId.WENT_BACK, at=now, text=text))
@@ -131,6 +132,7 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
                 read.item,
                 sequence=number,
                 oldest_kept=received + 1,
+                made_at=now,  # by this start of the machine: what it says of itself is of now, each message has its own time
                 machine=origin.machine_of(state),
                 boot=origin.boot_of(state),
                 retold=read.item.retold or Retold(sequence=sequence, digest=read.digest),

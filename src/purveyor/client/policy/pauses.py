@@ -20,10 +20,9 @@ _SILENT_SINCE = "silent since"
 
 def ends_at(state: State, url: str, now: datetime) -> datetime | None:
     """Until when a CAP is left alone; None: it may be asked now."""
-    until = published.point_memory(state, url).next_try_at
-    if until is None or not now < until <= now + timedelta(seconds=DORMANT_BACK_OFF_SECONDS):
-        return None
-    return until
+    memory = published.point_memory(state, url)
+    longest = _pause(memory.failures, is_dormant=_is_dormant(state, now))
+    return None if memory.next_try_at is None or not now < memory.next_try_at <= now + longest else memory.next_try_at
 
 
 def first_end(state: State, urls: Iterable[str], now: datetime) -> datetime | None:
@@ -40,11 +39,10 @@ def trouble_of(state: State, url: str) -> Problem:
 def begin(state: State, url: str, error: Exception, *, interval_seconds: int, now: datetime) -> Problem:
     """Leaves a CAP alone for a while: first for no longer than a poll interval, then ever longer."""
     failures = published.point_memory(state, url).failures + 1
-    first = min(FIRST_BACK_OFF_SECONDS, interval_seconds)
     with state.transaction():
-        longest = DORMANT_BACK_OFF_SECONDS if _is_dormant(state, now) else LONGEST_BACK_OFF_SECONDS
-        seconds = min(longest, first * 2 ** min(failures - 1, 10))
-        published.remember_point(state, url, failures=failures, next_try_at=now + timedelta(seconds=seconds))
+        _begin_silence(state, now)
+        pause = _pause(failures, is_dormant=_is_dormant(state, now), first_seconds=interval_seconds)
+        published.remember_point(state, url, failures=failures, next_try_at=now + pause)
         state.remember(f"trouble {url}", str(error))
     return trouble_of(state, url)
 
@@ -61,10 +59,20 @@ def over(state: State) -> None:
         state.remember(_SILENT_SINCE, "")
 
 
-def _is_dormant(state: State, now: datetime) -> bool:
-    """Whether no CAP has served for very long. Where the time since when is missing or to come, it is now."""
+def _pause(failures: int, *, is_dormant: bool, first_seconds: int = FIRST_BACK_OFF_SECONDS) -> timedelta:
+    """The pause after so many failures in a row."""
+    longest = DORMANT_BACK_OFF_SECONDS if is_dormant else LONGEST_BACK_OFF_SECONDS
+    return timedelta(seconds=min(longest, min(FIRST_BACK_OFF_SECONDS, first_seconds) * 2 ** min(max(failures, 1) - 1, 10)))
+
+
+def _begin_silence(state: State, now: datetime) -> None:
+    """Remembers since when no CAP has served. Where that time is missing or to come, it is now."""
     since = state.time(_SILENT_SINCE)
     if since is None or since > now:
         state.remember_time(_SILENT_SINCE, now)
-        return False
-    return now - since > DORMANT_AFTER
+
+
+def _is_dormant(state: State, now: datetime) -> bool:
+    """Whether no CAP has served for very long."""
+    since = state.time(_SILENT_SINCE)
+    return since is not None and now - since > DORMANT_AFTER

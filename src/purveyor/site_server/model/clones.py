@@ -19,16 +19,11 @@ MARK_LIMIT = 64
 
 
 class Voice(Wire):
-    """One start of one machine that spoke with an identity. `since`, `first`: when its first item was made, and its number.
-
-    The time is by the machine's own clock, which may be set back, and an item that is told again keeps its time: so the number
-    says too whether an item was only late.
-    """
+    """One start of one machine that spoke with an identity. `since`: when the first item was made, by its own clock."""
 
     machine: str
     boot: str
     since: Instant
-    first: int = 0
 
 
 def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
@@ -37,7 +32,7 @@ def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
         return tuple(voices)
     if voices:
         last = voices[-1]
-        if (last.machine, last.boot) == (new.machine, new.boot) or new.since <= last.since or new.first < last.first:
+        if (last.machine, last.boot) == (new.machine, new.boot) or new.since <= last.since:
             return tuple(voices)
     return (*voices, new)[-REMEMBERED_VOICES:]
 

@@ -103,7 +103,7 @@ def machine_of(letter: Letter) -> str:
 
 def _voice(letter: Letter) -> Voice:
     item = letter.item
-    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at, first=item.sequence)
+    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at)
 
 
 def _to_tell_again(client: KnownClient, accepted: Sequence[Letter], forked: Sequence[Letter], keeper: str) -> tuple[int, int]:

@@ -1,0 +1,38 @@
+"""Stories that once broke the promise, as short as they could be made: each names what was wrong, and is told again for good."""
+
+from purveyor.lab.stories.steps import Step
+from purveyor.lab.stories.story import Story
+from purveyor.lab.stories.telling import told
+
+EDITOR = Step("package-added", ("Editor", "no content", "", "runs well", "no uninstall command", "no detection", "leave"))
+AT_ONCE = Step("advertised", ("A1", "Editor", "Pilot", "as soon as possible"))
+
+
+def broken(*steps: Step, client_count: int = 2, seed: int = 0) -> tuple[str, ...]:
+    """What of the promise a story breaks that is told from these steps."""
+    numbers = tuple(range(1, len(steps) + 1))
+    return told(Story(seed, client_count, steps, numbers, len(steps))).broken
+
+
+def test_a_pause_of_a_point_that_a_clock_left_which_was_ahead_is_not_kept_to() -> None:
+    ahead = Step("clock-jumps", ("pc1", 3), 42)
+    assert broken(EDITOR, AT_ONCE, ahead, Step("damaged", ("timestamp.json",)), Step("switched-on", ("pc1",), 62)) == ()
+
+
+def test_a_machine_that_tells_again_after_a_power_cut_what_was_taken_without_an_answer_is_no_clone() -> None:
+    slow = Step(
+        "package-added", ("Editor", "content", "", "takes ten minutes", "an uninstall command", "no detection", "leave"), 47
+    )
+    assert (
+        broken(
+            slow,
+            Step("advertised", ("A1", "Editor", "All Systems", "as soon as possible"), 54),
+            Step("advertisement-expires", ("A1",), 15),
+            Step("requests-lost", (4, 47)),
+            Step("program-deleted", ("Editor",), 67),
+            Step("power-cut", ("pc1", 26), 64),
+            client_count=3,
+            seed=683,
+        )
+        == ()
+    )
