@@ -18,12 +18,13 @@ from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.site_server.admin import requests, status
+from purveyor.site_server.admin import points, requests, status
+from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Point as TransportPoint
-from purveyor.wire.boxes import BOXES, UP_BOXES
+from purveyor.wire.boxes import BOXES, UP_BOXES, is_down_path
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import advertisement_id, collection_id
@@ -294,3 +295,21 @@ def test_q278856_a_link_that_breaks_again_and_again_is_gone_on_with_until_all_is
             is_done = True
     assert tries > 3
     assert max(Counter(path for path in wrote if path).values()) <= 3
+
+
+def test_q235210_q257262_a_point_made_where_another_one_was_is_whole_whatever_that_one_left() -> None:
+    with Fleet(1, poll_interval=POLL) as fleet:
+        place = fleet.add_point(PointKind.CAP, SECOND)
+        fleet.advance(hours=1)
+        fleet.admin.change(points.remove, "cap2", is_forced=True)
+        fleet.admin.add_package("Editor")
+        fleet.advance(hours=1)
+        names = sorted(path for path in place.files if path.startswith("clidata.box/"))
+        place.files.pop(names[0])
+        place.files[names[1]] = place.files[names[1]]._replace(content=b"half of a fi")
+        fleet.admin.change(points.add, PointKind.CAP, url=SECOND, target="/elsewhere/1")
+        fleet.advance(hours=3)
+        (view,) = (one for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.url == SECOND)
+        assert (view.behind, view.problem) == (0, "")
+        published = {path: stored.content for path, stored in fleet.cap.files.items() if is_down_path(path)}
+        assert {path: place.files[path].content for path in published} == published

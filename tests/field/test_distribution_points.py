@@ -10,6 +10,10 @@ from field.points import add_branch, files_of
 from purveyor.content.store import ContentStore
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import PowerCut
+from purveyor.site_server.admin import points
+from purveyor.site_server.database import content_copies
+from purveyor.site_server.database import points as point_rows
+from purveyor.site_server.model.points import PointKind
 from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import Manifest, Stored, file_path, hash_of
 
@@ -138,3 +142,44 @@ def test_a_file_of_another_name_and_case_beside_the_content_is_no_content(tmp_pa
     place = file_at(store, SETUP)
     os.rename(place, place.with_name(place.name.upper()))
     assert not store.has(hash_of(SETUP))
+
+
+# --- points that come and go ---
+
+
+def test_q309381_a_point_that_was_removed_and_added_again_is_listed_and_used_as_one_that_never_went() -> None:
+    with Fleet(1, poll_interval=POLL) as fleet:
+        package = fleet.admin.add_package("Editor", {"setup.exe": SETUP})
+        program = fleet.admin.add_program(package, "install", "setup.exe")
+        url = "http://branch.lab/dp"
+        place = fleet.add_point(PointKind.DP, url)
+        fleet.advance(hours=1)
+        for _ in range(2):
+            (name,) = (view.id for view in listed(fleet) if view.url == url)
+            assert "dp1" in named_for(fleet, package) and name in named_for(fleet, package)
+            fleet.admin.change(points.remove, name, is_forced=True)
+            fleet.advance(hours=1)
+            assert named_for(fleet, package) == {"dp1"}
+            fleet.admin.change(points.add, PointKind.DP, url=url, target="/elsewhere/1")
+            fleet.advance(hours=1)
+        (again,) = (view for view in listed(fleet) if view.url == url)
+        assert (again.manifests, again.behind, again.problem) == (1, 0, "")
+        fleet.dp.cut()
+        fleet.admin.advertise(program)
+        fleet.advance(hours=2)
+        assert launched_with(fleet) == [SETUP] and place.requests
+        assert fleet.absent_requests() == []
+
+
+def listed(fleet: Fleet) -> tuple[points.PointView, ...]:
+    """The distribution points that administrators are shown."""
+    return tuple(view for view in fleet.admin.ask(points.listed, fleet.clock.now()) if view.kind is PointKind.DP)
+
+
+def named_for(fleet: Fleet, package: PackageId) -> set[str]:
+    """The points at which a package's content is verified, as the site says; and clients are told of no others."""
+    told = {point.id for point in fleet.admin.ask(point_rows.told, PointKind.DP)}
+    held = [one for one in fleet.admin.ask(content_copies.held) if package in one.packages]
+    found = {point for one in held for point, copy in one.copies.items() if copy.state is content_copies.CopyState.VERIFIED}
+    assert found <= told
+    return found

@@ -20,6 +20,7 @@ from purveyor.site_server.admin import resources
 from purveyor.site_server.custody import keys
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.site import Site
+from purveyor.site_server.storage import low_room
 from purveyor.wire.errors import UnavailableError
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -50,10 +51,11 @@ class Oversight:
         await Response(content, 200, {"Cache-Control": "no-store", "Content-Type": METRICS_TYPE})(scope, receive, send)
 
     def warnings(self) -> list[str]:
-        """What works now and soon will not: metadata that expires, and whose key is not on the server to renew it."""
+        """What works now and soon will not: a disk that fills up; metadata that expires and cannot be renewed here."""
+        found = low_room(self._site.folders())
         with suppress(UnavailableError), self._site.database.read() as tx:
-            return [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
-        return []
+            found += [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
+        return found
 
     def troubles(self) -> list[str]:
         """What does not work now, by component; why stands in the log."""

@@ -33,6 +33,8 @@ from purveyor.wire.manifest import distinct_files
 
 Note = Callable[[str], None]
 _PIECE_BYTES = 2**20
+LOCK = ".lock"
+"""In a folder of backups: held while one is made, and left as the mark that it is one."""
 
 
 class Made(NamedTuple):
@@ -49,12 +51,14 @@ class Made(NamedTuple):
 def make(site: Site, to: Path, *, keep: int, with_keys: bool, by: str, note: Note) -> Made:
     """A new backup in the folder of backups `to`; of this site's backups there only the newest `keep` stay, 0: all.
 
-    Errors: RefusedError: another backup into this folder is under way; UnavailableError: disk full, database away …
+    Errors: RefusedError: it is no folder for backups, or another is under way there; UnavailableError: disk full, database away …
     """
     now = site.clock()
+    _refuse_target(site, to)
     with _translated(to), _alone_in(to):
         for left in to.glob(f"*{form.PARTIAL}"):
-            shutil.rmtree(left)
+            if form.is_backup_name(left.name.removesuffix(form.PARTIAL)):
+                shutil.rmtree(left)
         folder = _new_folder(to, site.code, now)
         aside = to / (folder.name + form.PARTIAL)
         aside.mkdir(mode=0o700)
@@ -189,6 +193,21 @@ def _sweep(content: ContentStore, needed: set[str]) -> None:
             content.remove(stored)
 
 
+def _refuse_target(site: Site, to: Path) -> None:
+    """Nothing that is not a backup's own is ever removed, so no folder of others is taken for one of backups (Q256586).
+
+    Errors: RefusedError: no folder is named, it and the site's folders lie in each other, or its content is somebody else's.
+    """
+    if not to.name:
+        raise RefusedError("into which folder? Name one that is for backups alone")
+    place = to.resolve()
+    for own in (folder.resolve() for folder in site.folders()):
+        if place == own or place in own.parents or own in place.parents:
+            raise RefusedError(f"backups go into a folder of their own: {to} and the site's {own} lie in each other")
+    if (to / form.CONTENT).exists() and not (to / LOCK).exists() and not complete_in(to):
+        raise RefusedError(f"{to / form.CONTENT} is there, and no backup made it: name a folder that is for backups alone")
+
+
 def _new_folder(to: Path, site: SiteCode, now: datetime) -> Path:
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     names = (form.name_of(site, stamp, number) for number in range(1_000_000))
@@ -217,7 +236,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 @contextmanager
 def _alone_in(to: Path) -> Iterator[None]:
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (to / ".lock").open("a") as file:
+    with (to / LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

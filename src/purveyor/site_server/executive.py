@@ -20,6 +20,7 @@ from purveyor.site_server.receive import ageing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.rounds import Rounds
 from purveyor.site_server.site import Site
+from purveyor.site_server.storage import low_room
 from purveyor.wire.errors import PurveyorError
 
 ITEMS_A_TURN = 5000
@@ -185,6 +186,7 @@ class Executive:
             logger.warning("publish: %s", published.dropped)
         missing = published.keys_missing
         self._note("publish", (f"the key {role!r} is not on this site server: what it is to sign waits" for role in missing))
+        self._note("storage", low_room(site.folders()))
         with site.database.read() as tx:
             self._note("keys", (alarm.text for alarm in custody.alarms_of(tx, site.clock())))
         return published.is_more

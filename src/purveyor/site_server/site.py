@@ -76,6 +76,10 @@ class Site:
         with self.database.read() as tx:
             return read_settings(tx)
 
+    def folders(self) -> tuple[Path, ...]:
+        """Where the site itself writes on this machine: its own folder, and its content."""
+        return (self.store.folder,) if self.folder is None else (self.folder, self.store.folder)
+
     def root_for_joining(self) -> tuple[int, bytes]:
         """The newest root, which a join code names. Shape: (version, SHA-256 of its bytes)."""
         with self.database.read() as tx:
