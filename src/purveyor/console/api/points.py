@@ -17,9 +17,9 @@ from purveyor.wire.errors import RejectedError, UnavailableError
 router = APIRouter(prefix="/points", tags=["points"], responses=ANSWERS)
 
 Id = Annotated[str, Path(max_length=32)]
-Url = Annotated[str, Field(max_length=500, description="as clients use it: https://…, smb://…, file://… or a path")]
+Url = Annotated[str, Field(max_length=500, description="as clients use it: over HTTP, a share or a path")]
 Place = Annotated[
-    str, Field(max_length=500, description="where the site writes: a folder, smb://… or s3://…; empty: a mirror does")
+    str, Field(max_length=500, description="where the site writes: a folder, share or bucket; empty: a mirror does")
 ]
 File = Annotated[str, Field(max_length=500, description="the path of a file on the site's machine, never a secret itself")]
 Text = Annotated[str, Field(max_length=500)]
