@@ -36,7 +36,8 @@ def audit_slice(database: Database, cap: Shelf, place: Place) -> Audited:
     """Compares one slice, and heals what differs. Errors: UnavailableError when the box cannot be written."""
     with database.read() as tx:
         files = publication.written_after(tx, place.path, SLICE)
-        slice_ = [] if files else publication.shards_after(tx, place.shard, SLICE)
+        room = SLICE - len(files)
+        slice_ = publication.shards_after(tx, place.shard, room) if room else []
     expected = [*files, *((shards.path_of(generation, number), content) for generation, number, content in slice_)]
     healed = []
     for path, content in expected:
@@ -45,11 +46,10 @@ def audit_slice(database: Database, cap: Shelf, place: Place) -> Audited:
             healed.append(path)
     if healed:
         cap.sync()
-    if files:
-        return Audited(len(expected), tuple(healed), Place(files[-1][0], place.shard))
-    if slice_:
-        return Audited(len(expected), tuple(healed), Place(place.path, slice_[-1][:2]))
-    return Audited(0, (), None)
+    if len(expected) < SLICE:
+        return Audited(len(expected), tuple(healed), None)
+    path = files[-1][0] if files else place.path
+    return Audited(len(expected), tuple(healed), Place(path, slice_[-1][:2] if slice_ else place.shard))
 
 
 def _held(cap: Shelf, path: str) -> bytes | None:
