@@ -75,6 +75,12 @@ def postgresql_url(postgresql_server: str) -> str:
     return _new_database(postgresql_server, "template0")
 
 
+@pytest.fixture
+def other_postgresql_url(postgresql_server: str) -> str:
+    """The URL of another empty PostgreSQL database, for what moves from one to the other."""
+    return _new_database(postgresql_server, "template0")
+
+
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: str) -> str:
     """The URL of the server that has a migrated database to copy."""

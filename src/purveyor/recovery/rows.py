@@ -7,6 +7,7 @@ Times are ISO 8601, bytes base64.
 import base64
 import gzip
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -51,12 +52,14 @@ def dump(tx: Connection, folder: Path, note: Callable[[str, int], None]) -> tupl
     files: dict[str, Stored] = {}
     for table in metadata.sorted_tables:
         path = f"{ROWS}/{table.name}.gz"
-        with (folder / path).open("xb") as file:
+        descriptor = os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             measured = _Measured(file)
             with gzip.GzipFile("", "wb", _COMPRESSION, measured, mtime=0) as packed:
                 counts[table.name] = _write(tx, table, packed)
         files[path] = Stored(size_bytes=measured.size_bytes, sha256=measured.digest.hexdigest())
-        note(table.name, counts[table.name])
+        if counts[table.name]:
+            note(table.name, counts[table.name])
     return counts, files
 
 
@@ -76,7 +79,8 @@ def load(tx: Connection, folder: Path, note: Callable[[str, int], None]) -> dict
         except (OSError, EOFError, ValueError, KeyError, TypeError, DBAPIError) as error:
             raise RejectedError(f"the rows of {table.name} in this backup cannot be taken in: {error}") from error
         _go_on_counting(tx, table)
-        note(table.name, counts[table.name])
+        if counts[table.name]:
+            note(table.name, counts[table.name])
     return counts
 
 
