@@ -4,8 +4,8 @@
 
 The rows are made directly: clients, a job state and three status messages each, all shards on disk. Prints how long a first
 backup takes, a second one, reading it back, and a restore with the CAP that outlived the site and without any: from the command
-to a folder in which a site can run. Memory is the peak of each command's process. With --database the site is on PostgreSQL, and is
-restored into another database there, --into.
+to a folder in which a site can run. Memory is the peak of each command's process. With --database the site is on PostgreSQL, and
+is restored into another database there, --into.
 """
 
 import argparse
