@@ -101,7 +101,7 @@ class Receiving:
         self.cap.write(path, content)
         return path
 
-    def send(self, machine: Machine, body: Body, **parts: Any) -> str:
+    def send(self, machine: Machine, body: Body, /, **parts: Any) -> str:
         """The machine's next item in its box; its path."""
         return self.put(BOX_OF[type(body)], machine.sealed(body, **parts))
 

@@ -10,15 +10,15 @@ from sqlalchemy import select
 from purveyor.site_server.database import refusals, schema
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.site_server.receive import ageing, storing
+from purveyor.site_server.receive import ageing, joining, storing
 from purveyor.site_server.receive.opening import UNACKNOWLEDGED_LIMIT
 from purveyor.site_server.receive.rejected import KEPT_A_TURN, RING_ITEMS, rejected_count
 from purveyor.site_server.receive.storing import NOT_KNOWN
-from purveyor.wire import envelope
+from purveyor.wire import envelope, reports
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
-from purveyor.wire.reports import Facts, Leaving
+from purveyor.wire.reports import Facts, Joining, Leaving
 from purveyor.wire.shards import ClientState
 from purveyor.wire.status_messages import StatusId
 from site_rows import NOW
@@ -628,3 +628,108 @@ def test_package_of_which_no_report_came_is_remembered_from_discovery(site: Rece
     site.turn()
     assert [row.package for row in site.rows(schema.offered_before)] == ["S0100002"]
     assert site.rows(schema.holder) == []
+
+
+# --- machines that came with the identity of another one ----------------------------------------------------------------
+
+
+def _facts_of(machine: Machine, machine_id: str) -> Facts:
+    return Facts(name=f"{machine.name}-{machine_id}", platform="linux/debian/12", machine_id=machine_id)
+
+
+def _first(site: Receiving, name: str = "pc-1") -> Machine:
+    """A client that joined on the machine `first`."""
+    origin = Machine(name)
+    site.send(origin, Joining(secret=SECRET, facts=_facts_of(origin, "first")), machine="first", boot="1")
+    site.turn()
+    return origin
+
+
+def _cloned(site: Receiving, name: str = "pc-1") -> Machine:
+    """A client of which a fork proved that another machine uses its identity."""
+    origin = _first(site, name)
+    site.send(origin, heartbeat(origin), machine="first", boot="1")
+    site.turn()
+    site.send(origin, heartbeat(origin, absent_requests=1), sequence=2, machine="second", boot="1")
+    site.turn()
+    return origin
+
+
+def _rejoining(origin: Machine, clone: Machine, *, machine_id: str = "second", proof: str = "") -> Joining:
+    return Joining(
+        secret="",
+        facts=_facts_of(clone, machine_id),
+        was=origin.id,
+        was_key=origin.public.hex(),
+        proof=proof or reports.proof_of(origin.key, clone.id),
+    )
+
+
+def test_a_fork_of_another_machine_names_the_one_that_joined_as_keeper_and_is_told_once(site: Receiving) -> None:
+    origin = _cloned(site)
+    row = site.client(origin)
+    assert (row.keeper, row.state) == ("first", "member")
+    for number in range(3, 6):
+        site.send(origin, heartbeat(origin), sequence=number, machine=f"copy-{number}", boot="1")
+    site.turn()
+    assert [one.status for one in site.rows(schema.status_message)] == [StatusId.CLONED]
+    assert [one.action for one in site.rows(schema.audit)] == ["client.cloned"]
+    assert site.client(origin).received == 2, "nothing of the others counts"
+
+
+def test_a_clone_joins_by_the_code_of_the_client_that_it_was(site: Receiving) -> None:
+    origin, clone = _cloned(site), Machine("clone")
+    site.send(clone, _rejoining(origin, clone))
+    assert site.turn().joined == 1
+    row = site.client(clone)
+    assert (row.state, row.was, row.machine, row.name) == ("member", origin.id, "second", "clone-second")
+
+
+def test_who_only_says_that_it_is_a_clone_is_not_taken_in(site: Receiving) -> None:
+    clones = [Machine(f"clone-{number}") for number in range(6)]
+    unproved, removed, origin = _first(site, "pc-0"), _cloned(site, "pc-2"), _cloned(site)
+    site.set_client(removed, state="removed")
+    site.send(clones[0], _rejoining(unproved, clones[0]))
+    site.send(clones[1], _rejoining(removed, clones[1]))
+    site.send(clones[2], _rejoining(origin, clones[2], machine_id="first"))
+    site.send(clones[3], _rejoining(origin, clones[3], proof="00"))
+    site.send(clones[4], _rejoining(origin, clones[4], proof=reports.proof_of(clones[4].key, clones[4].id)))
+    assert site.turn().joined == 0
+    site.set_code(uses_left=0)
+    site.send(clones[5], _rejoining(origin, clones[5]))
+    assert site.turn().joined == 0
+    reasons = {row.client_id: row.reason for row in site.rows(schema.refusal)}
+    assert [reasons[clone.id] for clone in clones] == [
+        joining.NOT_TOLD,
+        joining.ORIGIN_GONE,
+        joining.NOT_TOLD,
+        joining.NOT_PROVEN,
+        joining.NOT_PROVEN,
+        joining.USED_UP_CODE,
+    ]
+
+
+def test_a_fork_of_the_same_machine_is_told_to_it_and_is_no_clone(site: Receiving) -> None:
+    origin = _first(site)
+    for _ in range(3):
+        site.send(origin, heartbeat(origin), machine="first", boot="1")
+    site.turn()
+    for number in (2, 3):
+        site.send(origin, heartbeat(origin, absent_requests=7), sequence=number, machine="first", boot="2")
+    site.turn()
+    row = site.client(origin)
+    assert (row.keeper, row.fork, row.refused_first, row.refused_last) == ("", None, 2, 3)
+
+
+def test_what_is_told_again_counts_once(site: Receiving) -> None:
+    origin = _first(site)
+    told = status(JobState.RUNNING)
+    content = origin.signed(told, machine="first", boot="1")
+    site.put("statmsgs.box", envelope.seal(content, client=origin.id, box="statmsgs.box", key=SEALED_TO))
+    site.turn()
+    same = reports.Retold(sequence=2, digest=reports.decode(content).digest)
+    site.send(origin, told, machine="first", boot="2", retold=same)
+    site.send(origin, told, machine="first", boot="2", retold=reports.Retold(sequence=2, digest="ff" * 32))
+    site.turn()
+    assert site.client(origin).received == 4
+    assert len(site.rows(schema.status_message)) == 2, "the one that the site had, and the one whose number another item has"

@@ -185,14 +185,14 @@ def test_q277745_files_and_what_they_are_checked_against_are_seen_together_or_no
     with Fleet(1) as fleet:
         client = fleet.clients[0]
         new = {name: content[::-1] for name, content in FILES.items()}
-        for writes in range(8):
+        for writes in range(5):
             fleet.cap.hold(after_writes=writes)
             fleet.admin.update_package(offer(fleet, f"{writes}.exe").package, new)
             fleet.advance_polls(1)
             fleet.cap.release()
         fleet.settle()
         ran = client.machine.programs.launches
-        assert {launch.command for launch in ran} == {f"{writes}.exe" for writes in range(8)}
+        assert {launch.command for launch in ran} == {f"{writes}.exe" for writes in range(5)}
         assert all(launch.files in (FILES, new) for launch in ran), "a run has the files of one version, whole"
 
 
@@ -253,7 +253,7 @@ def test_q242492_no_silence_and_no_nonsense_of_the_site_uninstalls_anything_or_e
         spoils: list[Callable[[], None]] = [fleet.cap.cut, fleet.cap.serve_nothing, lambda: fleet.cap.corrupt_all(bool)]
         for spoil in spoils:
             spoil()
-            fleet.advance(hours=10)
+            fleet.advance(hours=5)
             assert client.machine.installed == {SETUP: "1"}
             assert (client.id, records.histories(client.machine.state)) == (identity, records_before)
             fleet.cap.mend()

@@ -87,6 +87,8 @@ def machine_of(tx: Connection, row: AnyRow) -> Machine:
         received=row.received,
         applied=row.applied,
         fork="" if row.fork is None else _fork_text(row.fork),
+        keeper=row.keeper,
+        was=row.was,
         lost_items=row.lost_items,
         longest_gap_seconds=max(gaps, default=None),
     )

@@ -40,6 +40,7 @@ from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RequestKind, Window
 from purveyor.wire.package_info import Command, Conditions, Logon, Program, ProgramKey
 from purveyor.wire.reports import Facts
+from purveyor.wire.shards import NOBODY
 from purveyor.wire.status_messages import StatusId
 from purveyor.wire.windows import calendar_of
 
@@ -198,6 +199,16 @@ def test_a_client_that_is_no_member_waits_for_an_administrator(state: str, fork:
     seen = explained(_facts(client=_replaced(_facts().client, state=state, reason="why", fork=fork)))
     assert (seen.missing, seen.who) == ("client", Who.ADMINISTRATOR)
     assert says in seen.sentence
+
+
+def test_who_keeps_an_identity_that_others_used_is_a_member_and_who_cannot_be_told_apart_is_none() -> None:
+    shared = _replaced(_facts().client, fork="sequence 4", keeper="ab12", was="cd34")
+    link = _link(explained(_facts(client=shared)), "client")
+    assert link.mark is Mark.OK
+    assert any("ab12 keeps it" in one.text for one in link.evidence)
+    assert any("identity of client cd34" in one.text for one in link.evidence)
+    lost = _replaced(shared, keeper=NOBODY, state="rejoin")
+    assert "none can be told from the others" in explained(_facts(client=lost)).sentence
 
 
 def test_a_silent_client_is_told_with_how_much_longer_than_usual() -> None:

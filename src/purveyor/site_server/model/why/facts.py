@@ -45,6 +45,10 @@ class ClientFacts:
     received: int = 0
     applied: int = 0
     fork: str = ""
+    keeper: str = ""
+    """Which machine keeps its identity, where several used it: a machine id, or NOBODY."""
+    was: str = ""
+    """The client with whose identity this machine came."""
     lost_items: int = 0
     longest_gap_seconds: float | None = None
 

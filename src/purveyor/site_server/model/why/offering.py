@@ -4,7 +4,7 @@ from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.why.facts import ClientFacts, Deed, OfferFacts, ProgramFacts, Rule, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing, ok
 from purveyor.wire.jobs import JobState
-from purveyor.wire.shards import ClientState
+from purveyor.wire.shards import NOBODY, ClientState
 from purveyor.wire.status_messages import StatusId
 
 ENDED = frozenset({JobState.FAILED, JobState.TIMED_OUT, JobState.INTERRUPTED, JobState.REVOKED, JobState.REFUSED})
@@ -91,8 +91,14 @@ def client(facts: WhyFacts) -> Found:
         )
     evidence += _deeds(one.deed)
     if one.fork:
-        evidence.append(Evidence(text=f"two machines use its identity: {one.fork}", source="client"))
-    if one.state == ClientState.MEMBER and not one.fork:
+        evidence.append(Evidence(text=f"several machines used its identity: {one.fork}", source="client"))
+    if one.keeper not in ("", NOBODY):
+        text = f"the machine with id {one.keeper} keeps it, every other one was told to join again"
+        evidence.append(Evidence(text=text, source="client"))
+    if one.was:
+        text = f"it came with the identity of client {one.was}: its history up to then is that of its image"
+        evidence.append(Evidence(text=text, source="client"))
+    if one.state == ClientState.MEMBER and (not one.fork or one.keeper):
         return ok(f"{one.name} is a member of the site", *evidence)
     says, what_next = _not_member(one)
     return missing(says, evidence, Who.ADMINISTRATOR, what_next)
@@ -100,7 +106,12 @@ def client(facts: WhyFacts) -> Found:
 
 def _not_member(one: ClientFacts) -> tuple[str, str]:
     because = f": {one.reason}" if one.reason else ""
-    if one.fork:
+    if one.keeper == NOBODY:
+        return (
+            f"several machines used the identity of {one.name}, and none can be told from the others: all join again",
+            f"put the new clients into the collections that named {one.name}, and purveyor resource remove it",
+        )
+    if one.fork and not one.keeper:
         return (
             f"two machines use the identity of {one.name} (state {one.state}{because}), so what is said may be of either",
             f"let the clone join anew; purveyor resource block and unblock {one.name} settles it",

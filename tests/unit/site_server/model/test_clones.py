@@ -1,0 +1,57 @@
+"""Who speaks with one identity: what proves that several machines do, and what does not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from purveyor.site_server.model.clones import REMEMBERED_VOICES, Voice, keeper_of, with_voice
+from purveyor.wire.shards import NOBODY
+
+NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+def voices_of(heard: str) -> tuple[Voice, ...]:
+    """Voices from `a1 b1 a1`: machine a in its start 1, then b, then a again; each an hour after the one before."""
+    found: tuple[Voice, ...] = ()
+    for hour, (machine, boot) in enumerate(heard.split()):
+        found = with_voice(found, Voice(machine=machine, boot=boot, since=NOW + timedelta(hours=hour)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("heard", "owner", "forked_by", "keeper"),
+    [
+        ("", "a", "", None),
+        ("a1 a1 a1", "a", "", None),
+        ("a1 a2 a3 a4 a5 a6", "a", "", None),  # a machine that is started again and again, or goes back every night
+        ("a1 b1 b2", "a", "", None),  # the original is off for good, or has another machine id now
+        ("a1 b1 a1", "a", "", "a"),
+        ("b1 b2 b3 b4 b5 a1", "a", "", "a"),  # the owner's last word is forgotten, but it joined
+        ("b1 a1", "a", "", "a"),
+        ("b1 c1", "a", "", None),
+        ("b1 c1 b1", "a", "", "a"),  # two copies of a machine that never spoke again
+        ("a1", "a", "b", "a"),  # a fork
+        ("a1", "a", "a", None),  # a machine that went back gives its own numbers again
+        ("a1 b1", "a", "b", "a"),
+        ("a1", "", "b", NOBODY),  # nobody knows which of them joined
+        ("a1 a2 a1", "a", "", None),  # a snapshot with its memory was taken back once
+        ("a1 a2 a1 a2", "a", "", NOBODY),
+        ("a1 a2 a3 a1 a2 a3", "a", "", None),
+    ],
+)
+def test_what_is_proved_of_who_speaks(heard: str, owner: str, forked_by: str, keeper: str | None) -> None:
+    assert keeper_of(voices_of(heard), owner=owner, forked_by=set(forked_by)) == keeper
+
+
+def test_an_item_that_was_late_is_no_voice_that_came_back() -> None:
+    heard = voices_of("a1 a2")
+    late = Voice(machine="a", boot="1", since=NOW + timedelta(minutes=5))
+    assert with_voice(heard, late) == heard
+
+
+def test_agents_that_do_not_say_who_they_are_are_no_voice() -> None:
+    assert with_voice((), Voice(machine="", boot="1", since=NOW)) == ()
+
+
+def test_no_more_voices_are_remembered_than_a_proof_needs() -> None:
+    assert len(voices_of("a1 a2 a3 a4 a5 a6 a7")) == REMEMBERED_VOICES
