@@ -4,6 +4,7 @@
 #   make run      the main job, shown step by step; ends with Ctrl-C   (make run ONCE=1: ends by itself)
 #   make test     all tests
 #   make nightly  ten thousand stories from seeds, each with its faults (docs/stories.md); COUNT=, FIRST=, JOBS=
+#   make fuzz     hostile bytes and requests by the thousand, for a night   (make fuzz ARGS="-k deb": of one kind)
 #   make check    form, house rules, types, imports
 #   make bench    the measurements of docs/performance.md
 #   make docs     the pages that are written from the code
@@ -47,6 +48,9 @@ test: setup
 
 nightly: setup
 	$(VENV)/bin/purveyor lab stories --count $(COUNT) --first $(FIRST) --jobs $(JOBS)
+
+fuzz: setup
+	ulimit -v 4000000; HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n $(JOBS) tests/fuzz $(ARGS)
 
 check: setup
 	$(VENV)/bin/ruff format --check .

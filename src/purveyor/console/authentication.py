@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from purveyor.console.errors import UnauthenticatedError
@@ -15,7 +17,7 @@ from purveyor.console.visit import Visit
 from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.site import Site
-from purveyor.wire.errors import NotAllowedError, UnavailableError
+from purveyor.wire.errors import NotAllowedError, RejectedError, UnavailableError
 
 TOKEN_LIMIT_CHARACTERS = 200
 USE_NOTED_EVERY = timedelta(minutes=5)
@@ -24,7 +26,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="An acce
 
 
 def known(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Visit:
-    """The visit of whoever holds the token. Errors: UnauthenticatedError."""
+    """The visit of whoever holds the token. Errors: UnauthenticatedError; RejectedError: a parameter that nobody reads."""
     if credentials is None:
         raise UnauthenticatedError("an access token is needed: send it as `Authorization: Bearer …`")
     site: Site = request.app.state.site
@@ -35,6 +37,7 @@ def known(request: Request, credentials: Annotated[HTTPAuthorizationCredentials 
     except NotAllowedError as error:
         raise UnauthenticatedError(str(error)) from error
     _note_use(site, actor, request.app.state.used_at, now)
+    _refuse_unknown_parameters(request)
     return Visit(site=site, settings=request.app.state.settings, actor=actor)
 
 
@@ -43,6 +46,16 @@ def allowed_to_change(visit: Annotated[Visit, Depends(known)]) -> Visit:
     if not visit.actor.may_change:
         raise NotAllowedError(f"the token {visit.actor.name!r} may only read: this needs one with the role {Role.ADMIN}")
     return visit
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuses what an address says behind its `?` and nobody reads: it may be misspelt, and have been meant to matter."""
+    parameters = get_flat_params(request.scope["route"].dependant)
+    known_ones = {parameter.alias for parameter in parameters if isinstance(parameter.field_info, Query)}
+    unknown = sorted(request.query_params.keys() - known_ones)
+    if unknown:
+        there_are = f"there are {', '.join(sorted(known_ones))}" if known_ones else "there are none"
+        raise RejectedError(f"this has no parameter {unknown[0][:80]!r}: {there_are}")
 
 
 def _note_use(site: Site, actor: tokens.Actor, used_at: dict[int, datetime], now: datetime) -> None:

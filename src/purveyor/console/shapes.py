@@ -31,6 +31,12 @@ Text = Annotated[str, Field(max_length=2000)]
 IdOrName = Annotated[str, Field(min_length=1, max_length=200)]
 """How a person names a client or a collection."""
 
+PACKAGE_ID = {"pattern": "^[A-Za-z0-9]{3}0(?!0000)[0-9A-Za-z]{4}$"}
+ADVERTISEMENT_ID = {"pattern": "^[A-Za-z0-9]{3}2(?!0000)[0-9A-Za-z]{4}$"}
+ANY_PACKAGE_ID = {"pattern": "^([A-Za-z0-9]{3}0(?!0000)[0-9A-Za-z]{4})?$"}
+ANY_ADVERTISEMENT_ID = {"pattern": "^([A-Za-z0-9]{3}2(?!0000)[0-9A-Za-z]{4})?$"}
+"""What the API's document says of ids, and of those that may be left empty; what is none is refused in words of `wire.ids`."""
+
 Before = Annotated[int | None, Query(ge=0, lt=2**63, description="the last number of the page before")]
 
 Page = Annotated[int, Query(ge=1, le=1000, description="how many at most")]

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Asked, Done, IdOrName
+from purveyor.console.shapes import ADVERTISEMENT_ID, ANY_PACKAGE_ID, PACKAGE_ID, Asked, Done, IdOrName
 from purveyor.site_server.admin import advertisements, collections, programs
 from purveyor.site_server.admin.advertisements import AdvertisementView, OptionsGiven
 from purveyor.wire.ids import advertisement_id, package_id
@@ -16,7 +16,7 @@ from purveyor.wire.offers import Priority, Rerun
 
 router = APIRouter(prefix="/advertisements", tags=["advertisements"], responses=ANSWERS)
 
-Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20)]
+Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20, json_schema_extra=ADVERTISEMENT_ID)]
 Title = Annotated[str, Field(max_length=200)]
 Accounts = Annotated[
     list[Annotated[str, Field(max_length=300)]],
@@ -65,7 +65,7 @@ class OptionsAsked(Asked):
 class NewAdvertisement(OptionsAsked):
     """A program to offer to a collection. Without assignments it is optional."""
 
-    package: Annotated[str, Field(max_length=20)]
+    package: Annotated[str, Field(max_length=20, json_schema_extra=PACKAGE_ID)]
     program: IdOrName
     collection: IdOrName
     name: Title = ""
@@ -98,7 +98,7 @@ class Advertised(Done):
 @router.get("", summary="List advertisements")
 def listed(
     visit: Reader,
-    package: Annotated[str | None, Query(max_length=20)] = None,
+    package: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_PACKAGE_ID)] = None,
     collection: Annotated[str | None, Query(max_length=200)] = None,
 ) -> list[AdvertisementView]:
     """Standing advertisements by id: all, or those of a package, or to a collection."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Asked, Done, Name
+from purveyor.console.shapes import ANY_PACKAGE_ID, PACKAGE_ID, Asked, Done, Name
 from purveyor.site_server.admin import packages
 from purveyor.site_server.admin.packages import PackageView, PreviewView, RetirementView, UpdateView
 from purveyor.wire.ids import package_id
@@ -15,7 +15,7 @@ from purveyor.wire.offers import RunningChoice
 
 router = APIRouter(prefix="/packages", tags=["packages"], responses=ANSWERS)
 
-Package = Annotated[str, Path(description="id, such as S0100001", max_length=20)]
+Package = Annotated[str, Path(description="id, such as S0100001", max_length=20, json_schema_extra=PACKAGE_ID)]
 Line = Annotated[str, Field(max_length=200)]
 Source = Annotated[str, Field(max_length=1000)]
 ManifestHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -92,7 +92,9 @@ def delete(
     package: Package,
     running: Annotated[RunningChoice, Query(description="what becomes of programs that run just then")] = RunningChoice.FINISH,
     uninstall: Annotated[bool, Query(description="first remove the software from the machines")] = False,
-    replaced_by: Annotated[str | None, Query(description="the package that takes its place", max_length=20)] = None,
+    replaced_by: Annotated[
+        str | None, Query(description="the package that takes its place", max_length=20, json_schema_extra=ANY_PACKAGE_ID)
+    ] = None,
     is_confirmed: bool = False,
 ) -> PreviewView:
     """Deletes a package once that is confirmed; gives whom it concerns. `retirement` tells how far it has come."""

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from purveyor.console.api.advertisements import NewAdvertisement
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
+from purveyor.console.shapes import ADVERTISEMENT_ID
 from purveyor.site_server.admin import collections, preview, programs
 from purveyor.site_server.admin.preview import LARGEST_LIMIT, MOST_FIRINGS, Asked, PreviewView
 from purveyor.wire.ids import advertisement_id, package_id
 
 router = APIRouter(prefix="/previews", tags=["previews"], responses=ANSWERS)
 
-Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20)]
+Advertisement = Annotated[str, Path(description="id, such as S0120001", max_length=20, json_schema_extra=ADVERTISEMENT_ID)]
 Limit = Annotated[int, Query(ge=0, le=LARGEST_LIMIT, description="how many clients are looked at one by one, by name")]
 Containing = Annotated[str, Query(max_length=200, description="those with this in their name alone, or with this id")]
 Firings = Annotated[int, Query(ge=1, le=MOST_FIRINGS, description="how many times of each are told")]

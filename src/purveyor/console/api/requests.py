@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from purveyor.console.api.advertisements import Advertisement
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Asked, Before, IdOrName, Page, Text
+from purveyor.console.shapes import ANY_ADVERTISEMENT_ID, Asked, Before, IdOrName, Page, Text
 from purveyor.site_server.admin import requests
 from purveyor.site_server.admin.requests import AnswerView, RequestView
 from purveyor.wire.ids import advertisement_id
@@ -55,7 +55,7 @@ def ask(visit: Administrator, advertisement: Advertisement, asked: NewRequest) -
 @router.get("/requests", summary="List requests")
 def listed(
     visit: Reader,
-    advertisement: Annotated[str | None, Query(max_length=20)] = None,
+    advertisement: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_ADVERTISEMENT_ID)] = None,
     is_open: bool = False,
     before: Before = None,
     limit: Page = 50,

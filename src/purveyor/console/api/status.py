@@ -13,7 +13,7 @@ from purveyor.console.api.programs import Program
 from purveyor.console.api.resources import Resource
 from purveyor.console.authentication import Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Before, Page
+from purveyor.console.shapes import ANY_ADVERTISEMENT_ID, ANY_PACKAGE_ID, Before, Page
 from purveyor.site_server.admin import collections, programs, resources, status
 from purveyor.site_server.admin.status import (
     AdvertisementStatus,
@@ -91,9 +91,9 @@ def of_client(visit: Reader, resource: Resource) -> ClientStatus:
 def messages(
     visit: Reader,
     client: Word = None,
-    package: Word = None,
+    package: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_PACKAGE_ID)] = None,
     program: Word = None,
-    advertisement: Word = None,
+    advertisement: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_ADVERTISEMENT_ID)] = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
     since: Annotated[datetime | None, Query(description="only what arrived then or later")] = None,
     until: Annotated[datetime | None, Query(description="only what arrived before")] = None,

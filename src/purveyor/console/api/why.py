@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from purveyor.console.authentication import Reader
 from purveyor.console.errors import ANSWERS
+from purveyor.console.shapes import PACKAGE_ID
 from purveyor.site_server.admin import why
 from purveyor.site_server.admin.why import WhyView
 from purveyor.wire.ids import package_id
@@ -13,7 +14,9 @@ from purveyor.wire.ids import package_id
 router = APIRouter(prefix="/why", tags=["why"], responses=ANSWERS)
 
 Client = Annotated[str, Query(min_length=1, max_length=200, description="client id or name; a machine that was refused, too")]
-Package = Annotated[str, Query(max_length=20, description="id, such as S0100001; a deleted one, too")]
+Package = Annotated[
+    str, Query(max_length=20, description="id, such as S0100001; a deleted one, too", json_schema_extra=PACKAGE_ID)
+]
 Program = Annotated[str, Query(max_length=200, description="number or name; empty: those that reach the client")]
 
 
