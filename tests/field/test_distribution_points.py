@@ -14,6 +14,7 @@ from purveyor.site_server.admin import points
 from purveyor.site_server.database import content_copies
 from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.model.points import PointKind
+from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import Manifest, Stored, file_path, hash_of
 
@@ -105,6 +106,34 @@ def test_what_somebody_did_to_a_file_at_a_point_reaches_no_program_and_is_mended
         assert file_at(fleet.dp.store, SETUP).read_bytes() == SETUP
 
 
+@pytest.mark.parametrize("is_whole_elsewhere", [True, False])
+def test_a_file_that_was_changed_in_place_in_the_store_too_is_never_run_and_comes_back_from_whoever_has_it(
+    is_whole_elsewhere: bool,
+) -> None:
+    with Fleet(1, poll_interval=SELDOM) as fleet:
+        branch = add_branch(fleet)
+        package = fleet.admin.add_package("Editor", {"setup.exe": SETUP})
+        program = fleet.admin.add_program(package, "install", "setup.exe")
+        fleet.settle()
+        if is_whole_elsewhere:
+            replace_by_hand(branch, SETUP, SETUP)
+        with file_at(fleet.site.store, SETUP).open("r+b") as file:
+            file.write(b"XXXX")
+        assert file_at(fleet.dp.store, SETUP).read_bytes().startswith(b"XXXX"), "one file under two names"
+        fleet.advance(days=3)
+        if not is_whole_elsewhere:
+            fleet.admin.advertise(program)
+            fleet.advance(days=2)
+            assert launched_with(fleet) == []
+            assert not fleet.site.store.has(hash_of(SETUP)), "nobody could send it again"
+            with pytest.raises(RefusedError, match="the content is the same"):
+                fleet.admin.update_package(package, {"setup.exe": SETUP})
+            fleet.advance(days=2)
+            assert launched_with(fleet) == [SETUP]
+        for store in (fleet.site.store, fleet.dp.store, branch):
+            assert file_at(store, SETUP).read_bytes() == SETUP
+
+
 @pytest.mark.parametrize("copied", [0, 1, 2])
 def test_a_copy_that_a_power_cut_ends_is_finished_afterwards_and_no_client_hears_of_it_before(
     copied: int, monkeypatch: pytest.MonkeyPatch
@@ -119,7 +148,7 @@ def test_a_copy_that_a_power_cut_ends_is_finished_afterwards_and_no_client_hears
         return share(self, other, stored)
 
     def cut_at_the_end(self: ContentStore, content: bytes) -> Manifest:
-        if self.folder == fleet.dp.store.folder and not fleet.site_crashes:
+        if self.folder == fleet.dp.store.folder and len(shared) == copied and not fleet.site_crashes:
             raise PowerCut("before the manifest")
         return add_manifest(self, content)
 

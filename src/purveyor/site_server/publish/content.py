@@ -12,6 +12,7 @@ Source: the protocol, 3.5 and 3.6.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.wire.errors import RejectedError, UnavailableError
-from purveyor.wire.manifest import file_path
+from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.manifest import distinct_files, file_path
 
 BYTES_A_TURN = 2 * 2**30
 """A turn copies and reads back about so much; the rest waits for the next one, so that other components have theirs."""
@@ -132,8 +133,11 @@ def _copy(database: Database, places: Places, held: Held, point: str, now: datet
     try:
         places.store.copy_to(target, places.store.read_manifest(held.sha256))
         problem = _damage(target, held.sha256)
-    except (UnavailableError, RejectedError) as error:
+    except UnavailableError as error:
         problem = str(error)
+    except RejectedError as error:
+        problem = str(error)
+        _mend_store(places, held.sha256)
     with database.write() as tx:
         current = next(iter(content_copies.held(tx, only=held.sha256)), None)
         if current is None:
@@ -145,6 +149,20 @@ def _copy(database: Database, places: Places, held: Held, point: str, now: datet
     if problem:
         problems.append(f"{held.sha256[:12]} on {point}: {problem}")
     return not problem
+
+
+def _mend_store(places: Places, sha256: str) -> None:
+    """What is damaged in the store is had back from a point that has it whole; else it goes, so that it can be sent again."""
+    with suppress(PurveyorError):
+        tree = places.store.read_manifest(sha256)
+        damaged = set(places.store.verify(tree))
+        for stored in (one for one in distinct_files(tree) if one.path in damaged):
+            for point in places.points.values():
+                with suppress(PurveyorError):
+                    places.store.add_file(stored.sha256, point.pieces(stored.sha256), stored.size_bytes)
+                    break
+            else:
+                places.store.remove_file(stored.sha256)
 
 
 def _damage(target: ContentPlace, sha256: str) -> str:
