@@ -10,7 +10,8 @@ from typing import NamedTuple
 from purveyor.client import rejoining, reports, returning
 from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
-from purveyor.client.policy import pauses, view
+from purveyor.client.points import pauses
+from purveyor.client.policy import view
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
@@ -155,6 +156,7 @@ class Agent:
             reports.bound(state, settings, now)
             return self._send(identity, settings, access_point, now)
         with state.transaction():
+            reports.gather(state, identity, settings, applied=applied, holding=holding, now=now)
             is_due = self._is_heartbeat_due(settings, now) or self._is_waited_for(policy, applied)
             if is_due and reports.has_room(state, settings):
                 discovery = Discovery(
@@ -166,8 +168,6 @@ class Agent:
                     state, identity, discovery, applied=applied, holding=holding, incarnation=settings.incarnation, now=now
                 )
                 state.remember_time("heartbeat_at", now)
-                state.raise_mark("told_applied", applied)
-            reports.gather(state, identity, settings, applied=applied, holding=holding, now=now)
         return self._send(identity, settings, access_point, now)
 
     def _send(self, identity: Identity, settings: AgentSettings, access_point: str | None, now: datetime) -> int:
@@ -186,9 +186,14 @@ class Agent:
         return last is None or not last <= now < last + timedelta(seconds=settings.heartbeat_interval_seconds)
 
     def _is_waited_for(self, policy: Policy, applied: int) -> bool:
-        """Whether the site waits for this client's word on a removal, and what it last heard is older than what is done."""
-        is_concerned = bool(policy.removals & published.held_package_ids(self.state))
-        return is_concerned and applied > self.state.mark("told_applied")
+        """Whether the site waits for this client to have removed or forgotten something, and was last told before that was done.
+
+        A deletion is told of when it is noticed; where the power failed in between, this makes up for it.
+        """
+        told = self.state.mark("told_applied")
+        if applied <= told:
+            return False
+        return published.newest_deletion(self.state) > told or bool(policy.removals & published.held_package_ids(self.state))
 
     def _is_poll_due(self, now: datetime) -> bool:
         """Whether an interval has passed; or whether something is about to begin, whose assignment is looked at again first."""

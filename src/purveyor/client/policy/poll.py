@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.client import trust
-from purveyor.client.policy import conclude, pauses, view
+from purveyor.client.points import pauses
+from purveyor.client.policy import conclude, view
 from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
