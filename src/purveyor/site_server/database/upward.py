@@ -98,7 +98,7 @@ def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, K
         table.c.received,
         table.c.last_sequence,
         table.c.discovered_sequence,
-        table.c.fork.is_not(None),
+        table.c.fork.is_not(None).label("is_forked"),
         table.c.machine,
         table.c.voices,
         table.c.keeper,
@@ -109,9 +109,9 @@ def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, K
     known: dict[ClientId, KnownClient] = {}
     for part in slices(ids):
         for row in tx.execute(select(*columns).where(table.c.id.in_(part))).all():
-            voices = from_bytes(row[8].encode(), tuple[Voice, ...])
-            client = KnownClient(row[0], ClientId(row[1]), *row[2:6], bool(row[6]), row[7], voices, *row[9:])
-            known[client.id] = client
+            values = row._asdict()
+            voices = from_bytes(values.pop("voices").encode(), tuple[Voice, ...])
+            known[ClientId(row.id)] = KnownClient(**values, voices=voices)
     return known
 
 

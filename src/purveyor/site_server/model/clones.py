@@ -51,7 +51,7 @@ def keeper_of(voices: Sequence[Voice], *, owner: str, forked_by: Collection[str]
 
 def _has_spoken_again(machines: Sequence[str], owner: str) -> bool:
     """Whether a machine spoke, then another one, and then the first again. The owner spoke before all that is remembered."""
-    turns = [owner] * bool(owner) + machines if not machines or machines[0] != owner else list(machines)
+    turns = [owner, *machines] if owner and [owner] != machines[:1] else list(machines)
     changes = [after for before, after in pairwise(turns) if before != after]
     return len([turns[0], *changes]) > len({turns[0], *changes})
 
