@@ -37,3 +37,10 @@ def test_a_machine_that_tells_again_after_a_power_cut_what_was_taken_without_an_
         )
         == ()
     )
+
+
+def test_a_power_cut_between_noticing_a_deletion_and_telling_of_it_is_made_up_for() -> None:
+    paused = Step("advertisement-paused", ("A1",), 70)
+    for effect in range(6, 12):
+        cut = Step("power-fails-at", ("pc2", effect))
+        assert broken(EDITOR, AT_ONCE, paused, cut, Step("package-deleted", ("Editor", "finish"), 70)) == (), f"effect {effect}"

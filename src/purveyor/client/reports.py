@@ -67,6 +67,7 @@ def add_item(
             "insert into item (sequence, box, content, is_result, made_at) values (?, ?, ?, ?, ?)",
             (sequence, reports.BOX_OF[type(body)], reports.encode(item, identity.key), int(is_result), text_of(now)),
         )
+        state.raise_mark("told_applied", applied)
     return sequence
 
 

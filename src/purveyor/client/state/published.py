@@ -133,6 +133,11 @@ def held_package_ids(state: State) -> set[PackageId]:
     return {PackageId(row[0]) for row in rows}
 
 
+def newest_deletion(state: State) -> int:
+    """The newest snapshot by which a package was proven deleted; 0: none was."""
+    return int(state.connection.execute("select coalesce(max(snapshot), 0) from deleted").fetchone()[0])
+
+
 def record_deleted(state: State, package: PackageId, *, snapshot: int, at: datetime) -> None:
     """Records for ever that a package was proven deleted."""
     with state.transaction() as tx:

@@ -8,12 +8,14 @@ now"; a run that an administrator asked to have again; what a machine had run si
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from purveyor.client.machine.interface import RunReport, RunState
 from purveyor.client.programs.memory.job import NOT_STARTED, Kind
 from purveyor.lab.stories.evidence import Evidence, OfClient
+from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.witness import Ran
+from purveyor.lab.transport import AbsentRequest
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import IfInterrupted, ProgramKey
 from purveyor.wire.status_messages import StatusId
@@ -39,7 +41,7 @@ SUCCESSES = frozenset({StatusId.SUCCEEDED_BY_EXIT_CODE, StatusId.SUCCEEDED_BY_RE
 
 def broken(evidence: Evidence) -> Iterator[str]:
     """What of the promise was broken; nothing when it was kept."""
-    yield from _asked_in_vain(evidence)
+    yield from _asked_in_vain(evidence.absent)
     yield from _forgotten(evidence)
     yield from evidence.unknown_launches
     for client in evidence.clients:
@@ -50,8 +52,19 @@ def broken(evidence: Evidence) -> Iterator[str]:
     yield from (f"when all faults were over, something was still wrong: {problem}" for problem in evidence.problems)
 
 
-def _asked_in_vain(evidence: Evidence) -> Iterator[str]:
-    for request in evidence.absent:
+def broken_already(stage: Stage) -> Iterator[str]:
+    """What of the promise is broken while faults may still go on: what nobody asks for, forgets or runs at any time."""
+    witness, ordered = stage.witness, stage.ordered
+    yield from _asked_in_vain(stage.fleet.absent_requests())
+    yield from witness.unknown
+    for client, key in witness.forgotten:
+        if key.package not in ordered.deleted_packages and key not in ordered.deleted_programs:
+            yield f"{client} has forgotten what it ran of {key}, which nobody deleted"
+    yield from (f"{ran.client} ran {ran.key} again at {ran.at:%m-%d %H:%M}" for ran in witness.runs if ran.repeats_success)
+
+
+def _asked_in_vain(absent: Iterable[AbsentRequest]) -> Iterator[str]:
+    for request in absent:
         yield f"{request.client} asked for {request.path} at {request.at:%m-%d %H:%M}, which nothing newest named"
 
 
