@@ -19,7 +19,7 @@ from purveyor.recovery.decisions import Kind
 from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import advertisements, collections, packages, programs, resources, settings, windows
 from purveyor.site_server.custody import keys as custody
-from purveyor.site_server.database import restoring, schema
+from purveyor.site_server.database import restoring, schema, site_keys
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Command, OsPackageRule, ProgramKey, Uninstall
@@ -40,13 +40,13 @@ class Life:
     offers: dict[str, AdvertisementId] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
 
-    def offer(self, command: str, **options: object) -> ProgramKey:
+    def offer(self, command: str) -> ProgramKey:
         """A package of a program that every client is to run."""
         admin = self.fleet.admin
         package = admin.add_package(command, {command: command.encode()})
         key = admin.add_program(package, "install", command)
         self.programs[command] = key
-        self.offers[command] = admin.advertise(key, **options)
+        self.offers[command] = admin.advertise(key)
         assert not {package, self.offers[command]} & self.ids, "an id was given twice"
         self.ids |= {package, self.offers[command]}
         return key
@@ -241,7 +241,7 @@ def test_a_key_that_was_replaced_after_the_backup_does_not_come_back(role: str) 
             return
         promise_is_kept(life)
         with fleet.site.database.read() as tx:
-            current = {row.id for row in custody.site_keys.all_keys(tx) if row.role == role and row.state == "current"}
+            current = {row.id for row in site_keys.all_keys(tx) if row.role == role and row.state == "current"}
         assert current and not current & {name.id for name in old}
 
 

@@ -1,5 +1,6 @@
 """`purveyor site backup`, `restore` and `restored`: a copy of a site, a site again from it, and what is left to people then."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -63,6 +64,7 @@ def restore(call: Call) -> int:
         database_url=options.database or "",
         keys_from=Path(options.keys) if options.keys else None,
         is_replacing=options.replace,
+        now=datetime.now(UTC),
         note=output.say,
     ) as site:
         own = folder / cap_folder(site.code)

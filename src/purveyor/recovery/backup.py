@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from purveyor.content.store import ContentStore
-from purveyor.recovery import form, rows
-from purveyor.recovery.form import BackupManifest, Stored
-from purveyor.site_server.database import audit, publication, schema
+from purveyor.recovery import form
+from purveyor.recovery.form import BackupManifest
+from purveyor.site_server.database import audit, publication, restoring, row_files
 from purveyor.site_server.database.engine import revision_of
+from purveyor.site_server.database.row_files import Stored
 from purveyor.site_server.site import Site
 from purveyor.transport.durable import make_durable
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
@@ -121,9 +122,9 @@ def _write(
     if with_keys:
         site.keys.save_to(aside / form.KEYS)
     with site.database.read() as tx:
-        counts, files = rows.dump(tx, aside, lambda table, count: note(f"{table}: {count} rows"))
+        counts, files = row_files.dump(tx, aside, lambda table, count: note(f"{table}: {count} rows"))
         manifest = _described(tx, counts, files, now)
-        needed = list(tx.execute(select(schema.manifest.c.sha256).where(schema.manifest.c.removed_at.is_(None))).scalars())
+        needed = restoring.manifests_kept(tx)
     if with_keys:
         site.keys.reload()
         site.keys.save_to(aside / form.KEYS)
@@ -139,7 +140,7 @@ def _write(
 
 def _described(tx: Connection, counts: dict[str, int], files: dict[str, Stored], now: datetime) -> BackupManifest:
     versions = {name: publication.role_version(tx, name) for name in ("root", "timestamp", "snapshot")}
-    highest = {row.kind: row.value for row in tx.execute(select(schema.counter.c.kind, schema.counter.c.value))}
+    highest = restoring.highest_numbers(tx)
     return BackupManifest(
         format=form.FORMAT,
         site=publication.site_code_of(tx),

@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 import msgspec
 
 from purveyor.content.verify import checked_digest
+from purveyor.site_server.database import row_files
+from purveyor.site_server.database.row_files import Stored
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import SiteCode
@@ -22,19 +24,13 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT_BYTES = 64 * 2**20
 CONTENT = "content"
-ROWS, KEYS, TOKEN = "rows", "keys", "admin.token"
+ROWS = row_files.FOLDER
+KEYS, TOKEN = "keys", "admin.token"
 PARTIAL = ".partial"
 NUMBERS = "numbers.json"
 """Beside the backups: the highest numbers that any site restored from here has begun with."""
 
 _NAME = re.compile(r"[A-Z0-9]{3}-\d{8}T\d{6}Z(?:-\d+)?")
-
-
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a backup. Units: bytes."""
-
-    size_bytes: int
-    sha256: str
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):

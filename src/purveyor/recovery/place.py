@@ -28,7 +28,7 @@ _OUTLIVES = ("content", "rejected", "lock", UNFINISHED)
 
 @contextmanager
 def laid_out(
-    backup: Path, folder: Path, *, database_url: str, keys_from: Path | None, is_replacing: bool, note: Note
+    backup: Path, folder: Path, *, database_url: str, keys_from: Path | None, is_replacing: bool, now: datetime, note: Note
 ) -> Iterator[Site]:
     """The site of a backup's rows, with its keys and content, in a folder; complete once the caller is done with it.
 
@@ -46,7 +46,7 @@ def laid_out(
         mark.touch(mode=0o600)
         make_durable(str(folder), [str(mark)])
         _bring_keys(keys, folder)
-        _bring_rows(backup, folder, manifest, database_url, is_replacing=is_replacing, note=note)
+        _bring_rows(backup, folder, manifest, database_url, is_replacing=is_replacing, now=now, note=note)
         write_settings(folder, manifest.site, database_url)
         site = open_site(folder, is_restoring=True)
         try:
@@ -86,10 +86,10 @@ def _bring_keys(keys: Path, folder: Path) -> None:
 
 
 def _bring_rows(
-    backup: Path, folder: Path, manifest: BackupManifest, database_url: str, *, is_replacing: bool, note: Note
+    backup: Path, folder: Path, manifest: BackupManifest, database_url: str, *, is_replacing: bool, now: datetime, note: Note
 ) -> None:
     if not database_url:
-        _move_aside(folder, note)
+        _move_aside(folder, now, note)
     url = database_url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
     with open_database(url) as database:
         database.migrate()
@@ -104,11 +104,11 @@ def _bring_rows(
         (folder / DATABASE_FILE).chmod(0o600)
 
 
-def _move_aside(folder: Path, note: Note) -> None:
+def _move_aside(folder: Path, now: datetime, note: Note) -> None:
     """Renames an old SQLite database with all that belongs to it."""
     if not (folder / DATABASE_FILE).exists():
         return
-    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     for ending in ("-shm", "-wal", ""):
         path = folder / f"{DATABASE_FILE}{ending}"
         if path.exists():

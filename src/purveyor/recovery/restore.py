@@ -17,11 +17,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from purveyor.content.store import ContentStore
-from purveyor.recovery import adopting, form, keys, rows
+from purveyor.recovery import adopting, form, keys
 from purveyor.recovery.backup import manifest_of, problems_of
 from purveyor.recovery.decisions import ALWAYS, WITHOUT_CAP, Decision, Kind
 from purveyor.recovery.published import Published, Reading, read_published
-from purveyor.site_server.database import audit, content_copies, counters, publication, restoring
+from purveyor.site_server.database import audit, content_copies, counters, publication, restoring, row_files
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.publish import audit as boxes
 from purveyor.site_server.publish import key_change, lookup
@@ -73,8 +73,8 @@ def load_rows(backup: Path, database: Database, note: Note) -> None:
     database.migrate()
     try:
         with database.write() as tx:
-            rows.clear(tx)
-            counts = rows.load(tx, backup, lambda table, count: note(f"{table}: {count} rows"))
+            row_files.clear(tx)
+            counts = row_files.load(tx, backup, lambda table, count: note(f"{table}: {count} rows"))
             if counts != manifest.rows:
                 raise RejectedError("it has other rows than its manifest says")
     except RejectedError as error:

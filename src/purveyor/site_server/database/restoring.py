@@ -108,6 +108,12 @@ def take_package(tx: Connection, info: PackageInfo, now: datetime) -> None:
     tx.execute(of_it.values(deleted_at=now))
 
 
+def manifests_kept(tx: Connection) -> list[str]:
+    """The content that the site has, by its hash."""
+    table = schema.manifest
+    return list(tx.execute(select(table.c.sha256).where(table.c.removed_at.is_(None)).order_by(table.c.sha256)).scalars())
+
+
 def manifests_needed(tx: Connection) -> dict[str, list[PackageId]]:
     """The content that active packages consist of, by its hash."""
     table = schema.package

@@ -17,14 +17,21 @@ import msgspec
 from sqlalchemy import Connection, LargeBinary, Table, delete, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from purveyor.recovery.form import ROWS, Stored
 from purveyor.site_server.database.columns import UtcTime
 from purveyor.site_server.database.schema import metadata
 from purveyor.wire.errors import RejectedError
 
+FOLDER = "rows"
 ROWS_AT_ONCE = 2000
 LINE_LIMIT_BYTES = 64 * 2**20
 _COMPRESSION = 1
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """One file. Units: bytes."""
+
+    size_bytes: int
+    sha256: str
 
 
 class _Measured:
@@ -51,7 +58,7 @@ def dump(tx: Connection, folder: Path, note: Callable[[str, int], None]) -> tupl
     counts: dict[str, int] = {}
     files: dict[str, Stored] = {}
     for table in metadata.sorted_tables:
-        path = f"{ROWS}/{table.name}.gz"
+        path = f"{FOLDER}/{table.name}.gz"
         descriptor = os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             measured = _Measured(file)
@@ -70,7 +77,7 @@ def load(tx: Connection, folder: Path, note: Callable[[str, int], None]) -> dict
     """
     counts: dict[str, int] = {}
     for table in metadata.sorted_tables:
-        path = folder / ROWS / f"{table.name}.gz"
+        path = folder / FOLDER / f"{table.name}.gz"
         if not path.exists():  # a table that the release that made the backup did not have
             continue
         try:

@@ -1,0 +1,138 @@
+"""Backups on disk: the same rows from and to every database, and nothing that was damaged, or made by others, is taken in."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from purveyor.lab.fleet import Fleet
+from purveyor.recovery import backup as backups
+from purveyor.recovery import restore
+from purveyor.recovery.form import MANIFEST, PARTIAL
+from purveyor.site_server.database import counters, row_files
+from purveyor.site_server.database.engine import Database
+from purveyor.wire.errors import RefusedError
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a backup of a site that has clients, content and reports."""
+    to = tmp_path_factory.mktemp("backups")
+    with Fleet(2) as fleet:
+        program = fleet.admin.add_program(fleet.admin.add_package("Größe", {"a.exe": b"a"}), "install", "a.exe")
+        fleet.admin.advertise(program)
+        fleet.settle()
+        make(fleet, to)
+        yield to
+
+
+def make(fleet: Fleet, to: Path, *, keep: int = 0, with_keys: bool = True) -> backups.Made:
+    """A backup, made in silence."""
+    return backups.make(fleet.site, to, keep=keep, with_keys=with_keys, by="a test", note=lambda _: None)
+
+
+def only(to: Path) -> Path:
+    """The one backup in a folder."""
+    (found,) = backups.complete_in(to)
+    return found
+
+
+@pytest.fixture
+def copied(lived: Path, tmp_path: Path) -> Path:
+    """A backup of its own, to be damaged."""
+    backup = tmp_path / only(lived).name
+    for path in sorted(only(lived).rglob("*")):
+        if path.is_file():
+            target = backup / path.relative_to(only(lived))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    return backup
+
+
+def test_rows_go_into_every_database_and_come_out_of_it_the_same(lived: Path, database: Database, tmp_path: Path) -> None:
+    backup = only(lived)
+    for _ in range(2):  # over a site that is there as well
+        restore.load_rows(backup, database, lambda *_: None)
+    (tmp_path / row_files.FOLDER).mkdir()
+    with database.read() as tx:
+        counts, _ = row_files.dump(tx, tmp_path, lambda *_: None)
+    assert counts == backups.manifest_of(backup).rows
+    for table in counts:
+        before, after = (folder / row_files.FOLDER / f"{table}.gz" for folder in (backup, tmp_path))
+        lines = [sorted(gzip.decompress(path.read_bytes()).splitlines()) for path in (before, after)]
+        assert lines[0] == lines[1], table
+    with database.write() as tx:
+        assert counters.next_number(tx, counters.PACKAGE) == 2
+
+
+def test_a_backup_that_is_whole_has_no_problems(lived: Path) -> None:
+    assert list(backups.problems_of(only(lived))) == []
+
+
+def test_every_damaged_file_of_a_backup_is_named_and_none_is_restored(copied: Path, database: Database) -> None:
+    if not database.is_sqlite:
+        return
+    for path in (copied / "rows" / "client.gz", next((copied / "keys").glob("*.key"))):
+        content = path.read_bytes()
+        for damaged in (content[:-1], bytes([content[0] ^ 1]) + content[1:], None):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            (problem,) = backups.problems_of(copied, with_content=False)
+            assert path.name in problem
+            with pytest.raises(RefusedError, match="damaged"):
+                restore.load_rows(copied, database, lambda *_: None)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"../../etc/passwd": {"size_bytes": 1, "sha256": "00"}}},
+        {"files": {"/etc/passwd": {"size_bytes": 1, "sha256": "00"}}},
+        {"files": {"other/file": {"size_bytes": 1, "sha256": "00"}}},
+        {"contents": ["../keys"]},
+        {"format": 2},
+        {"rows": "many"},
+    ],
+)
+def test_a_manifest_that_leads_out_of_its_backup_is_refused(copied: Path, change: dict[str, object]) -> None:
+    manifest = json.loads((copied / MANIFEST).read_text())
+    (copied / MANIFEST).write_text(json.dumps(manifest | change))
+    with pytest.raises(RefusedError):
+        backups.manifest_of(copied)
+
+
+def test_a_manifest_that_is_none_is_refused(copied: Path) -> None:
+    for content in (b"", b"{", b"[" * 100_000, b"\xff\x00", b'{"format": 1}'):
+        (copied / MANIFEST).write_bytes(content)
+        with pytest.raises(RefusedError):
+            backups.manifest_of(copied)
+
+
+def test_damaged_content_is_found(lived: Path, tmp_path: Path) -> None:
+    with Fleet(1) as fleet:
+        fleet.admin.add_package("One", {"a.exe": b"abc"})
+        made = make(fleet, tmp_path)
+        (file,) = [path for path in (tmp_path / "content" / "files").rglob("*") if path.is_file()]
+        file.unlink()
+        file.write_bytes(b"abd")
+        assert [problem for problem in backups.problems_of(made.folder) if file.name in problem]
+
+
+def test_only_the_newest_are_kept_and_content_that_they_need(tmp_path: Path) -> None:
+    with Fleet(1) as fleet:
+        admin = fleet.admin
+        package = admin.add_package("One", {"a.exe": b"first"})
+        made = [make(fleet, tmp_path)]
+        (tmp_path / f"S01-20250101T000000Z{PARTIAL}").mkdir()
+        admin.update_package(package, {"a.exe": b"second"})
+        fleet.advance(days=70)
+        made += [make(fleet, tmp_path, keep=2, with_keys=False), make(fleet, tmp_path, keep=2)]
+        assert [path.name for path in backups.complete_in(tmp_path)] == [one.folder.name for one in made[1:]]
+        assert made[2].dropped == (made[0].folder.name,)
+        assert not (tmp_path / f"S01-20250101T000000Z{PARTIAL}").exists()
+        assert not list((made[1].folder / "keys").iterdir())
+        kept = {path.read_bytes() for path in (tmp_path / "content" / "files").rglob("*") if path.is_file()}
+        assert kept == {b"second"}
+        assert list(backups.problems_of(made[2].folder)) == []
