@@ -14,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly check bench docs lock clean
+.PHONY: help setup run test nightly fuzz check bench docs lock clean
 
 PYTHON ?= python3
 VENV := .venv

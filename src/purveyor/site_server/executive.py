@@ -109,6 +109,8 @@ class Executive:
                 logging.WARNING if expected else logging.ERROR, "%s: %s", name, error, exc_info=None if expected else error
             )
             return False
+        if name in self.health and self.health[name].failures:
+            logger.warning("%s: works again after %d failed turns", name, self.health[name].failures)
         self.health[name] = Health(name, now, "", 0)
         return is_more
 

@@ -1,14 +1,18 @@
 """Numbers that are given once and never again. Raised in the transaction that uses them."""
 
+import re
+
 from sqlalchemy import Connection, insert, select, update
 
 from purveyor.site_server.database import schema
-from purveyor.wire.ids import PackageId
+from purveyor.wire.ids import PackageId, number_of
 
 PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST = "package", "collection", "advertisement", "window", "request"
 SIGNING = "signing"
 KINDS = (PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST, SIGNING)
 CAP, DP = "cap", "dp"
+_WITH_IDS = (PACKAGE, COLLECTION, ADVERTISEMENT)
+_NOUNS = {**{kind: kind for kind in (*_WITH_IDS, WINDOW)}, CAP: "point", DP: "point"}
 
 
 def source_of(package: PackageId) -> str:
@@ -17,7 +21,7 @@ def source_of(package: PackageId) -> str:
 
 
 def next_number(tx: Connection, kind: str) -> int:
-    """The next number of a kind, 1 the first time."""
+    """The next number of a kind, 1 the first time. A counter that was lost goes on above all that was ever given (Q227021)."""
     counter = schema.counter
     raised = tx.execute(
         update(counter).where(counter.c.kind == kind).values(value=counter.c.value + 1).returning(counter.c.value)
@@ -25,8 +29,28 @@ def next_number(tx: Connection, kind: str) -> int:
     value = raised.scalar_one_or_none()
     if value is not None:
         return int(value)
-    tx.execute(insert(counter).values(kind=kind, value=1))
-    return 1
+    first = _highest_found(tx, kind) + 1
+    tx.execute(insert(counter).values(kind=kind, value=first))
+    return first
+
+
+def _highest_found(tx: Connection, kind: str) -> int:
+    """The highest number of a kind that is found anywhere: among what there is, and in the audit, which forgets nothing."""
+    if kind in _NOUNS:
+        action = f"{_NOUNS[kind]}.add"
+        made = tx.scalars(select(schema.audit.c.object).where(schema.audit.c.action == action)).all()
+        there = tx.scalars(select(schema.metadata.tables[kind].c.id)).all() if kind in _WITH_IDS else []
+        return max((_number_in(kind, one) for one in (*made, *there)), default=0)
+    tables = {REQUEST: schema.request.c.number, SIGNING: schema.signing_request.c.number}
+    return max(tx.scalars(select(tables[kind])), default=0) if kind in tables else 0
+
+
+def _number_in(kind: str, name: str) -> int:
+    """The number in an id, in `window 3`, or in `cap1`; 0 in the name of another kind."""
+    if kind in _WITH_IDS:
+        return number_of(PackageId(name))
+    found = re.fullmatch(rf"{kind} ?([0-9]+)", name)
+    return int(found[1]) if found else 0
 
 
 def highest_number(tx: Connection, kind: str) -> int:

@@ -13,19 +13,23 @@ from functools import partial
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy.exc import DBAPIError
 
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.receive import reading
-from purveyor.site_server.receive.opening import Opened, Rejection, open_all, open_elsewhere
+from purveyor.site_server.receive.opening import Letter, Opened, Rejection, open_all, open_elsewhere
 from purveyor.site_server.receive.reading import Taken
 from purveyor.site_server.receive.rejected import set_aside, summary
 from purveyor.site_server.receive.storing import Stored, drop_old_refusals, store
 from purveyor.transport.interface import Shelf
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.ids import SiteCode
 
 BATCH_ITEMS = 500
 """Items of one transaction. While one batch is opened and stored, the files of the one before are taken away."""
+
+_FAULTS = (ArithmeticError, AttributeError, DBAPIError, LookupError, RejectedError, TypeError, ValueError)
+"""What one item can make storing fail with. That the database cannot be used is none of it: the whole batch waits then."""
 
 logger = logging.getLogger("purveyor.site.receive")
 
@@ -108,13 +112,46 @@ def _receive(
     """Stores one batch. When this returns, all of it is committed or set aside, and may leave its box."""
     outcome = Stored()
     if batch.letters:
-        with database.write() as tx:
-            outcome = store(tx, batch.letters, now)
-            if outcome.refused:
-                drop_old_refusals(tx, now)
+        outcome = _stored(database, batch.letters, now)
     rejections = batch.rejections + _forked(taken, outcome)
     _set_aside(rejected, rejections, site_code, now)
     return Batch(outcome, len(rejections))
+
+
+def _stored(database: Database, letters: Sequence[Letter], now: datetime) -> Stored:
+    """Stores letters in one transaction. Where the site itself fails at one, it is set aside, and the others are stored.
+
+    Only what others prove to be its own fault is: where none can be stored, nothing is set aside, and the error rises.
+    """
+    try:
+        return _stored_at_once(database, letters, now)
+    except _FAULTS:
+        outcome = Stored()
+        for letter in letters:
+            try:
+                _add(outcome, _stored_at_once(database, [letter], now))
+            except _FAULTS as error:
+                outcome.set_aside.append((letter, f"the site fails at this item: {type(error).__name__}"))
+                logger.exception("receive: the site fails at %s", letter.path)
+        if len(outcome.set_aside) == len(letters):
+            raise
+        return outcome
+
+
+def _stored_at_once(database: Database, letters: Sequence[Letter], now: datetime) -> Stored:
+    with database.write() as tx:
+        outcome = store(tx, letters, now)
+        if outcome.refused:
+            drop_old_refusals(tx, now)
+    return outcome
+
+
+def _add(sum_: Stored, one: Stored) -> None:
+    sum_.stored += one.stored
+    sum_.duplicates += one.duplicates
+    sum_.refused += one.refused
+    sum_.joined += one.joined
+    sum_.set_aside += one.set_aside
 
 
 def _forked(taken: Sequence[Taken], outcome: Stored) -> list[Rejection]:
