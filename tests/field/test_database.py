@@ -11,11 +11,11 @@ from field.words import told
 from publishing_site import PublishingSite
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import PowerCut
-from purveyor.recovery import backup, rows
+from purveyor.recovery import backup
 from purveyor.recovery.backup import Made
 from purveyor.site_server import executive, storage
 from purveyor.site_server.admin import collections, packages, status
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import row_files, schema
 from purveyor.site_server.database.engine import open_database
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.jobs import JobState
@@ -96,7 +96,7 @@ def test_q261184_q310720_q277729_a_backup_that_fails_says_so_stops_nothing_and_t
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rows, "dump", failing)
+        patch.setattr(row_files, "dump", failing)
         with pytest.raises(UnavailableError, match="No space left"):
             back_up(fleet, tmp_path)
     assert backup.complete_in(tmp_path) == []
