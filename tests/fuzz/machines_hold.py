@@ -94,7 +94,7 @@ ON_CLIENTS: Mapping[str, Parser] = {
     ),
     "addresses to ask": Parser(
         read=of_text(
-            lambda text: [asking.is_unchanged(url, "x") for url, _ in asking.polls_in(text) if not url.startswith("http")]
+            lambda text: [asking.is_unchanged(url, "x") for url, _, _ in asking.polls_in(text) if not url.startswith("http")]
         ),
         seeds=[b'[{"url":"/a","tag":"x"},{"url":"file:///b","tag":"y"}]'],
         is_json=True,

@@ -3,15 +3,18 @@
 Whatever stops a pass, the next one goes on from the state. Nothing here decides; it only puts the steps in order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+import msgspec
 
 from purveyor.client import rejoining, reports, returning
 from purveyor.client.content import Content
 from purveyor.client.machine.interface import Machine
-from purveyor.client.points import pauses
-from purveyor.client.policy import view
+from purveyor.client.points import memory, pauses
+from purveyor.client.points.watched import WatchedPoint, note_rate
+from purveyor.client.policy import pinning, points, view
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.poll import Polled
 from purveyor.client.policy_view import Policy, Problem
@@ -54,11 +57,18 @@ class Agent:
     """The agent of one client on one machine."""
 
     def __init__(
-        self, *, machine: Machine, state: State, point_for: Callable[[str], Point], note: Callable[[str], None] = silent
+        self,
+        *,
+        machine: Machine,
+        state: State,
+        point_for: Callable[[str], Point],
+        unpinned: Callable[[], Collection[str]] = tuple,
+        note: Callable[[str], None] = silent,
     ) -> None:
         self.machine = machine
         self.state = state
         self.point_for = point_for
+        self.unpinned = unpinned
         self.note = note
 
     def turn(self, *, is_forced: bool = False) -> Pass:
@@ -101,6 +111,8 @@ class Agent:
             with self.state.transaction():
                 pauses.forget(self.state)
                 self.state.remember(_BOOT, boot_id)
+        if memory.notice_addresses(self.state, self.machine.addresses()):
+            pauses.forget(self.state)  # where it is now, what failed elsewhere may be reached
         self._notice_upgrade(now)
 
     def _notice_upgrade(self, now: datetime) -> None:
@@ -120,10 +132,17 @@ class Agent:
         state = self.state
         if not is_forced and not self._is_poll_due(now):
             return self._held_policy(identity, now), state.fact("access_point") or identity.access_point
-        polled = policy_poll.poll(state, identity, point_for=self.point_for, now=now, is_forced=is_forced)
+        watched: list[WatchedPoint] = []
+        polled = policy_poll.poll(
+            state, identity, point_for=lambda url: self._watched(url, watched), now=now, is_forced=is_forced
+        )
+        problems = (*polled.policy.problems, *map(pinning.problem_of, sorted(self.unpinned())))
+        polled = polled._replace(policy=msgspec.structs.replace(polled.policy, problems=problems))
         before = state.time("polled_at")
         with state.transaction():
             state.remember_time("polled_at", now)
+            for point in watched:
+                note_rate(state, point, now)
             state.remember_time("next_poll_at", self._next_poll_at(identity, polled, now))
             state.remember(apm.LOOK_AGAIN, "")
             _tell_problems(state, polled.policy.problems, now)
@@ -134,6 +153,11 @@ class Agent:
                     state.remember("heartbeat_at", "")  # what the site has heard last may be of another machine, or of a past
                 reports.acknowledge(state, entry.entry.received)
         return polled.policy, polled.access_point
+
+    def _watched(self, url: str, watched: list[WatchedPoint]) -> Point:
+        """A CAP, of which is seen how fast it is. Errors: as `point_for`."""
+        watched.append(WatchedPoint(self.point_for(url), self.machine.uptime_seconds))
+        return watched[-1]
 
     def _held_policy(self, identity: Identity, now: datetime) -> Policy:
         access_point = self.state.fact("access_point") or identity.access_point
@@ -177,7 +201,15 @@ class Agent:
         if not names:
             return 0
         try:
-            return reports.send(self.state, identity, settings, point=self.point_for(access_point), random_name=names, now=now)
+            return reports.send(
+                self.state,
+                identity,
+                settings,
+                points=[self.point_for(url) for url in points.for_items(self.state, identity, now, in_use=access_point)],
+                random_name=names,
+                now=now,
+                failed=lambda point, error: pauses.begin(self.state, points.up_key(point.url), str(error), now=now),
+            )
         except UnavailableError:
             return 0  # kept, and sent at the next pass
 
@@ -211,8 +243,8 @@ class Agent:
         """
         state, interval = self.state, timedelta(seconds=max(1, polled.policy.settings.poll_interval_seconds))
         if polled.access_point is None:
-            retry_at = pauses.first_end(state, policy_poll.access_points(state, identity), now)
-            return min(now + interval, retry_at or now + interval)
+            retry_at = pauses.first_end(state, points.access_points(state, identity, now), now)
+            return min(now + interval, retry_at or now + timedelta(seconds=pauses.FIRST_BACK_OFF_SECONDS))
         if state.fact("has parted"):
             ahead = ((state.time("next_poll_at") or now) - now) % interval
             return now + (ahead if ahead >= interval / 2 else ahead + interval)

@@ -17,12 +17,13 @@ from purveyor.transport.smb_share import SmbShare
 from purveyor.wire.errors import PurveyorError
 
 
-def are_unchanged(folder: Path, polls: Sequence[tuple[str, str]]) -> bool:
-    """Whether all files, by address and tag, are surely those of their tags. Errors: none; else it is not so."""
+def are_unchanged(folder: Path, polls: Sequence[tuple[str, str, str]]) -> bool:
+    """Whether all files, by address, tag and certificate, are surely those of their tags. Errors: none; else it is not so."""
     sessions: dict[tuple[str, int], SmbSession] = {}
     try:
         return all(
-            _is_unchanged(folder, url, tag, sessions) if is_share(url) else asking.is_unchanged(url, tag) for url, tag in polls
+            _is_unchanged(folder, url, tag, sessions) if is_share(url) else asking.is_unchanged(url, tag, certificate)
+            for url, tag, certificate in polls
         )
     except PurveyorError:
         return False

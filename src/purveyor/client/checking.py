@@ -16,7 +16,7 @@ from pathlib import Path
 from purveyor.client import reports, sentinel
 from purveyor.client.join import Standing
 from purveyor.client.main import STATE_FILE, Parts, parts_of
-from purveyor.client.policy import poll, view
+from purveyor.client.policy import points, poll, view
 from purveyor.client.programs.ending import restart
 from purveyor.client.programs.memory import records
 from purveyor.client.state import origin, published
@@ -119,12 +119,13 @@ def findings(parts: Parts, *, sentinel_process: int | None) -> list[Finding]:
         *_identity(state),
         _agent(state, now, sentinel_process),
         *_access_points(parts),
+        *_unpinned(parts),
         _last_pass(state, now),
         _clock(state, now),
         *_problems(state),
         _trust(state, now),
         _disk(parts),
-        *_distribution_points(state),
+        *_distribution_points(state, now),
         _jobs(state),
         *_restart(parts),
         _reports(state),
@@ -200,7 +201,7 @@ def _last_pass(state: State, now: datetime) -> Finding:
 def _access_points(parts: Parts) -> Iterator[Finding]:
     """A finding for the access points: one that answers is enough to go on, each that does not is named."""
     answering, failing = [], []
-    for url in poll.access_points(parts.state, read_identity(parts.state)):
+    for url in points.access_points(parts.state, read_identity(parts.state), parts.machine.now()):
         try:
             parts.point_for(url).read(poll.TIMESTAMP, limit_bytes=_TIMESTAMP_LIMIT_BYTES)
         except AbsentError:
@@ -212,6 +213,13 @@ def _access_points(parts: Parts) -> Iterator[Finding]:
     grade = Grade.CRITICAL if not answering else Grade.WARNING if failing else Grade.OK
     words = "; ".join([*(f"{url} answers" for url in answering), *failing])
     yield Finding(subject="access point", grade=grade, words=words)
+
+
+def _unpinned(parts: Parts) -> Iterator[Finding]:
+    """A finding for each access point whose HTTPS server showed another key than its pins, when it was asked just now."""
+    for url, pin in sorted(parts.unpinned().items()):
+        words = f"{url} shows the key {pin}, which the site has not named: nothing is sent there, and reports wait"
+        yield Finding(subject="pins", grade=Grade.CRITICAL, words=words)
 
 
 def _clock(state: State, now: datetime) -> Finding:
@@ -256,9 +264,10 @@ def _disk(parts: Parts) -> Finding:
     return Finding(subject="disk", grade=grade, words=words, measured=(("free", f"{free}B"),))
 
 
-def _distribution_points(state: State) -> Iterator[Finding]:
+def _distribution_points(state: State, now: datetime) -> Iterator[Finding]:
     """A finding where points failed when they were asked last; access points have one of their own."""
-    caps = poll.access_points(state, read_identity(state))
+    caps = points.access_points(state, read_identity(state), now)
+    caps += tuple(map(points.up_key, caps))
     rows = state.connection.execute("select url, failures from point where failures > 0 order by url").fetchall()
     failing = [f"{url} failed {failures} times in a row" for url, failures in rows if url not in caps]
     if failing:

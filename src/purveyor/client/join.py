@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from purveyor.client import reports, trust
 from purveyor.client.machine.interface import Machine
+from purveyor.client.policy import pinning, view
 from purveyor.client.policy import poll as policy_poll
-from purveyor.client.policy import view
 from purveyor.client.policy.walk import Walk, load_trusted
 from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, forget_identity, has_identity, new_identity, read_identity, store_identity
@@ -65,6 +65,7 @@ def request(state: State, machine: Machine, *, access_point: str, code_text: str
     if has_identity(state):
         return _resumed(state)
     code = join_code.read(code_text)
+    pinning.begin(state, code.pin)
     point = point_for(access_point)
     settings = _settings_of(state, point, code, machine.now())
     origin.notice_machine(state, machine=machine.facts().machine_id, boot=machine.boot_id())
@@ -165,4 +166,4 @@ def _settings_of(state: State, point: Point, code: join_code.JoinCode, now: date
 def _send(state: State, identity: Identity, settings: AgentSettings, machine: Machine, point: Point) -> None:
     names = [machine.random_bytes(_NAME_BYTES).hex() for _ in reports.due_items(state, settings, machine.now())]
     if names:
-        reports.send(state, identity, settings, point=point, random_name=names, now=machine.now())
+        reports.send(state, identity, settings, points=[point], random_name=names, now=machine.now())

@@ -4,7 +4,7 @@ Everything that the commands do is elsewhere; here the parts meet, under the loc
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from purveyor.client.join import Standing
 from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
+from purveyor.client.policy import pinning
 from purveyor.client.state.store import State, open_state
 from purveyor.transport.interface import Point
 from purveyor.transport.open_point import Points
@@ -36,6 +37,8 @@ class Parts:
     machine: Machine
     state: State
     point_for: Callable[[str], Point]
+    unpinned: Callable[[], Mapping[str, str]] = dict
+    """The points whose HTTPS server showed a key last that the site has not named: that key's pin, by address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,8 @@ def parts_of(state_folder: Path, *, name: str = "") -> Parts:
         raise UnavailableError(f"the state folder {state_folder} cannot be used: {error.strerror or error}") from error
     if name:
         state.remember(_NAME, name[:NAME_LIMIT])
-    points = Points(lambda: share_credentials.kept(state_folder))
-    return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, points.at)
+    points = Points(lambda: share_credentials.kept(state_folder), lambda url: pinning.pins_of(state, url))
+    return Parts(RealMachine(state_folder, name=state.fact(_NAME)), state, points.at, points.unpinned)
 
 
 def join(

@@ -21,6 +21,7 @@ from purveyor.client.programs.memory.job import Job
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import time_of
+from purveyor.transport.http import HttpPoint
 from purveyor.wire.errors import PurveyorError, RefusedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.settings import AgentSettings
@@ -41,7 +42,9 @@ def run_pass(folder: Path, *, is_forced: bool, waits: bool) -> Pass:
     with lock.held(folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS if is_forced else 0):
         parts = parts_of(folder)
         log = _log(folder, parts)
-        agent = Agent(machine=parts.machine, state=parts.state, point_for=parts.point_for, note=log.write)
+        agent = Agent(
+            machine=parts.machine, state=parts.state, point_for=parts.point_for, unpinned=parts.unpinned, note=log.write
+        )
         try:
             seen = waiting.watches_of(sessions.watched_paths())
             made = agent.turn(is_forced=is_forced)
@@ -147,9 +150,11 @@ def _plan(parts: Parts, made: Pass, seen: tuple[sentinel.Poll, ...] = ()) -> sen
     due = [time for time in (made.next_due_at, _next_report_at(parts, settings)) if time is not None]
     polls: list[sentinel.Poll] = []
     if made.access_point is not None and settings is not None:
+        point = parts.point_for(made.access_point)
         for path in (poll.TIMESTAMP, poll.shard_path(read_identity(state), settings)):
             url = f"{made.access_point.rstrip('/')}/{path}"
-            polls.append(sentinel.Poll(url, published.tag_of(state, parts.point_for(made.access_point).url, path)))
+            tag = "" if made.access_point in parts.unpinned() else published.tag_of(state, point.url, path)
+            polls.append(sentinel.Poll(url, tag, point.certificate if isinstance(point, HttpPoint) else ""))
     soonest = parts.machine.now() + apm.SHORTEST_PAUSE  # whatever is overdue: nothing spins
     return sentinel.Plan(
         polls=tuple(polls),

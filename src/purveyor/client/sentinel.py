@@ -53,6 +53,8 @@ class Poll(NamedTuple):
 
     url: str
     tag: str
+    certificate: str = ""
+    """The SHA-256 of the certificate that its HTTPS server showed, and that a pin vouched for; empty: the system's CAs decide."""
 
 
 class Plan(NamedTuple):
@@ -74,7 +76,7 @@ def read_plan(folder: str) -> Plan | None:
             found = json.loads(file.read(2**16))
         due = found["next_due_at"]
         return Plan(
-            polls=tuple(Poll(str(one["url"]), str(one["tag"])) for one in found["polls"]),
+            polls=tuple(Poll(str(one["url"]), str(one["tag"]), str(one.get("certificate", ""))) for one in found["polls"]),
             next_poll_at=float(found["next_poll_at"]),
             next_due_at=None if due is None else float(due),
             interval_seconds=max(1.0, float(found["interval_seconds"])),
@@ -345,7 +347,7 @@ class Ended(NamedTuple):
 
 def are_unchanged(polls: Sequence[Poll], meanwhile: Callable[[], None], asker: Sequence[str] = ()) -> bool:
     """Whether all files are surely those of their tags; asked by a process of a moment, where shares are in it by `asker`."""
-    content = json.dumps([{"url": poll.url, "tag": poll.tag} for poll in polls])
+    content = json.dumps([poll._asdict() for poll in polls])
     words = list(asker) if asker and any(poll.url.startswith("smb:") for poll in polls) else _ASKER
     try:
         pid = os.posix_spawn(words[0], [*words, content], os.environ, setsigmask=[], setsigdef=list(_SIGNALS))

@@ -2,7 +2,8 @@
 
 The worker's half of `sentinel.py`, which may import nothing of Purveyor.
 
-    polls           the files that tell whether anything is new: `url` (http, https, or a path) and the `tag` last seen there
+    polls           the files that tell whether anything is new: `url` (http, https, or a path), the `tag` last seen there, and
+                    the `certificate` (SHA-256) of an HTTPS server that a pin vouched for
     next_poll_at    when to look at them; seconds since 1970
     next_due_at     when a pass is due whatever they say (a job, a report, a heartbeat); null: none
     interval_seconds  how long to wait after a look that found nothing new
@@ -39,7 +40,7 @@ class PlanDisk(Protocol):
 def write_plan(disk: PlanDisk, plan: Plan) -> None:
     """Leaves a plan for the sentinel. Errors: UnavailableError."""
     content = {
-        "polls": [{"url": poll.url, "tag": poll.tag} for poll in plan.polls],
+        "polls": [poll._asdict() for poll in plan.polls],
         "next_poll_at": plan.next_poll_at,
         "next_due_at": plan.next_due_at,
         "interval_seconds": plan.interval_seconds,

@@ -4,20 +4,24 @@ The other side is not trusted: it can be slow, endless, wrong or silent, and cos
 followed and no compression asked for: a byte received is a byte of the file. Content is judged elsewhere, by its signatures.
 """
 
+import hashlib
 import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 from urllib.parse import quote
 
 import urllib3
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from purveyor.transport.http_answers import range_start, tag_headers, tag_in
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
+from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
 from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, UnavailableError
 
 _PIECE_BYTES = 64 * 1024
@@ -55,6 +59,7 @@ class HttpPoint:
         *,
         patience: Patience = PATIENCE,
         tls: ssl.SSLContext | None = None,
+        pins: Pins = tuple,
         monotonic: Callable[[], float] = time.monotonic,
         address_of: Callable[[str], str] = plain_address,
     ) -> None:
@@ -71,11 +76,25 @@ class HttpPoint:
             headers={"User-Agent": "purveyor", "Accept-Encoding": "identity"},
             ssl_context=tls,
         )
+        self._pins, self._seen = pins, Seen()
+        pools = {"http": HTTPConnectionPool, "https": partial(PinnedPool, pins, self._seen)}
+        self._pool.pool_classes_by_scheme = pools  # type: ignore[assignment]  # only ever called
 
     @property
     def url(self) -> str:
         """The address, without a slash at its end."""
         return self._url
+
+    @property
+    def unpinned(self) -> str:
+        """The pin that the server showed last, where it is not one of those that count now; empty otherwise."""
+        pins = self._pins()
+        return self._seen.pin if pins and self._seen.pin not in pins else ""
+
+    @property
+    def certificate(self) -> str:
+        """The SHA-256 (hexadecimal) of the certificate that was taken for the sake of its pin; empty: the system's CAs decide."""
+        return hashlib.sha256(self._seen.certificate).hexdigest() if self._seen.pin and self._seen.pin in self._pins() else ""
 
     def close(self) -> None:
         """Ends the kept connections; a later request opens new ones."""
@@ -156,6 +175,8 @@ class HttpPoint:
                 return self._send(method, address, headers, body)
             except ProtocolError:
                 return self._send(method, address, headers, body)
+        except UnpinnedError as error:
+            raise UnavailableError(f"{self._url} is not trusted with reports: {error}") from error
         except (HTTPError, OSError, ValueError) as error:
             raise self._unreachable(error) from error
 

@@ -5,7 +5,8 @@ What shares need is loaded when the address of a share is first opened, and not 
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -13,6 +14,7 @@ from urllib.request import url2pathname
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.interface import Point
+from purveyor.transport.pinned import Pins
 from purveyor.transport.smb_address import Credentials, address_of, is_share
 from purveyor.wire.errors import RejectedError, UnavailableError
 
@@ -25,22 +27,37 @@ def no_credentials() -> Credentials:
     raise UnavailableError("no user and password for shares were given to this machine")
 
 
+def no_pins(url: str) -> Collection[str]:
+    """Where none are known: the CAs of the system decide. Shape: nothing, whatever the address."""
+    del url
+    return ()
+
+
 class Points:
     """Points as one pass uses them: each is opened once and keeps its connections; shares of one server have one session.
 
-    `credentials` says as whom shares are used; it is asked at each connection.
+    `credentials` says as whom shares are used; it is asked at each connection. `pins` says by which keys an HTTPS server is
+    known, by its address; it is asked at each request.
     """
 
-    def __init__(self, credentials: Callable[[], Credentials] = no_credentials) -> None:
+    def __init__(
+        self, credentials: Callable[[], Credentials] = no_credentials, pins: Callable[[str], Collection[str]] = no_pins
+    ) -> None:
         self._credentials = credentials
+        self._pins = pins
         self._opened: dict[str, Point] = {}
         self._sessions: dict[tuple[str, int], Any] = {}
 
     def at(self, url: str) -> Point:
         """The CAP or DP at `url`. Errors: as `point_for`."""
         if url not in self._opened:
-            self._opened[url] = self._share_point(url) if is_share(url) else point_for(url)
+            self._opened[url] = self._share_point(url) if is_share(url) else point_for(url, partial(self._pins, url))
         return self._opened[url]
+
+    def unpinned(self) -> Mapping[str, str]:
+        """The points whose server showed a key last that is not one of its pins. Shape: that key's pin by the point's address."""
+        seen = {url: point.unpinned for url, point in self._opened.items() if isinstance(point, HttpPoint)}
+        return {url: pin for url, pin in seen.items() if pin}
 
     def close(self) -> None:
         """Ends the sessions with servers of shares; the next use begins others."""
@@ -59,7 +76,7 @@ class Points:
         return point
 
 
-def point_for(url: str) -> Point:
+def point_for(url: str, pins: Pins = tuple) -> Point:
     r"""The CAP or DP at `url`: http, https, smb, `\\SERVER\SHARE`, file, or the path of a folder.
 
     Errors: RejectedError for any other kind, an address without a host, or one that carries a password.
@@ -77,7 +94,7 @@ def point_for(url: str) -> Point:
         raise RejectedError(f"the address of a point cannot be read: {error}") from error
     match parts.scheme:
         case "http" | "https":
-            return _http_point(url)
+            return _http_point(url, pins)
         case "file":
             if parts.netloc not in ("", "localhost"):
                 raise RejectedError(f"{url} names the machine {parts.netloc}; file:// means this machine")
@@ -88,10 +105,10 @@ def point_for(url: str) -> Point:
             raise RejectedError(f"points of the kind {other}:// cannot be opened; {_KNOWN} known")
 
 
-def _http_point(url: str) -> HttpPoint:
+def _http_point(url: str, pins: Pins) -> HttpPoint:
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise RejectedError("the address of a point must not carry a name or password")
     if not parts.hostname or parts.query or parts.fragment:
         raise RejectedError(f"{url} is no address of a point: http://HOST[:PORT]/PATH is expected")
-    return HttpPoint(url)
+    return HttpPoint(url, pins=pins)

@@ -8,6 +8,7 @@ import msgspec
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
 from purveyor.wire.ids import SiteCode, site_code
+from purveyor.wire.pins import LIMIT as PINS_LIMIT
 
 BITS_LIMIT = 24
 """More than sixteen million shards are never made."""
@@ -43,6 +44,8 @@ class Point(Wire):
     """It is about to go: nothing new is begun there, while another point can be had."""
     takes_items: bool = True
     """Whether clients may put items into its up boxes; a bucket has none."""
+    pins: tuple[str, ...] = ()
+    """Pins of the keys that its HTTPS server may show (`wire.pins`), the one in use first; none: the CAs of the system decide."""
 
 
 class SealingKey(Wire):
@@ -123,9 +126,10 @@ def _within_limits(settings: AgentSettings) -> AgentSettings:
     changes: dict[str, object] = {}
     for name in ("access_points", "distribution_points"):
         said_points = getattr(settings, name)
-        if any(not 0 <= point.weight <= WEIGHT_LIMIT for point in said_points):
+        if any(not 0 <= point.weight <= WEIGHT_LIMIT or len(point.pins) > PINS_LIMIT for point in said_points):
             changes[name] = tuple(
-                msgspec.structs.replace(point, weight=min(max(0, point.weight), WEIGHT_LIMIT)) for point in said_points
+                msgspec.structs.replace(point, weight=min(max(0, point.weight), WEIGHT_LIMIT), pins=point.pins[:PINS_LIMIT])
+                for point in said_points
             )
     for name, limit in _LIMITS.items():
         said = getattr(settings, name)

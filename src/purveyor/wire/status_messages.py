@@ -77,6 +77,7 @@ class StatusId(IntEnum):
     JOINED_AGAIN = 10137
     AGENT_CHANGED = 10138  # Q256125
     ITEM_UNREADABLE = 10139
+    POINT_UNPINNED = 10140
 
     @classmethod
     def _missing_(cls, value: object) -> "StatusId | None":
@@ -94,6 +95,7 @@ _WARNINGS = {
     StatusId.STOPPED_BY_RETIREMENT,
     StatusId.REPORTS_LOST,
     StatusId.POINT_WITHHOLDS,
+    StatusId.POINT_UNPINNED,
     StatusId.CLOCK_DIFFERS,
     StatusId.ITEM_UNREADABLE,
     StatusId.NOT_DETECTED,
@@ -181,6 +183,7 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.CAME_WITH_IMAGE: "The program was not run by this client: the record of it came with the image of another one.",
     StatusId.JOINED_AGAIN: "This machine came with the identity of another client, and joined as one of its own.",
     StatusId.ITEM_UNREADABLE: "The site could not read what this client sent, perhaps as its agent is newer than the site.",
+    StatusId.POINT_UNPINNED: "An access point shows a key over HTTPS that the site has not named; nothing is sent there.",
     StatusId.AGENT_CHANGED: "The agent of this client was replaced by another version; the text names both.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

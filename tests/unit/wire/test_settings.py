@@ -54,6 +54,12 @@ def test_numbers_that_no_agent_could_work_with_are_brought_within_limits(number:
     datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=read.poll_interval_seconds + read.heartbeat_interval_seconds)
 
 
+def test_no_more_pins_are_kept_than_a_point_can_need() -> None:
+    points = [{"id": "cap2", "url": "https://cap2/cap", "pins": [str(number) for number in range(100)]}]
+    read = settings.decode(json.dumps(GOOD | {"access_points": points}).encode())
+    assert read.access_points[0].pins == tuple("01234567"), "those in front are in use, or next"
+
+
 @pytest.mark.parametrize(("said", "held"), [(-1, 0), (0, 0), (1000, 1000), (10**9, 1000)])
 def test_a_weight_is_brought_within_limits(said: int, held: int) -> None:
     points = [{"id": "cap2", "url": "https://cap2/cap", "weight": said, "networks": ["10.1.0.0/16"]}]

@@ -1,0 +1,56 @@
+"""Which pins count for a server, as the site's signed settings say; before there are any, as the join code said. Asks nobody.
+
+Pins belong to a server, its name and port: all points there show one certificate.
+"""
+
+from urllib.parse import urlsplit
+
+from purveyor.client.policy import view
+from purveyor.client.policy_view import Problem
+from purveyor.client.state.identity import has_identity, read_identity
+from purveyor.client.state.store import State
+from purveyor.wire.pins import is_pin
+from purveyor.wire.status_messages import StatusId
+
+_FROM_CODE = "pin of the join code"
+_HTTPS_PORT = 443
+
+
+def begin(state: State, pin: str) -> None:
+    """Remembers the pin of a join code; it counts until this client has a site's settings. Empty: the code had none."""
+    state.remember(_FROM_CODE, pin)
+
+
+def pins_of(state: State, url: str) -> tuple[str, ...]:
+    """The pins that count at an address now; none: the CAs of the system decide."""
+    server = _server(url)
+    if server is None:
+        return ()
+    settings = view.held_settings(state) if has_identity(state) else None
+    if settings is None:
+        return tuple(filter(None, [state.fact(_FROM_CODE)]))
+    asked = {state.fact("access_point"), read_identity(state).access_point} - {""}
+    found = {
+        pin: None
+        for point in (*settings.access_points, *settings.distribution_points)
+        for cap in asked
+        if point.pins and _server(view.resolved(point.url, cap, settings.site)) == server
+        for pin in point.pins
+        if is_pin(pin)
+    }
+    return tuple(found)
+
+
+def problem_of(url: str) -> Problem:
+    """What is wrong with a server that shows a key that is not pinned. The text is the same as long as it does."""
+    reason = "it shows a key that the site has not named: it is read, as what it serves is signed, and nothing is sent there"
+    return Problem(about=url, reason=reason, status=StatusId.POINT_UNPINNED)
+
+
+def _server(url: str) -> tuple[str, int] | None:
+    """The name and port of an HTTPS server; None for all other addresses."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname, parts.port or _HTTPS_PORT) if parts.scheme == "https" and parts.hostname else None
+    except ValueError:
+        return None
