@@ -13,6 +13,7 @@ from purveyor.courier.reports import deliver
 from purveyor.mirror import memory
 from purveyor.package_formats import bounded
 from purveyor.package_formats.reading import read_definition, read_draft
+from purveyor.recovery.form import read_manifest
 from purveyor.site_server.custody import judging
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
@@ -159,6 +160,13 @@ FROM_PEOPLE: Mapping[str, Parser] = {
         seeds=[seeds.packed_bundle()],
         errors=(RejectedError, UnavailableError),
         reads=("courier/packed.py:_unpack",),
+    ),
+    "manifest of a backup": Parser(
+        read=read_manifest,
+        seeds=[to_bytes(seeds.BACKUP)],
+        is_json=True,
+        write=to_bytes,
+        reads=("recovery/form.py:read_manifest",),
     ),
     "receipt": Parser(
         read=lambda content: from_bytes(content, bundle.Receipt),

@@ -13,6 +13,8 @@ from securesystemslib.formats import encode_canonical
 from package_files import compressed, control_archive
 from page_world import HandDesk
 from purveyor.client.page.peers import Visitor
+from purveyor.recovery.form import FORMAT, BackupManifest
+from purveyor.site_server.database.row_files import Stored
 from purveyor.site_server.publish.repository import payload_of
 from purveyor.wire import bundle, reports
 from purveyor.wire.form import to_bytes
@@ -230,6 +232,19 @@ PIECES = (
 )
 BUNDLE = bundle.Bundle(
     site=SITE, made_at=NOW, root=1, timestamp=2, snapshot=3, scope=bundle.Scope.ALL, base=SHA, base_timestamp=1, pieces=PIECES
+)
+BACKUP = BackupManifest(
+    format=FORMAT,
+    site=SITE,
+    made_at=NOW,
+    revision="0001",
+    incarnation=1,
+    publication=2,
+    versions={"root": 1},
+    highest={"package": 3},
+    rows={"package": 1},
+    files={"rows/package.gz": Stored(size_bytes=3, sha256=SHA), "keys/root.key": Stored(size_bytes=3, sha256=SHA)},
+    contents=(SHA,),
 )
 RECEIPT = bundle.Receipt(site=SITE, timestamp=2, paths=("clidata.box/1.root.json",))
 REPORTS = bundle.Reports(pieces=(bundle.Piece(path="ddr.box/" + "0" * 32, sha256=SHA, size_bytes=5),))

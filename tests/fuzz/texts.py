@@ -11,6 +11,7 @@ from purveyor.cli import rest
 from purveyor.cli.arguments import moments, values
 from purveyor.cli.trying import program_of
 from purveyor.client import share_credentials
+from purveyor.site_server.model import points
 from purveyor.site_server.model.assignments import assignments_of
 from purveyor.site_server.model.command_line import command_of
 from purveyor.transport import (
@@ -77,6 +78,16 @@ def answered(content: bytes) -> object:
     with suppress(RefusedError, RejectedError, NotAllowedError, UnavailableError):
         rest.answer_in(409, content)
     return rest.answer_in(200, content)
+
+
+def said_of_point(text: str) -> object:
+    """What an administrator says of a point, as its address, as where to write, and as its network."""
+    found: list[object] = []
+    for given in ({"url": text}, {"target": text}, {"networks": [text]}):
+        with suppress(RefusedError):
+            said = points.said_with(points.PointSaid(url="."), given)  # type: ignore[arg-type]  # one of them each time
+            found.append((said, points.place_of(said.url)))
+    return found
 
 
 TEXTS: Mapping[str, Parser] = {
@@ -152,6 +163,13 @@ TEXTS: Mapping[str, Parser] = {
         errors=(RejectedError, UnavailableError),
         reads=("transport/open_shelf.py:shelf_at", "transport/open_shelf.py:folder_in", "transport/s3_address.py:s3_address"),
         found=[b"file://[", b"http://["],
+    ),
+    "point that is added": Parser(
+        read=of_text(said_of_point),
+        seeds=(b"https://cap.example/cap", rb"\\server\share", b"/srv/CAP", b"10.1.0.0/16"),
+        errors=(RefusedError,),
+        reads=("site_server/model/points.py:_refuse_url", "site_server/model/points.py:place_of"),
+        found=[b"http://[", b"file://[", b"http://h:x/"],
     ),
     "endpoint of a bucket": Parser(
         read=of_text(lambda text: s3_address.s3_address("s3://bucket/a", endpoint=text).bucket_url),

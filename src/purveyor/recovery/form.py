@@ -68,7 +68,7 @@ def read_manifest(content: bytes) -> BackupManifest:
     """The manifest in a file. Errors: RejectedError: none, of another format, or one whose paths leave the backup."""
     try:
         manifest = msgspec.json.decode(content, type=BackupManifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RejectedError(f"this is no manifest of a backup: {error}") from error
     if manifest.format != FORMAT:
         raise RejectedError(f"this backup has the format {manifest.format}; this release reads {FORMAT}")

@@ -222,7 +222,7 @@ def _leave_numbers_out(tx: Connection, earlier: Numbers, *, is_certain: bool, ha
 def _read_numbers(backup: Path) -> Numbers:
     try:
         return msgspec.json.decode((backup.parent / form.NUMBERS).read_bytes(), type=Numbers)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Numbers()
 
 
