@@ -53,6 +53,7 @@ def _power_fails_at(stage: Stage, name: str, effect: int) -> None:
 def _switched_off(stage: Stage, name: str, seed: int) -> None:
     client = stage.client(name)
     if client.machine.power.is_on:
+        stage.switched_off.add(name)
         client.machine.power_cut(seed)
         stage.witness.cut(client)
 
@@ -60,6 +61,7 @@ def _switched_off(stage: Stage, name: str, seed: int) -> None:
 @kind("switched-on", "{0} is switched on, if it is off", lambda d: (d.client(),), weight=3)
 def _switched_on(stage: Stage, name: str) -> None:
     if not stage.client(name).machine.power.is_on:
+        stage.switched_off.discard(name)
         stage.client(name).switch_on()
 
 
@@ -80,8 +82,7 @@ def _zone_changes(stage: Stage, name: str, zone: str) -> None:
 
 @kind("disk-full", "the disk of {0} has room for {1} bytes more", lambda d: (d.client(), d.pick((0, 10, LITTLE_ROOM_BYTES))))
 def _disk_full(stage: Stage, name: str, room_bytes: int) -> None:
-    disk = stage.client(name).machine.disk
-    disk.capacity_bytes = sum(len(content) for content in disk.files().values()) + room_bytes
+    stage.client(name).machine.disk.leave_free(room_bytes)
 
 
 @kind("disk-read-only", "the disk of {0} is read-only", lambda d: (d.client(),), weight=1)
@@ -91,8 +92,7 @@ def _disk_read_only(stage: Stage, name: str) -> None:
 
 @kind("disk-mended", "the disk of {0} has room and can be written to", lambda d: (d.client(),))
 def _disk_mended(stage: Stage, name: str) -> None:
-    stage.client(name).machine.disk.capacity_bytes = 2**40
-    stage.client(name).machine.disk.is_read_only = False
+    stage.client(name).machine.disk.mend()
 
 
 @kind("program-behaves", "from now on the program of {0} on {1}: {2}", lambda d: (d.package(), d.client(), d.pick(list(WAYS))))

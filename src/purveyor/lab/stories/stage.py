@@ -59,6 +59,8 @@ class Stage(AbstractContextManager["Stage"]):
         self.started_at = self.fleet.clock.now()
         self.moments: set[str] = set()
         """The copies of the access point that somebody kept."""
+        self.switched_off: set[str] = set()
+        """Machines that are off because a step says so."""
         self.has_thrown_away = False
         """Whether a point took what clients put, and threw it away."""
         self.witness = Witness()
@@ -130,20 +132,20 @@ class Stage(AbstractContextManager["Stage"]):
             self.fleet.advance(seconds=max(pauses).total_seconds())
             self.fleet.advance_polls(2)
 
+    def power_failed(self) -> None:
+        """The power of the site or of a machine failed in the middle of a step; they start again as after any power cut."""
+        if not self.fleet.power.is_on:
+            self.fleet.site_turn()
+        for client in self.fleet.clients:
+            if not client.machine.power.is_on and client.name not in self.switched_off:
+                client.machine.power_cut()
+                client.switch_on()
+                self.witness.cut(client)
+
     def stop_faults(self) -> None:
         """Everything that was broken is whole again: power, points, disks, clocks. What programs do is up to them."""
-        fleet = self.fleet
-        fleet.power.fail_at(None)
-        for point in (fleet.cap, fleet.dp):
-            point.mend()
-        for client in fleet.clients:
-            client.stays_off = False
-            client.machine.power.fail_at(None)
-            client.machine.clock.skew = timedelta(0)
-            client.machine.disk.capacity_bytes = 2**40
-            client.machine.disk.is_read_only = False
-            if not client.machine.power.is_on:
-                client.switch_on()
+        self.switched_off.clear()
+        self.fleet.calm()
 
     @property
     def client_days(self) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
+from purveyor.lab.power import PowerCut
 from purveyor.lab.stories.stage import NoSuchThingError, Stage
 from purveyor.wire.errors import RefusedError
 
@@ -38,6 +39,9 @@ class Step:
         try:
             KINDS[self.kind].do(stage, *self.arguments)
         except (NoSuchThingError, RefusedError):
+            return False
+        except PowerCut:
+            stage.power_failed()
             return False
         else:
             return True
