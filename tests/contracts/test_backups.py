@@ -11,6 +11,7 @@ from purveyor.lab.fleet import Fleet
 from purveyor.recovery import backup as backups
 from purveyor.recovery import restore
 from purveyor.recovery.form import MANIFEST, PARTIAL
+from purveyor.site_server.admin import settings
 from purveyor.site_server.database import counters, row_files
 from purveyor.site_server.database.engine import Database
 from purveyor.wire.errors import RefusedError
@@ -127,7 +128,9 @@ def test_only_the_newest_are_kept_and_content_that_they_need(tmp_path: Path) -> 
         made = [make(fleet, tmp_path)]
         (tmp_path / f"S01-20250101T000000Z{PARTIAL}").mkdir()
         admin.update_package(package, {"a.exe": b"second"})
-        fleet.advance(days=70)
+        admin.change(settings.change, "content_grace_seconds", 0)
+        admin.change(settings.change, "point_grace_seconds", 0)
+        fleet.advance(hours=3)
         made += [make(fleet, tmp_path, keep=2, with_keys=False), make(fleet, tmp_path, keep=2)]
         assert [path.name for path in backups.complete_in(tmp_path)] == [one.folder.name for one in made[1:]]
         assert made[2].dropped == (made[0].folder.name,)
