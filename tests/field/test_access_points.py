@@ -180,7 +180,7 @@ def refusing(client: LabClient, fleet: Fleet, reason: str) -> list[datetime]:
 
 def test_q208618_a_point_that_takes_no_more_is_left_for_another_and_the_cause_is_told() -> None:
     site = SmallSite()
-    site.set_settings(access_points=(Point(id="cap1", url=URL), Point(id="cap2", url=SECOND)))
+    site.set_settings(access_points=(Point(id="cap1", url=URL, weight=1000), Point(id="cap2", url=SECOND, weight=1)))
     mirror = MemoryBoxes(SECOND, site.clock.now)
     client = SmallClient(site, others={SECOND: mirror})
     site.say({client.identity.client: member()})

@@ -3,7 +3,7 @@
 Whatever stops a pass, the next one goes on from the state. Nothing here decides; it only puts the steps in order.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, read_identity
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.reports import Discovery, StatusMessage
 from purveyor.wire.settings import AgentSettings
@@ -205,13 +205,30 @@ class Agent:
                 self.state,
                 identity,
                 settings,
-                points=[self.point_for(url) for url in points.for_items(self.state, identity, now, in_use=access_point)],
+                points=self._opened(points.for_items(self.state, identity, now, in_use=access_point)),
                 random_name=names,
                 now=now,
-                failed=lambda point, error: pauses.begin(self.state, points.up_key(point.url), str(error), now=now),
+                tried=lambda url, error: self._note_put(url, error, now),
             )
         except UnavailableError:
             return 0  # kept, and sent at the next pass
+
+    def _opened(self, urls: Iterable[str]) -> list[Point]:
+        """The points at these addresses, as far as they can be opened."""
+        opened = []
+        for url in urls:
+            try:
+                opened.append(self.point_for(url))
+            except PurveyorError as error:
+                self.note(f"the access point {url} cannot be used: {error}")
+        return opened
+
+    def _note_put(self, url: str, error: PurveyorError | None, now: datetime) -> None:
+        """A CAP took an item, or did not: then no other is tried there for a while."""
+        if error is None:
+            pauses.answered(self.state, points.up_key(url))
+        else:
+            pauses.begin(self.state, points.up_key(url), str(error), now=now)
 
     def _is_heartbeat_due(self, settings: AgentSettings, now: datetime) -> bool:
         last = self.state.time("heartbeat_at")

@@ -11,6 +11,8 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from purveyor.client import content_plan as plan
 from purveyor.client.content_cache import READY, ContentCache, Fetched, FetchState, Lack
 from purveyor.client.content_fetch import DiskError, Sources, fetch_file, fetch_manifest, keep_manifest, on_disk
@@ -81,7 +83,7 @@ class Content(ContentCache):
         except UnavailableError as error:
             return _waiting(Lack.UNREACHABLE, str(error))
         self._record(manifest, package, now, is_complete=True)
-        return READY
+        return msgspec.structs.replace(READY, wrong=tuple(sources.wrong))
 
     def is_held(self, manifest: str) -> bool:
         """As the interface says: it was completed once, its manifest is sound, and every file has its size."""

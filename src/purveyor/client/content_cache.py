@@ -40,6 +40,8 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     kind: Lack | None = None
     reason: str = ""
     needed_bytes: int = 0
+    wrong: tuple[str, ...] = ()
+    """What points held wrongly, damaged or not at all, though another one may have given it: which point, and what."""
 
     @property
     def is_ready(self) -> bool:

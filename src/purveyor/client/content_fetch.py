@@ -41,6 +41,8 @@ class Sources:
         self._count_absent = count_absent
         self._failures: Counter[str] = Counter()
         self.trouble = ""
+        self.wrong: list[str] = []
+        """What points held damaged, or not at all."""
 
     def current(self) -> Point | None:
         """The point to ask next; None when all were left."""
@@ -57,6 +59,8 @@ class Sources:
         """This point is asked no more in this fetch."""
         if isinstance(error, AbsentError):
             self._count_absent(point.url)
+        if isinstance(error, AbsentError | RejectedError):
+            self.wrong.append(f"{point.url}: {error}")
         self.trouble = f"{point.url}: {error}"
         self._left = [other for other in self._left if other is not point]
 

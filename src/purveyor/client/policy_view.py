@@ -35,7 +35,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the site says, as far as it can be believed now.
 
     Shape: `packages` has the `.pkg` of every offered program and of all that it depends on, where it could be read;
-    `points` maps a manifest to the URLs of the distribution points that hold it.
+    `points` maps a manifest to the URLs of the distribution points that hold it, in the order in which to ask them.
     """
 
     settings: AgentSettings

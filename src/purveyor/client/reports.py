@@ -5,9 +5,10 @@ later, until a shard covers its number, so a point that takes and discards loses
 Source: the protocol, sections 4 and 10.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +17,7 @@ from purveyor.client.state.identity import Identity, next_sequence
 from purveyor.client.state.store import State, text_of, time_of
 from purveyor.transport.interface import Point
 from purveyor.wire import envelope, reports
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId
 from purveyor.wire.reports import Body, Item, Retold, StatusMessage, StatusMessages
@@ -161,36 +162,66 @@ def send(
     identity: Identity,
     settings: AgentSettings,
     *,
-    point: Point,
+    points: Sequence[Point],
     random_name: Sequence[str],
     now: datetime,
+    tried: Callable[[str, PurveyorError | None], None] | None = None,
 ) -> int:
     """Sends what is due to be sent, oldest first. Shape: how many items were taken.
 
-    `random_name` gives unpredictable item names, one an item. Errors: UnavailableError when the point cannot take more now.
+    Each item goes to one of `points`: the first of them, and whenever it was not heard of afterwards, the next. A point that does
+    not take an item is passed over from then on. `tried` is told of each try: the point's URL, and what was wrong.
+    `random_name` gives unpredictable item names, one an item. Errors: UnavailableError when no point can take more now.
     """
-    sent = 0
+    sent, left = 0, list(points)
     key = settings.sealing_keys[0]
-    for sequence, box, content in due_items(state, settings, now)[: min(ITEMS_A_PASS, len(random_name))]:
-        sealed = envelope.seal(content, client=identity.client, box=box, key=key)
-        try:
-            point.put(f"{box}/{random_name[sent]}", sealed)
-        except RejectedError as error:
-            raise UnavailableError(f"{point.url} does not take item {sequence}: {error}") from error
+    if not left:
+        raise UnavailableError("no access point takes items")
+    for item in due_items(state, settings, now)[: min(ITEMS_A_PASS, len(random_name))]:
+        sealed = envelope.seal(item.content, client=identity.client, box=item.box, key=key)
+        while True:
+            point = left[item.send_count % len(left)]
+            error = _put(point, f"{item.box}/{random_name[sent]}", sealed)
+            if tried is not None:
+                tried(point.url, error)
+            if error is None:
+                break
+            left.remove(point)
+            if not left:
+                raise UnavailableError(f"{point.url} does not take item {item.sequence}: {error}") from error
+        statement = "update item set sent_at = ?, send_count = send_count + 1 where sequence = ?"
         with state.transaction() as tx:
-            tx.execute("update item set sent_at = ?, send_count = send_count + 1 where sequence = ?", (text_of(now), sequence))
+            tx.execute(statement, (text_of(now), item.sequence))
         sent += 1
     return sent
 
 
-def due_items(state: State, settings: AgentSettings, now: datetime) -> list[tuple[int, str, bytes]]:
-    """Items to send now: never sent, or sent and not covered for longer than their back-off. Shape: (sequence, box, content)."""
+def _put(point: Point, path: str, sealed: bytes) -> PurveyorError | None:
+    """Puts an item. Shape: why the point did not take it; None: it did."""
+    try:
+        point.put(path, sealed)
+    except (RejectedError, UnavailableError) as error:
+        return error
+    return None
+
+
+class DueItem(NamedTuple):
+    """An item that is due to be sent, signed and not sealed, and how often it was sent before."""
+
+    sequence: int
+    box: str
+    content: bytes
+    send_count: int
+
+
+def due_items(state: State, settings: AgentSettings, now: datetime) -> list[DueItem]:
+    """Items to send now: never sent, or sent and not covered for longer than their back-off."""
     rows = state.connection.execute("select sequence, box, content, sent_at, send_count from item order by sequence").fetchall()
     due = []
     for sequence, box, content, sent_at, send_count in rows:
         last = time_of(sent_at)
         if last is None or now - last >= resend_after(send_count, settings) or now < last:
-            due.append((int(sequence), str(box), bytes(content)))
+            due.append(DueItem(int(sequence), str(box), bytes(content), int(send_count)))
     return due
 
 

@@ -53,6 +53,8 @@ class SimulatedMachine:
         self.is_metered: bool | None = None
         self.is_going_down = False
         """Somebody has begun to shut the machine down; `restart_at` counts too while it is near."""
+        self.own_addresses: tuple[str, ...] = ()
+        """Where it is in the network; a story that lets it roam changes them."""
         self.platform = platform
         self.agent_version = "lab"
         self.local_zone = zone
@@ -98,6 +100,10 @@ class SimulatedMachine:
         """Differs after every start of the machine."""
         return f"{self.name}-boot-{self.boot_count}"
 
+    def addresses(self) -> tuple[str, ...]:
+        """Its own addresses now."""
+        return self.own_addresses
+
     def facts(self) -> Facts:
         """What the machine is."""
         return Facts(
@@ -105,6 +111,7 @@ class SimulatedMachine:
             platform=self.platform,
             architecture="x86_64",
             system="lab",
+            addresses=self.own_addresses,
             machine_id=self.machine_id,
             zone=str(self.local_zone),
             agent_version=self.agent_version,

@@ -61,7 +61,7 @@ def send(client: SmallClient, *, names: Sequence[str] | None = None) -> int:
         client.state,
         client.identity,
         settings_of(client),
-        point=client.point_for(client.site.boxes.url),
+        points=[client.point_for(client.site.boxes.url)],
         random_name=given,
         now=client.site.clock.now(),
     )

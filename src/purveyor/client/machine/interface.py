@@ -205,6 +205,9 @@ class Machine(Protocol):
     def boot_id(self) -> str:
         """Differs after every start of the machine."""
 
+    def addresses(self) -> tuple[str, ...]:
+        """Its own addresses now, IPv4 and IPv6, without those that only it can reach."""
+
     def facts(self) -> Facts:
         """What the machine is."""
 

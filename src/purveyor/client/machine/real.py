@@ -67,6 +67,10 @@ class RealMachine:
         except OSError as error:
             raise UnavailableError(f"the boot id cannot be read: {error.strerror}") from error
 
+    def addresses(self) -> tuple[str, ...]:
+        """Its own addresses now, IPv4 and IPv6, without those that only it can reach."""
+        return facts.addresses(Path("/"))
+
     def facts(self) -> Facts:
         """What the machine is; its name is the one that was given for it, where one was."""
         found = facts.facts()

@@ -1,7 +1,7 @@
 """In which order a client asks the points of its site. Pure: the same values give the same order.
 
 Nearest first, by the networks that a point is for; then those that are not slow; then the one that answered last; then by weight,
-spread over the fleet so that a point which goes moves its own clients alone. What drains comes last, what weighs nothing before it.
+spread over the fleet so that a point which goes moves its own clients alone. What weighs nothing comes late, what drains last.
 Source: rendezvous hashing with weights (Thaler and Ravishankar 1998; Schindelhauer and Schomaker 2005).
 """
 
@@ -19,7 +19,7 @@ SLOWER_TIMES = 4
 LAST_TIMES = 2
 """The point that answered last counts as so many times faster, so that a client does not go to and fro."""
 _SLOWEST_CLASS = 5
-_SLEEPLESS = 1e-18
+_SMALLEST_SHARE = 1e-18
 
 
 class Known(NamedTuple):
@@ -106,7 +106,7 @@ def _place(point: Point, known: Known, addresses: Sequence[IPv4Address | IPv6Add
 def _nearest(point: Point, addresses: Sequence[IPv4Address | IPv6Address]) -> tuple[int, str]:
     """How far a point is, and the narrowest of its networks that holds one of these addresses.
 
-    What cannot be read as a network is passed over. Two bits of an IPv6 prefix count as one: a link's /64 is as narrow as it gets.
+    What cannot be read as a network is passed over. Two bits of an IPv6 prefix count as one: none is narrower than /64.
     """
     best = (ELSEWHERE if point.networks else NO_NETWORK, "")
     for text in point.networks:
@@ -130,7 +130,7 @@ def _slowness(url: str, known: Known, fastest: float) -> int:
 
 def _lot(point: Point, client: str) -> float:
     """The draw of a client for a point. The smallest of several is each one's in proportion to their weights."""
-    share = max(share_of(client, f"point {point.id}"), _SLEEPLESS)
+    share = max(share_of(client, f"point {point.id}"), _SMALLEST_SHARE)
     return -math.log(share) / max(point.weight, 1)
 
 

@@ -1,5 +1,7 @@
-"""How long a CAP that failed is left alone: first a moment, then longer and longer, and what was wrong with it meanwhile.
+"""How long a point that failed is left alone: first a moment, then longer and longer, and what was wrong with it meanwhile.
 
+Remembered over restarts of the agent. Each client's pauses are a little shorter by a share of its own, so that a fleet does not
+knock at once.
 Asks nobody. A time further away than any pause is what a wrong clock left, and is not kept to.
 """
 
@@ -9,9 +11,12 @@ from datetime import datetime, timedelta
 from purveyor.client.policy_view import Problem
 from purveyor.client.state import published
 from purveyor.client.state.store import State
+from purveyor.wire.spread import share_of
 
 FIRST_BACK_OFF_SECONDS = 60
 LONGEST_BACK_OFF_SECONDS = 1800
+JITTER = 0.2
+"""So much of a pause is a client's own share to leave out."""
 DORMANT_AFTER = timedelta(days=60)
 """A client that no CAP has served for so long is dormant: it keeps all that it has, and asks seldom (Q265358)."""
 DORMANT_BACK_OFF_SECONDS = 6 * 3600
@@ -19,32 +24,42 @@ _SILENT_SINCE = "silent since"
 
 
 def ends_at(state: State, url: str, now: datetime) -> datetime | None:
-    """Until when a CAP is left alone; None: it may be asked now."""
+    """Until when a point is left alone; None: it may be asked now."""
     memory = published.point_memory(state, url)
-    longest = _pause(memory.failures, is_dormant=_is_dormant(state, now))
+    longest = _pause(memory.failures, is_patient=True)
     return None if memory.next_try_at is None or not now < memory.next_try_at <= now + longest else memory.next_try_at
 
 
 def first_end(state: State, urls: Iterable[str], now: datetime) -> datetime | None:
-    """When the first of these CAPs may be asked again; None: one of them may be asked now."""
+    """When the first of these points may be asked again; None: one of them may be asked now."""
     ends = [ends_at(state, url, now) for url in urls]
     return None if None in ends else min(filter(None, ends), default=None)
 
 
-def trouble_of(state: State, url: str) -> Problem:
-    """What was wrong with a CAP when it was asked last."""
-    return Problem(about=url, reason=state.fact(f"trouble {url}"))
+def trouble_of(state: State, url: str) -> tuple[Problem, ...]:
+    """What was wrong with a point when it was asked last; empty where nothing is to be told of it."""
+    reason = state.fact(f"trouble {url}")
+    return (Problem(about=url, reason=reason),) if reason else ()
 
 
-def begin(state: State, url: str, error: Exception, *, interval_seconds: int, now: datetime) -> Problem:
-    """Leaves a CAP alone for a while: first for no longer than a poll interval, then ever longer."""
+def begin(state: State, url: str, trouble: str, *, now: datetime, interval_seconds: int = FIRST_BACK_OFF_SECONDS) -> None:
+    """Leaves a point alone for a while: first for no longer than a poll interval, then ever longer.
+
+    While other points serve there is no haste: then the pauses grow up to those of a dormant client.
+    """
     failures = published.point_memory(state, url).failures + 1
     with state.transaction():
-        _begin_silence(state, now)
-        pause = _pause(failures, is_dormant=_is_dormant(state, now), first_seconds=interval_seconds)
-        published.remember_point(state, url, failures=failures, next_try_at=now + pause)
-        state.remember(f"trouble {url}", str(error))
-    return trouble_of(state, url)
+        is_patient = _is_dormant(state, now) or not state.fact(_SILENT_SINCE)
+        pause = _pause(failures, is_patient=is_patient, first_seconds=interval_seconds)
+        share = share_of(_client(state), f"pause {failures} {url}")
+        published.remember_point(state, url, failures=failures, next_try_at=now + pause * (1 - JITTER * share))
+        state.remember(f"trouble {url}", trouble)
+
+
+def answered(state: State, url: str) -> None:
+    """A point did what was asked: it is left alone no more."""
+    if published.point_memory(state, url).failures:
+        published.remember_point(state, url, failures=0, next_try_at=None)
 
 
 def forget(state: State) -> None:
@@ -59,17 +74,31 @@ def over(state: State) -> None:
         state.remember(_SILENT_SINCE, "")
 
 
-def _pause(failures: int, *, is_dormant: bool, first_seconds: int = FIRST_BACK_OFF_SECONDS) -> timedelta:
+def note_silence(state: State, urls: Iterable[str], now: datetime) -> None:
+    """No CAP has served: none of them is left alone for as long as while another did, unless this client is dormant."""
+    with state.transaction():
+        since = state.time(_SILENT_SINCE)
+        if since is None or since > now:
+            state.remember_time(_SILENT_SINCE, now)
+        if _is_dormant(state, now):
+            return
+        latest = now + timedelta(seconds=LONGEST_BACK_OFF_SECONDS)
+        for url in urls:
+            end = ends_at(state, url, now)
+            if end is not None and end > latest:
+                failures = published.point_memory(state, url).failures
+                published.remember_point(state, url, failures=failures, next_try_at=latest)
+
+
+def _pause(failures: int, *, is_patient: bool, first_seconds: int = FIRST_BACK_OFF_SECONDS) -> timedelta:
     """The pause after so many failures in a row."""
-    longest = DORMANT_BACK_OFF_SECONDS if is_dormant else LONGEST_BACK_OFF_SECONDS
+    longest = DORMANT_BACK_OFF_SECONDS if is_patient else LONGEST_BACK_OFF_SECONDS
     return timedelta(seconds=min(longest, min(FIRST_BACK_OFF_SECONDS, first_seconds) * 2 ** min(max(failures, 1) - 1, 10)))
 
 
-def _begin_silence(state: State, now: datetime) -> None:
-    """Remembers since when no CAP has served. Where that time is missing or to come, it is now."""
-    since = state.time(_SILENT_SINCE)
-    if since is None or since > now:
-        state.remember_time(_SILENT_SINCE, now)
+def _client(state: State) -> str:
+    row = state.connection.execute("select client from identity").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _is_dormant(state: State, now: datetime) -> bool:

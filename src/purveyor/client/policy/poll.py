@@ -5,12 +5,15 @@ Source: the protocol, section 5 and 7.
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import NamedTuple
 
 from purveyor.client import trust
-from purveyor.client.points import pauses
-from purveyor.client.policy import conclude, view
+from purveyor.client.points import memory, pauses
+from purveyor.client.points.memory import PointUse
+from purveyor.client.policy import conclude, points, view
 from purveyor.client.policy.walk import Walk, load_trusted, version_in
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
@@ -30,6 +33,7 @@ TIMESTAMP = "clidata.box/timestamp.json"
 ROOT_INTERVAL = timedelta(days=1)
 FURTHEST_AHEAD = 2**20
 """More items than any agent sends between a copy of its state and the next. Nobody else lets the numbers be used up."""
+_BEHIND_SINCE = "behind since "
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far clocks may differ before that is told (Q202552)."""
 
@@ -42,9 +46,33 @@ class Polled(NamedTuple):
     newly_deleted: tuple[PackageId, ...]
 
 
+class LaggingError(UnavailableError):
+    """This CAP has not shown yet what was seen at another one: nothing is wrong with it, and nothing new can be had there."""
+
+
+class Rank(IntEnum):
+    """How well a CAP served."""
+
+    WHOLE = 1
+    PARTLY = 2
+    """It keeps newer things back, or lacks files to which its own metadata leads."""
+    BEHIND = 3
+
+
+@dataclass(slots=True)
+class _Found:
+    """What came of one pass over the CAPs, as far as it went."""
+
+    problems: list[Problem] = field(default_factory=list)
+    newly_deleted: list[PackageId] = field(default_factory=list)
+    served_by: dict[Rank, list[str]] = field(default_factory=lambda: {rank: [] for rank in Rank})
+    asked_count: int = 0
+
+
 class _Served(NamedTuple):
     problems: tuple[Problem, ...]
     newly_deleted: tuple[PackageId, ...]
+    is_torn: bool = False
 
 
 def poll(
@@ -52,45 +80,87 @@ def poll(
 ) -> Polled:
     """Asks the access points, and gives the policy that follows from what is held then. Forced: also those that failed lately.
 
+    Each is asked for itself, from its own timestamp on, and what is concluded follows from all that was verified so far: one that
+    is older than what was seen elsewhere is asked for no more, and serves only where no other one does.
     Errors: RejectedError when this client has never read settings and cannot now.
     """
-    problems: list[Problem] = []
-    newly_deleted: list[PackageId] = []
-    served_by: str | None = None
-    for url in access_points(state, identity):
+    found = _Found()
+    is_new = view.held_settings(state) is None
+    known = points.access_points(state, identity, now)
+    always = (points.last_served(state, identity), identity.access_point)
+    for url in known:
         if not is_forced and pauses.ends_at(state, url, now) is not None:
-            problems.append(pauses.trouble_of(state, url))
-            continue
-        try:
-            served = _poll_at(state, identity, point_for(url), now)
-        except (UnavailableError, RejectedError) as error:
-            settings = view.held_settings(state)
-            interval_seconds = settings.poll_interval_seconds if settings else pauses.FIRST_BACK_OFF_SECONDS
-            problems.append(pauses.begin(state, url, error, interval_seconds=interval_seconds, now=now))
-            continue
-        published.remember_point(state, url, failures=0, next_try_at=None)
-        problems += served.problems
-        newly_deleted += served.newly_deleted
-        keeps_back = any(problem.status is StatusId.POINT_WITHHOLDS for problem in served.problems)
-        served_by = url if served_by is None or not keeps_back else served_by
-        if not keeps_back:
+            found.problems += pauses.trouble_of(state, url)
+        elif found.asked_count < points.POINTS_A_PASS or url in always:
+            _ask(found, state, identity, url, point_for, now)
+        if found.served_by[Rank.WHOLE]:
             break
-    if served_by is not None:
+    served_by = _chosen(found, state, now)
+    if served_by is None:
+        pauses.note_silence(state, known, now)
+    else:
         with state.transaction():
             state.remember("access_point", served_by)
             state.remember_time("served_at", now)
             pauses.over(state)
-    last = state.fact("access_point") or identity.access_point
-    policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=problems)
-    return Polled(policy, served_by, tuple(newly_deleted))
+            if not is_new:
+                memory.note_answer(state, PointUse.POLICY, served_by, now)
+    last = points.last_served(state, identity)
+    policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=found.problems)
+    return Polled(policy, served_by, tuple(found.newly_deleted))
 
 
-def access_points(state: State, identity: Identity) -> tuple[str, ...]:
-    """The CAPs to ask, the one that served last first."""
+def _ask(found: _Found, state: State, identity: Identity, url: str, point_for: Callable[[str], Point], now: datetime) -> None:
+    """Asks one CAP, and adds what came of it."""
+    found.asked_count += 1
+    try:
+        served = _poll_at(state, identity, point_for(url), now)
+    except LaggingError:
+        found.served_by[Rank.BEHIND].append(url)
+        found.problems += _behind(state, url, now)
+        return
+    except (UnavailableError, RejectedError) as error:
+        pauses.begin(state, url, str(error), interval_seconds=_interval_seconds(state), now=now)
+        found.problems += pauses.trouble_of(state, url)
+        return
+    with state.transaction():
+        published.remember_point(state, url, failures=0, next_try_at=None)
+        if state.fact(_BEHIND_SINCE + url):
+            state.remember(_BEHIND_SINCE + url, "")
+    found.problems += served.problems
+    found.newly_deleted += served.newly_deleted
+    keeps_back = any(problem.status is StatusId.POINT_WITHHOLDS for problem in served.problems)
+    found.served_by[Rank.PARTLY if keeps_back or served.is_torn else Rank.WHOLE].append(url)
+
+
+def _chosen(found: _Found, state: State, now: datetime) -> str | None:
+    """The CAP that served best. One that was behind is left alone for a while, unless there is no other."""
+    best = [*found.served_by[Rank.WHOLE], *found.served_by[Rank.PARTLY], *found.served_by[Rank.BEHIND]]
+    for url in found.served_by[Rank.BEHIND]:
+        if url != best[0]:
+            told = [problem.reason for problem in found.problems if problem.about == url]
+            pauses.begin(state, url, "".join(told[:1]), interval_seconds=_interval_seconds(state), now=now)
+        else:
+            published.remember_point(state, url, failures=0, next_try_at=None)
+    return best[0] if best else None
+
+
+def _behind(state: State, url: str, now: datetime) -> tuple[Problem, ...]:
+    """A problem record when a CAP stays behind what others have shown: for longer than a site is ever silent."""
+    since = state.time(_BEHIND_SINCE + url)
+    if since is None or since > now:
+        state.remember_time(_BEHIND_SINCE + url, now)
+        return ()
+    rhythm_seconds = int(state.fact("rhythm_seconds") or trust.USUAL_RHYTHM_SECONDS)
+    if not conclude.is_withheld(since, rhythm_seconds, now):
+        return ()
+    reason = f"it lags behind what was seen elsewhere, since {since:%Y-%m-%d %H:%M} UTC or longer"
+    return (Problem(about=url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
+
+
+def _interval_seconds(state: State) -> int:
     settings = view.held_settings(state)
-    last = state.fact("access_point") or identity.access_point
-    named = [view.resolved(point.url, last, settings.site) for point in settings.access_points] if settings else []
-    return tuple(dict.fromkeys([last, *named, identity.access_point]))
+    return settings.poll_interval_seconds if settings else pauses.FIRST_BACK_OFF_SECONDS
 
 
 def signed_now(state: State, now: datetime) -> datetime:
@@ -109,7 +179,7 @@ def _poll_at(state: State, identity: Identity, point: Point, now: datetime) -> _
     if timestamp is None:
         _refuse_lagging(state, point)
     elif version_in(timestamp.content) < state.mark("timestamp"):
-        raise UnavailableError(f"{point.url} lags behind what was seen elsewhere")
+        _refuse_older(state, point)
     lookup = _read_shard(state, identity, point, settings) if settings and timestamp is None else None
     root_read_at = state.time("root_read")
     is_root_due = root_read_at is None or not root_read_at <= now < root_read_at + ROOT_INTERVAL
@@ -156,7 +226,8 @@ def _walk(
             state.remember_time("root_read", now)
         _remember_reading(state, entry, is_complete=walk.is_complete)
     ahead = _clock_ahead(walk.trusted, now) if timestamp is not None else ()
-    return _Served((*walk.problems, *_withheld(state, point, now), *ahead, *_clock_behind(state, now)), tuple(deleted))
+    problems = (*walk.problems, *_withheld(state, point, now), *ahead, *_clock_behind(state, now))
+    return _Served(problems, tuple(deleted), walk.is_torn)
 
 
 def _remember_reading(state: State, entry: HeldEntry | None, *, is_complete: bool) -> None:
@@ -210,7 +281,10 @@ def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard
     state = walk.state
     marks = [f"shard_publication {key}" for key in settings.shards.keys]
     newest = max(map(state.mark, marks), default=0)
-    if not conclude.is_shard_acceptable(shard, newest_publication=newest, now=signed_now(state, walk.now)):
+    now = signed_now(state, walk.now)
+    if shard.publication < newest and shard.expires_at > now and state.mark(f"shown {walk.point.url}") < newest:
+        raise LaggingError(f"the shard at {walk.point.url} lags behind what was seen elsewhere")
+    if not conclude.is_shard_acceptable(shard, newest_publication=newest, now=now):
         raise RejectedError(f"the shard of publication {shard.publication} is expired, or older than one seen before")
     said = shard.entries.get(identity.client)
     if said is not None and said.received > highest_sequence(state) + FURTHEST_AHEAD:
@@ -224,7 +298,7 @@ def _accept_entry(walk: Walk, identity: Identity, settings: AgentSettings, shard
         expires_at=shard.expires_at,
     )
     with state.transaction():
-        for mark in marks:
+        for mark in (*marks, f"shown {walk.point.url}"):
             state.raise_mark(mark, shard.publication)
         return published.store_entry(state, held)
 
@@ -287,11 +361,18 @@ def _is_everything_read(state: State) -> bool:
 
 
 def _refuse_lagging(state: State, point: Point) -> None:
-    """Errors: UnavailableError when this CAP's own, unchanged timestamp is older than one seen elsewhere."""
+    """Errors: LaggingError when this CAP's own, unchanged timestamp is older than one seen elsewhere."""
     seen = state.fact(f"seen {point.url}")
     if seen and int(seen) < state.mark("timestamp"):
         published.drop_tags(state, point.url)
-        raise UnavailableError(f"{point.url} lags behind what was seen elsewhere")
+        raise LaggingError(f"{point.url} lags behind what was seen elsewhere")
+
+
+def _refuse_older(state: State, point: Point) -> None:
+    """Errors: LaggingError when this CAP has never shown a newer timestamp; UnavailableError when it has: it went back."""
+    if int(state.fact(f"seen {point.url}") or 0) < state.mark("timestamp"):
+        raise LaggingError(f"{point.url} lags behind what was seen elsewhere")
+    raise UnavailableError(f"{point.url} lags behind what it has shown before")
 
 
 def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:

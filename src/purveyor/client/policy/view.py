@@ -5,6 +5,11 @@ from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
+from purveyor.client.points import memory, order
+from purveyor.client.points.memory import PointUse
+from purveyor.client.points.order import Place
 from purveyor.client.policy import conclude
 from purveyor.client.policy_view import Offer, Policy, Problem
 from purveyor.client.state import published
@@ -62,7 +67,7 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         ),
         disabled=frozenset(key for one in spoken for key in one.disabled),
         packages=packages,
-        points=_points(spoken, settings, access_point),
+        points=_points(spoken, _distribution_points(state, settings, access_point, identity.client, now)),
         deleted_packages=deleted,
         deleted_programs=frozenset(key for info in packages.values() for key in conclude.programs_deleted(info)),
         running_choices={note.package: note.running for one in spoken for note in one.retirements},
@@ -133,12 +138,22 @@ def _packages_held(state: State) -> dict[PackageId, PackageInfo]:
     return packages
 
 
-def _points(spoken: Sequence[CollectionOffers], settings: AgentSettings, access_point: str) -> dict[str, tuple[str, ...]]:
-    """The URLs of the distribution points that hold each manifest."""
-    urls = {point.id: resolved(point.url, access_point, settings.site) for point in settings.distribution_points}
-    points: dict[str, dict[str, None]] = {}
+def _points(spoken: Sequence[CollectionOffers], places: Sequence[Place]) -> dict[str, tuple[str, ...]]:
+    """The URLs of the distribution points that hold each manifest, in the order in which to ask them."""
+    holders: dict[str, set[str]] = {}
     for one in spoken:
         for place in one.places:
-            known = points.setdefault(place.manifest, {})
-            known.update({urls[point]: None for point in place.points if point in urls})
-    return {manifest: tuple(known) for manifest, known in points.items()}
+            holders.setdefault(place.manifest, set()).update(place.points)
+    return {manifest: tuple(place.url for place in places if place.id in ids) for manifest, ids in holders.items()}
+
+
+def _distribution_points(
+    state: State, settings: AgentSettings, access_point: str, client: ClientId, now: datetime
+) -> tuple[Place, ...]:
+    return order.ordered(
+        [
+            msgspec.structs.replace(point, url=resolved(point.url, access_point, settings.site))
+            for point in settings.distribution_points
+        ],
+        memory.known(state, PointUse.CONTENT, client=client, now=now, slow_bytes_per_second=settings.slow_link_bytes_per_second),
+    )

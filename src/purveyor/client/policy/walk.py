@@ -45,6 +45,8 @@ class Walk:
     problems: list[Problem] = field(default_factory=list)
     absent: int = 0
     is_complete: bool = True
+    is_torn: bool = False
+    """The point lacks, or has damaged, a file to which metadata leads: another one may have it."""
 
     # --- metadata ---
 
@@ -136,6 +138,7 @@ class Walk:
             try:
                 self.need(self.trusted.bin_of("packages", package_info.path_of(package)))
             except (AbsentError, RejectedError) as error:
+                self.is_torn = True
                 self._record(package, error)
                 continue
             if conclude.is_proven_deleted(self.trusted, package):
@@ -181,6 +184,7 @@ class Walk:
         try:
             return self.target(self.trusted.bin_of(hashed, path), path)
         except (RejectedError, AbsentError) as error:
+            self.is_torn = True
             self._record(path, error)
             return None
 

@@ -139,7 +139,7 @@ def test_packages_of_a_site_left_before_are_not_judged_by_this_one(site: SmallSi
 @pytest.fixture
 def mirror(site: SmallSite) -> MemoryBoxes:
     """Another CAP, which has what the first has, named in the settings."""
-    site.set_settings(access_points=(Point(id="cap1", url=URL), Point(id="cap2", url=SECOND)))
+    site.set_settings(access_points=(Point(id="cap1", url=URL, weight=1000), Point(id="cap2", url=SECOND, weight=1)))
     return MemoryBoxes(SECOND, site.clock.now)
 
 

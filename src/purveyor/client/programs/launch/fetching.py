@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from purveyor.client.content import ContentCache, Fetched, Lack
+from purveyor.client.points import pauses
+from purveyor.client.points.watched import WatchedPoint, note_content
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.launch.launching import delayed
@@ -57,24 +59,37 @@ class Fetching:
         fetched = self.content.fetch(
             job.manifest, job.key.package, points, self.policy.settings, self.bench.now, keep=self.kept_manifests()
         )
+        self._note(job, points, fetched)
         if fetched.is_ready:
             return self._held(job)
         status = StatusId.NOT_ENOUGH_SPACE if fetched.kind is Lack.NO_SPACE else StatusId.DOWNLOAD_WAITING
         return delayed(self.bench, job, Event.FETCH, status, fetched.reason, kind=_kind_of(fetched))
 
-    def points(self, job: Job) -> Sequence[Point]:
-        """The distribution points that hold the job's content, as far as they can be used."""
+    def points(self, job: Job) -> Sequence[WatchedPoint]:
+        """The distribution points that hold the job's content, in order, as far as they can be used.
+
+        One that failed lately is left alone, unless there is no other.
+        """
         points = []
         for url in self.policy.points.get(job.manifest, ()):
             try:
-                points.append(self.point_for(url))
+                points.append(WatchedPoint(self.point_for(url), self.bench.machine.uptime_seconds))
             except PurveyorError as error:
                 self.bench.note(f"the distribution point {url} cannot be used: {error}")
-        return points
+        ready = [point for point in points if pauses.ends_at(self.bench.state, point.url, self.bench.now) is None]
+        return ready or points
 
     def kept_manifests(self) -> frozenset[str]:
         """The manifests of all jobs that go on: these are never given up to make room."""
         return frozenset(job.manifest for job in records.open_jobs(self.bench.state) if job.manifest)
+
+    def _note(self, job: Job, points: Sequence[WatchedPoint], fetched: Fetched) -> None:
+        """Remembers how the points did, and tells of what they held wrongly: somebody has to mend that there."""
+        with self.bench.state.transaction():
+            for point in points:
+                note_content(self.bench.state, point, self.bench.now)
+            for wrong in fetched.wrong if fetched.is_ready else ():
+                self.bench.tell(job, StatusId.DOWNLOAD_WAITING, f"taken from another distribution point: {wrong}")
 
     def _held(self, job: Job) -> Job:
         if job.state is JobState.READY:
