@@ -39,6 +39,8 @@ _SQLITE_UNAVAILABLE = (
     "SQLITE_PERM",
 )
 _MODE = "purveyor_mode"
+VALUE_FAULTS: tuple[type[Exception], ...] = (DBAPIError,)
+"""What a transaction raises where the database does not take a value that it was given; never that it cannot be used now."""
 
 
 class Database:

@@ -13,9 +13,8 @@ from functools import partial
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sqlalchemy.exc import DBAPIError
 
-from purveyor.site_server.database.engine import Database
+from purveyor.site_server.database.engine import VALUE_FAULTS, Database
 from purveyor.site_server.receive import reading
 from purveyor.site_server.receive.opening import Letter, Opened, Rejection, open_all, open_elsewhere
 from purveyor.site_server.receive.reading import Taken
@@ -28,7 +27,7 @@ from purveyor.wire.ids import SiteCode
 BATCH_ITEMS = 500
 """Items of one transaction. While one batch is opened and stored, the files of the one before are taken away."""
 
-_FAULTS = (ArithmeticError, AttributeError, DBAPIError, LookupError, RejectedError, TypeError, ValueError)
+_FAULTS = (*VALUE_FAULTS, ArithmeticError, AttributeError, LookupError, RejectedError, TypeError, ValueError)
 """What one item can make storing fail with. That the database cannot be used is none of it: the whole batch waits then."""
 
 logger = logging.getLogger("purveyor.site.receive")
