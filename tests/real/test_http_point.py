@@ -16,6 +16,10 @@ PATH = "clidata.box/timestamp.json"
 SHORT = Patience(connect_seconds=2, silence_seconds=0.3, grace_seconds=30, slowest_bytes_per_second=1024)
 
 
+class Dripping(bytes):
+    """An answer that is sent byte by byte, until nobody takes any more."""
+
+
 class Scripted:
     """A server that gives each connection the next of some answers, whatever it is asked, then closes; it keeps the requests."""
 
@@ -36,7 +40,7 @@ class Scripted:
                 with connection:
                     for answer in answers if isinstance(answers, tuple) else (answers,):
                         self.requests.append(read_request(connection))
-                        connection.sendall(answer)
+                        send(connection, answer, ends=self._ended)
                     if self._is_silent:
                         self._ended.wait(10)
                     elif self._answers[-1] is answers:
@@ -51,6 +55,18 @@ class Scripted:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
+
+
+def send(connection: socket.socket, answer: bytes, *, ends: threading.Event) -> None:
+    """Sends an answer at once; one that drips in so many packets, each when the one before can have arrived."""
+    if not isinstance(answer, Dripping):
+        connection.sendall(answer)
+        return
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for byte in answer:
+        connection.sendall(bytes([byte]))
+        if ends.wait(0.001):
+            return
 
 
 @pytest.fixture
@@ -177,6 +193,18 @@ def test_a_server_that_only_drips_is_given_up(scripted: Servers) -> None:
         pytest.raises(UnavailableError, match="too slow"),
     ):
         point.read(PATH, limit_bytes=100_000)
+
+
+def test_a_server_that_drips_the_head_of_its_answer_is_given_up(scripted: Servers) -> None:
+    """Each byte comes in time, the head as a whole does not: the clock goes on by 5 seconds whenever more is waited for."""
+    clock = itertools.count(0.0, 5.0)
+    server = scripted(*[Dripping(b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 60_000)] * 2)
+    with (
+        point_at(server.url, monotonic=lambda: next(clock)) as point,
+        pytest.raises(UnavailableError, match="only drips"),
+    ):
+        point.read(PATH, limit_bytes=1000)
+    assert next(clock) <= 100, "it is not waited for byte after byte"
 
 
 def test_a_kept_connection_that_the_server_closed_is_replaced_by_a_new_one(scripted: Servers) -> None:

@@ -15,10 +15,10 @@ from typing import NoReturn
 from urllib.parse import quote
 
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from purveyor.transport.http_answers import range_start, tag_headers, tag_in
+from purveyor.transport.http_heads import Hurried, HurriedResponse, PlainPool
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
@@ -37,6 +37,8 @@ class Patience:
 
     connect_seconds: float = 10.0
     silence_seconds: float = 30.0
+    head_seconds: float = 60.0
+    """For all that comes before the body: however little at a time, it is not waited for longer."""
     grace_seconds: float = 30.0
     slowest_bytes_per_second: int = 1024
 
@@ -48,6 +50,10 @@ def plain_address(path: str) -> str:
     """How a file of a point is asked for. Errors: RejectedError for what is no path inside a point."""
     check_path(path)
     return quote(path)
+
+
+class _HurriedPinnedPool(Hurried, PinnedPool):
+    """Kept connections with TLS."""
 
 
 class HttpPoint:
@@ -77,7 +83,8 @@ class HttpPoint:
             ssl_context=tls,
         )
         self._pins, self._seen = pins, Seen()
-        pools = {"http": HTTPConnectionPool, "https": partial(PinnedPool, pins, self._seen)}
+        answer = partial(HurriedResponse, patience.head_seconds, monotonic)
+        pools = {"http": partial(PlainPool, answer), "https": partial(_HurriedPinnedPool, answer, pins, self._seen)}
         self._pool.pool_classes_by_scheme = pools  # type: ignore[assignment]  # only ever called
 
     @property
