@@ -27,7 +27,15 @@ from purveyor.wire.ids import SiteCode
 BATCH_ITEMS = 500
 """Items of one transaction. While one batch is opened and stored, the files of the one before are taken away."""
 
-_FAULTS = (*VALUE_FAULTS, ArithmeticError, AttributeError, LookupError, RejectedError, TypeError, ValueError)
+_FAULTS: tuple[type[Exception], ...] = (
+    *VALUE_FAULTS,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RejectedError,
+    TypeError,
+    ValueError,
+)
 """What one item can make storing fail with. That the database cannot be used is none of it: the whole batch waits then."""
 
 logger = logging.getLogger("purveyor.site.receive")
