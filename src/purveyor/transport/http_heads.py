@@ -1,4 +1,4 @@
-"""A limit for the whole head of an HTTP answer, for `http.py`: a server that drips it out is given up as one that says nothing is.
+"""A limit for the whole head of an HTTP answer, for `http.py`: a server that drips it out is given up as a silent one is.
 
 The library waits for each piece for so long, and for as many pieces as come; a head of 6 MB, a byte at a time, would take years.
 """
