@@ -1,5 +1,6 @@
 """Stories that once broke the promise, as short as they could be made: each names what was wrong, and is told again for good."""
 
+from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.steps import Step
 from purveyor.lab.stories.story import Story
 from purveyor.lab.stories.telling import told
@@ -44,3 +45,18 @@ def test_a_power_cut_between_noticing_a_deletion_and_telling_of_it_is_made_up_fo
     for effect in range(6, 12):
         cut = Step("power-fails-at", ("pc2", effect))
         assert broken(EDITOR, AT_ONCE, paused, cut, Step("package-deleted", ("Editor", "finish"), 70)) == (), f"effect {effect}"
+
+
+def test_a_client_that_never_heard_of_a_package_answers_its_removal_all_the_same() -> None:
+    removable = Step(
+        "package-added", ("Editor", "no content", "", "runs well", "an uninstall command", "no detection", "leave"), 27
+    )
+    offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 5)
+    assert broken(removable, offered, Step("package-removed", ("Editor",), 16)) == ()
+
+
+def test_lists_of_boxes_that_name_what_has_vanished_do_not_keep_the_site_turning() -> None:
+    with Stage(client_count=1, seed=0) as stage:
+        stage.fleet.advance_polls(1)
+        stage.fleet.cap.mix_up_lists()
+        assert [stage.fleet.executive.turn() for _ in range(10)][-1] is False

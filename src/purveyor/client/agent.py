@@ -37,6 +37,7 @@ SHORTEST_GAP_SECONDS = 60
 SHORTEST_SHARE = 0.1
 """Of an interval: the first poll after joining is followed by another one no sooner."""
 _NAME_BYTES = 16
+_REMOVALS = "removals told of"
 _BOOT = "boot of the last pass"
 _VERSION = "agent of the last pass"
 
@@ -192,6 +193,7 @@ class Agent:
                     state, identity, discovery, applied=applied, holding=holding, incarnation=settings.incarnation, now=now
                 )
                 state.remember_time("heartbeat_at", now)
+                state.remember(_REMOVALS, " ".join(sorted(policy.removals)))
         return self._send(identity, settings, access_point, now)
 
     def _send(self, identity: Identity, settings: AgentSettings, access_point: str | None, now: datetime) -> int:
@@ -237,12 +239,15 @@ class Agent:
     def _is_waited_for(self, policy: Policy, applied: int) -> bool:
         """Whether the site waits for this client to have removed or forgotten something, and was last told before that was done.
 
-        A deletion is told of when it is noticed; where the power failed in between, this makes up for it.
+        A deletion is told of when it is noticed; where the power failed in between, this makes up for it. A removal is answered
+        once by a client that holds nothing of the package too: it may have been offered it, and never have heard of that.
         """
         told = self.state.mark("told_applied")
         if applied <= told:
             return False
-        return published.newest_deletion(self.state) > told or bool(policy.removals & published.held_package_ids(self.state))
+        is_new = not policy.removals <= set(self.state.fact(_REMOVALS).split())
+        is_held = bool(policy.removals & published.held_package_ids(self.state))
+        return is_new or is_held or published.newest_deletion(self.state) > told
 
     def _is_poll_due(self, now: datetime) -> bool:
         """Whether an interval has passed; or whether something is about to begin, whose assignment is looked at again first."""

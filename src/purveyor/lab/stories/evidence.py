@@ -55,6 +55,8 @@ class OfClient:
     name: str
     runs: tuple[Ran, ...]
     endings: dict[str, RunReport]
+    went_back: bool
+    """Whether its machine went back to a snapshot: what it has run since then, it may run and tell again."""
     interruptions: int
     """How often it lost its power."""
     jobs: tuple[Job, ...]
@@ -116,6 +118,7 @@ def _of_client(tx: Connection, stage: Stage, client: LabClient) -> OfClient:
         name=client.name,
         runs=runs,
         endings={run.run: ending_of(client, run.run) for run in runs},
+        went_back=client.name in stage.witness.reverted,
         interruptions=client.crashes + stage.witness.cuts.get(client.name, 0),
         jobs=tuple(records.jobs(state)),
         histories=records.histories(state),

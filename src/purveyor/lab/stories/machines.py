@@ -4,7 +4,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from purveyor.lab.stories.administration import WAYS, installing
-from purveyor.lab.stories.stage import Stage
+from purveyor.lab.stories.stage import NoSuchThingError, Stage
 from purveyor.lab.stories.steps import kind
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "UTC")
@@ -70,9 +70,14 @@ def _clock_jumps(stage: Stage, name: str, hours: int) -> None:
     stage.client(name).machine.clock.skew = timedelta(hours=hours)
 
 
+@kind("clock-drifts", "the clock of {0} gains {1} seconds an hour", lambda d: (d.client(), d.pick((-120, -10, 10, 120))))
+def _clock_drifts(stage: Stage, name: str, seconds_an_hour: int) -> None:
+    stage.client(name).machine.clock.drift(seconds_an_hour * 1_000_000 / 3600)
+
+
 @kind("clock-set-right", "the clock of {0} is set right", lambda d: (d.client(),))
 def _clock_set_right(stage: Stage, name: str) -> None:
-    stage.client(name).machine.clock.skew = timedelta(0)
+    stage.client(name).machine.clock.set_right()
 
 
 @kind("zone-changes", "{0} is in the time zone {1} now", lambda d: (d.client(), d.pick(ZONES)))
@@ -93,6 +98,30 @@ def _disk_read_only(stage: Stage, name: str) -> None:
 @kind("disk-mended", "the disk of {0} has room and can be written to", lambda d: (d.client(),))
 def _disk_mended(stage: Stage, name: str) -> None:
     stage.client(name).machine.disk.mend()
+
+
+@kind("snapshot", "a snapshot of {0} is taken", lambda d: (d.client(),))
+def _snapshot(stage: Stage, name: str) -> None:
+    client = stage.client(name)
+    if client.machine.power.is_on:
+        stage.snapshots[name] = client.snapshot()
+
+
+@kind("went-back", "{0} goes back to its snapshot", lambda d: (d.client(),))
+def _went_back(stage: Stage, name: str) -> None:
+    if name not in stage.snapshots:
+        raise NoSuchThingError(name)
+    client = stage.client(name)
+    stage.fleet.revert(client, stage.snapshots[name])
+    stage.switched_off.discard(name)
+    stage.witness.went_back(client)
+
+
+@kind("new-machine", "a new machine joins, called {0}", lambda d: (d.pick(("pc5", "pc6")),), weight=1)
+def _new_machine(stage: Stage, name: str) -> None:
+    if any(client.name == name for client in stage.fleet.clients):
+        raise NoSuchThingError(name)
+    stage.witness.watch(stage.fleet.add_client(name, stage.join_code))
 
 
 @kind("program-behaves", "from now on the program of {0} on {1}: {2}", lambda d: (d.package(), d.client(), d.pick(list(WAYS))))

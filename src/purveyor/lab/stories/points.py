@@ -151,3 +151,20 @@ def _is_shard(path: str) -> bool:
 
 def _is_no_shard(path: str) -> bool:
     return not path.endswith(".lkp")
+
+
+@kind("site-away", "the site server is away for {0} hours", lambda d: (d.number(1, 5),))
+def _site_away(stage: Stage, hours: int) -> None:
+    stage.fleet.site_away(timedelta(hours=hours))
+
+
+@kind("site-disk-full", "the disk of the site is full", lambda _: (), weight=1)
+def _site_disk_full(stage: Stage) -> None:
+    stage.fleet.fill_site_disk()
+
+
+@kind("site-disk-mended", "the disk of the site has room again", lambda _: ())
+def _site_disk_mended(stage: Stage) -> None:
+    stage.fleet.database.calm()
+    for folder in (stage.fleet.cap, stage.fleet.rejected):
+        folder.is_full = False

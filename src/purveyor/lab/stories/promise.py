@@ -45,8 +45,9 @@ def broken(evidence: Evidence) -> Iterator[str]:
     yield from _forgotten(evidence)
     yield from evidence.unknown_launches
     for client in evidence.clients:
-        yield from _ran_twice(evidence, client)
-        yield from _misreported(evidence, client)
+        if not client.went_back:
+            yield from _ran_twice(evidence, client)
+            yield from _misreported(evidence, client)
         yield from _disagreeing(evidence, client)
     yield from _not_forgotten(evidence)
     yield from (f"when all faults were over, something was still wrong: {problem}" for problem in evidence.problems)

@@ -9,6 +9,7 @@ from typing import Self
 from purveyor.client.policy import view
 from purveyor.client.reports import resend_after
 from purveyor.lab.client import LabClient
+from purveyor.lab.copies import Snapshot
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.stories.witness import Witness
@@ -56,9 +57,12 @@ class Stage(AbstractContextManager["Stage"]):
         self.fleet = Fleet(client_count, seed=seed, poll_interval=POLL_INTERVAL)
         self.ordered = Ordered()
         self.pilot: CollectionId = self.fleet.admin.add_collection(PILOT, [client.name for client in self.fleet.clients])
+        self.join_code = self.fleet.new_join_code()
         self.started_at = self.fleet.clock.now()
         self.moments: set[str] = set()
         """The copies of the access point that somebody kept."""
+        self.snapshots: dict[str, Snapshot] = {}
+        """What was kept of machines, by name."""
         self.switched_off: set[str] = set()
         """Machines that are off because a step says so."""
         self.has_thrown_away = False

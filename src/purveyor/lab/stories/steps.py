@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from purveyor.lab.power import PowerCut
 from purveyor.lab.stories.stage import NoSuchThingError, Stage
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import PurveyorError
 
 T = TypeVar("T")
 Argument = str | int
@@ -35,10 +35,10 @@ class Step:
         return f"{told}; {_span(self.minutes)} go by" if self.minutes else told
 
     def do(self, stage: Stage) -> bool:
-        """Does it, and lets the time go by. False when there was nothing to do it to, or the site refused."""
+        """Does it, and lets the time go by. False when it could not be: nothing is there, the site refused or failed."""
         try:
             KINDS[self.kind].do(stage, *self.arguments)
-        except (NoSuchThingError, RefusedError):
+        except (NoSuchThingError, PurveyorError):
             return False
         except PowerCut:
             stage.power_failed()

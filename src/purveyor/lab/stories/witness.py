@@ -45,6 +45,8 @@ class Witness:
     """Whose history shrank, and of which program."""
     succeeded_in: dict[tuple[str, ProgramKey], int] = field(default_factory=dict)
     """In which term each program was last seen to have succeeded on each client."""
+    reverted: set[str] = field(default_factory=set)
+    """Clients whose machine went back to a snapshot."""
     cuts: dict[str, int] = field(default_factory=dict)
     """How often the story itself cut a client's power, by client."""
     _histories: dict[tuple[str, ProgramKey], History] = field(default_factory=dict)
@@ -68,6 +70,14 @@ class Witness:
     def cut(self, client: LabClient) -> None:
         """The power of this client was cut by the story itself, outside of any pass."""
         self.cuts[client.name] = self.cuts.get(client.name, 0) + 1
+
+    def went_back(self, client: LabClient) -> None:
+        """A machine went back to a snapshot: what it remembered and ran since is not to be expected of it."""
+        self.reverted.add(client.name)
+        self.cut(client)
+        for known in (self._histories, self.succeeded_in):
+            for key in [key for key in known if key[0] == client.name]:
+                del known[key]
 
     def _repeats_success(self, client: LabClient, job: Job) -> bool:
         before = self.succeeded_in.get((client.name, ProgramKey(*job.key)))

@@ -57,7 +57,10 @@ class Budget:
 
 
 class Reading(NamedTuple):
-    """What a turn took. `unreadable` items could not be read now and stay; `is_more`: a box holds more than was taken."""
+    """What a turn took. `unreadable` items could not be read now and stay; `is_more`: a box holds more than was taken.
+
+    Where nothing could be taken there is no more at once: a list may go on naming what has vanished.
+    """
 
     taken: list[Taken]
     unreadable: int
@@ -78,7 +81,8 @@ def take(cap: Shelf, *, limit: int) -> Reading:
         chosen, failed = _from_box(cap, box, listed.get(box.name, []), shares.get(box.name, 0), budget)
         taken += chosen
         unreadable += failed
-    return Reading(taken, unreadable, sum(len(items) for items in listed.values()) > len(taken) + unreadable)
+    is_more = bool(taken) and sum(len(items) for items in listed.values()) > len(taken) + unreadable
+    return Reading(taken, unreadable, is_more)
 
 
 def shares_of(waiting: Mapping[str, int], *, limit: int) -> dict[str, int]:
