@@ -721,6 +721,21 @@ def test_a_fork_of_the_same_machine_is_told_to_it_and_is_no_clone(site: Receivin
     assert (row.keeper, row.fork, row.refused_first, row.refused_last) == ("", None, 2, 3)
 
 
+def test_a_machine_whose_id_was_made_anew_and_that_went_back_keeps_its_identity(site: Receiving) -> None:
+    origin = _first(site)
+    for hour, boot in enumerate(("2", "3"), start=1):
+        site.send(origin, heartbeat(origin), machine="anew", boot=boot, made_at=NOW + timedelta(hours=hour))
+    site.turn()
+    again = heartbeat(origin, absent_requests=7)
+    site.send(origin, again, sequence=3, machine="anew", boot="4", made_at=NOW + timedelta(hours=3))
+    site.turn()
+    row = site.client(origin)
+    assert (row.keeper, row.fork, row.refused_first, row.refused_last) == ("", None, 3, 3)
+    site.send(origin, heartbeat(origin), sequence=4, machine="first", boot="2", made_at=NOW + timedelta(hours=4))
+    site.turn()
+    assert site.client(origin).keeper == "first", "the one that joined is there after all"
+
+
 def test_what_is_told_again_counts_once(site: Receiving) -> None:
     origin = _first(site)
     told = status(JobState.RUNNING)

@@ -96,6 +96,21 @@ def test_a_clone_made_before_its_image_ever_polled_joins_as_itself() -> None:
         assert fleet.problems() == []
 
 
+@pytest.mark.parametrize("is_named_later", [True, False])
+def test_a_clone_that_has_no_machine_id_at_first_becomes_a_client_of_its_own(fleet: Fleet, is_named_later: bool) -> None:
+    original = fleet["pc1"]
+    fleet.clone(original, name="other")
+    clone = fleet.clone(original, name="copy")
+    machine_id, clone.machine.machine_id = clone.machine.machine_id, ""
+    fleet.advance_polls(1)
+    clone.machine.machine_id = machine_id if is_named_later else ""
+    offer(fleet, "later.exe")
+    fleet.advance_polls(8)
+    assert len({client.id for client in fleet.clients}) == 3
+    assert [fleet.ran(client, SETUP) for client in fleet.clients] == [1, 0, 0]
+    assert [fleet.ran(client, "later.exe") for client in fleet.clients] == [1, 1, 1]
+
+
 def test_what_a_clone_ran_before_it_was_told_is_reported_for_it_and_nothing_of_the_original_is_lost(fleet: Fleet) -> None:
     original = fleet["pc1"]
     fleet.cap.cut("copy")

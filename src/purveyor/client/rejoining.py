@@ -18,7 +18,6 @@ from purveyor.wire.ids import ClientId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import Joining, StatusMessage, StatusMessages, proof_of
 from purveyor.wire.reports import decode as decode_item
-from purveyor.wire.shards import NOBODY
 from purveyor.wire.status_messages import StatusId
 
 _SEED_BYTES = 32
@@ -33,7 +32,7 @@ def is_told(state: State) -> bool:
     keeper = held.entry.keeper if held is not None and held.entry is not None else ""
     if keeper in ("", origin.machine_of(state)):
         return False
-    return origin.image_of(state) is not None or (keeper == NOBODY and origin.is_shared(state))
+    return origin.image_of(state) is not None or origin.is_shared(state)
 
 
 def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -> Identity:

@@ -11,6 +11,8 @@ from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
 
 _MACHINE = "machine"
+_KNOWN = "machine as last known"
+"""Apart from what it is now: a start in which the machine has no id yet leaves no doubt about what it was before."""
 _BOOT = "boot"
 _IMAGE = "image"
 _SHARED = "numbers are shared"
@@ -27,7 +29,7 @@ class Image(Wire):
 
 def notice_machine(state: State, *, machine: str, boot: str) -> bool:
     """Remembers on which machine this state lies, and in which start of it. True when it came here from another one."""
-    before = state.fact(_MACHINE)
+    before = state.fact(_KNOWN)
     came = bool(before and machine and before != machine)
     with state.transaction():
         if came:
@@ -35,7 +37,9 @@ def notice_machine(state: State, *, machine: str, boot: str) -> bool:
             row = state.connection.execute("select next_sequence from identity").fetchone()
             image = Image(machine=before, message=message, sequence=int(row[0]) if row else 0)
             state.remember(_IMAGE, to_bytes(image).decode())
-        if before != machine:
+        if machine and before != machine:
+            state.remember(_KNOWN, machine)
+        if state.fact(_MACHINE) != machine:
             state.remember(_MACHINE, machine)
         short = hashlib.sha256(boot.encode()).hexdigest()[:_BOOT_CHARACTERS]
         if state.fact(_BOOT) != short:

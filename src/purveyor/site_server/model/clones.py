@@ -1,9 +1,9 @@
 """Who speaks with one identity: one machine, one that went back to an older copy of itself, or several that are copies. Pure.
 
 Every item says which machine signed it, and in which start of that machine. Two machines show when one speaks after the other one
-did, or by a fork (one number, two items). The machine that joined with an identity keeps it. Where copies cannot be told apart,
-because the machine id was copied too, two starts of "one" machine that take turns show that they are two; nobody keeps it then.
-A machine that went back has a start that is over, and never speaks again with it.
+did, or by a fork (one number, an item of each). The machine that joined with an identity keeps it. Where copies cannot be told
+apart, because the machine id was copied too, two starts of "one" machine that take turns show that they are two; nobody keeps it
+then. A machine that went back has a start that is over, and never speaks again with it.
 Source: the protocol, section 10; ADR 0010.
 """
 
@@ -19,11 +19,15 @@ MARK_LIMIT = 64
 
 
 class Voice(Wire):
-    """One start of one machine that spoke with an identity. `since`: when the first item was made, by its own clock."""
+    """One start of one machine that spoke with an identity.
+
+    `since`: when the first item was made, by its own clock; `first`: the number from which on items are its own.
+    """
 
     machine: str
     boot: str
     since: Instant
+    first: int = 0
 
 
 def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
@@ -40,13 +44,18 @@ def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
 def keeper_of(voices: Sequence[Voice], *, owner: str, forked_by: Collection[str] = ()) -> str | None:
     """Which machine keeps an identity that several are proved to use, or NOBODY; None while nothing is proved.
 
-    `owner` is the machine that joined with it, `forked_by` are those whose items had numbers that were used before.
+    `owner` is the machine that joined with it, `forked_by` are those whose items had numbers that another machine had used.
     """
     machines = [voice.machine for voice in voices]
     named = {*machines, *forked_by, *([owner] if owner else [])} - {""}
     if len(named) > 1 and ({*forked_by} - {""} or _has_spoken_again(machines, owner)):
         return owner or NOBODY
     return NOBODY if len(named) == 1 and _take_turns(voices) else None
+
+
+def speaker_of(voices: Sequence[Voice], number: int) -> str:
+    """The machine that gave a number, as far as is remembered: what is older is taken for the first remembered one's."""
+    return next((voice.machine for voice in reversed(voices) if voice.first <= number), voices[0].machine if voices else "")
 
 
 def _has_spoken_again(machines: Sequence[str], owner: str) -> bool:

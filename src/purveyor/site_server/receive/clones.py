@@ -14,7 +14,7 @@ from purveyor.site_server.database import audit, clones, upward, wanted
 from purveyor.site_server.database.clones import Cloned, Voiced
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.upward import KnownClient
-from purveyor.site_server.model.clones import MARK_LIMIT, Voice, keeper_of, with_voice
+from purveyor.site_server.model.clones import MARK_LIMIT, Voice, keeper_of, speaker_of, with_voice
 from purveyor.site_server.receive import status
 from purveyor.site_server.receive.effects import GONE
 from purveyor.site_server.receive.numbering import Fork, Numbered
@@ -43,13 +43,15 @@ class Judged(NamedTuple):
 def judged(client: KnownClient, numbered: Numbered) -> Judged:
     """What these items of a client say of who uses its identity."""
     accepted, forked = numbered.accepted, [fork.letter for fork in numbered.forks]
+    newest = max((letter.item.sequence for letter in [*accepted, *forked]), default=client.last_sequence)
+    free = max(newest, client.last_sequence) + 1
+    first_of = [(letter, letter.item.sequence) for letter in accepted] + [(letter, free) for letter in forked]
     voices = client.voices
-    for letter in sorted([*accepted, *forked], key=lambda letter: (letter.item.made_at, letter.item.sequence)):
-        voices = with_voice(voices, _voice(letter))
-    forked_by = {machine_of(letter) for letter in forked}
+    for letter, first in sorted(first_of, key=lambda one: (one[0].item.made_at, one[0].item.sequence)):
+        voices = with_voice(voices, _voice(letter, first))
+    forked_by = {machine_of(letter) for letter in forked if speaker_of(voices, letter.item.sequence) != machine_of(letter)}
     keeper = "" if client.keeper else keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
     first, last = _to_tell_again(client, accepted, forked, keeper or client.keeper)
-    newest = max((letter.item.sequence for letter in [*accepted, *forked]), default=client.last_sequence)
     return Judged(client, Voiced(client.number, voices, first, last), keeper, numbered.forks, newest)
 
 
@@ -101,9 +103,9 @@ def machine_of(letter: Letter) -> str:
     return status.plain(letter.item.machine, MARK_LIMIT)
 
 
-def _voice(letter: Letter) -> Voice:
+def _voice(letter: Letter, first: int) -> Voice:
     item = letter.item
-    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at)
+    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at, first=first)
 
 
 def _to_tell_again(client: KnownClient, accepted: Sequence[Letter], forked: Sequence[Letter], keeper: str) -> tuple[int, int]:

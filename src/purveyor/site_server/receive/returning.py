@@ -15,8 +15,10 @@ from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.site_keys import KeyState
 from purveyor.site_server.database.upward import KnownClient, NewClient
 from purveyor.site_server.database.wanted import want_shard_of
+from purveyor.site_server.model.clones import MARK_LIMIT
 from purveyor.site_server.receive.discovery import machine_of
 from purveyor.site_server.receive.opening import Letter
+from purveyor.site_server.receive.status import plain
 from purveyor.wire import receipts
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import ClientId, CollectionId
@@ -86,4 +88,5 @@ def _row(client: ClientId, letter: Letter, state: ClientState) -> NewClient:
         join_code=None,
         received=max(0, letter.item.oldest_kept - 1),
         sequence=letter.item.sequence,
+        machine=plain(letter.item.body.facts.machine_id, MARK_LIMIT),
     )

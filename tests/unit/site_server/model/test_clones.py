@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from purveyor.site_server.model.clones import REMEMBERED_VOICES, Voice, keeper_of, with_voice
+from purveyor.site_server.model.clones import REMEMBERED_VOICES, Voice, keeper_of, speaker_of, with_voice
 from purveyor.wire.shards import NOBODY
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -41,6 +41,21 @@ def voices_of(heard: str) -> tuple[Voice, ...]:
 )
 def test_what_is_proved_of_who_speaks(heard: str, owner: str, forked_by: str, keeper: str | None) -> None:
     assert keeper_of(voices_of(heard), owner=owner, forked_by=set(forked_by)) == keeper
+
+
+@pytest.mark.parametrize(
+    ("began", "number", "machine"),
+    [
+        ("", 3, ""),
+        ("a1 b5 a9", 9, "a"),
+        ("a1 b5 a9", 8, "b"),
+        ("a1 b5 a9", 4, "a"),
+        ("b5 a9", 2, "b"),  # who spoke before is forgotten
+    ],
+)
+def test_a_number_is_of_the_machine_that_spoke_then(began: str, number: int, machine: str) -> None:
+    voices = [Voice(machine=one[0], boot="1", since=NOW, first=int(one[1:])) for one in began.split()]
+    assert speaker_of(voices, number) == machine
 
 
 def test_an_item_that_was_late_is_no_voice_that_came_back() -> None:
