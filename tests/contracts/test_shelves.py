@@ -299,3 +299,22 @@ def test_a_full_box_says_so_to_a_client_with_the_folder(folder_shelf: FolderShel
     folder_shelf.set_full("ddr.box", is_full=False)
     folder_shelf.set_full("ddr.box", is_full=False)
     FolderPoint(folder_shelf.folder).put("ddr.box/" + "0" * 32, b"x")
+
+
+def test_only_folders_in_which_nothing_is_left_are_removed(shelf: Shelf) -> None:
+    for path in ("offerinf.box/lookup/1/0.lkp", "offerinf.box/lookup/2/0.lkp", "pkginfo.box/a"):
+        shelf.write(path, b"x")
+    shelf.remove("offerinf.box/lookup/1/0.lkp")
+    shelf.remove("pkginfo.box/a")
+    shelf.remove_folders(["offerinf.box/lookup/1", "offerinf.box/lookup/2", "offerinf.box/lookup", "pkginfo.box", "never.box"])
+    assert shelf.read("offerinf.box/lookup/2/0.lkp") == b"x"
+    shelf.write("pkginfo.box/b", b"y")
+    assert shelf.read("pkginfo.box/b") == b"y", "whoever goes on makes what is needed anew"
+
+
+def test_folders_that_are_removed_are_gone_from_the_disk(folder_shelf: FolderShelf, smb_shelf: Shelf, samba: Samba) -> None:
+    for shelf, folder in ((folder_shelf, folder_shelf.folder), (smb_shelf, samba.folder)):
+        shelf.write("pkginfo.box/a", b"x")
+        shelf.remove("pkginfo.box/a")
+        shelf.remove_folders(["pkginfo.box"])
+        assert list(folder.iterdir()) == []

@@ -10,10 +10,10 @@ from field.points import add_branch, files_of
 from purveyor.content.store import ContentStore
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import PowerCut
-from purveyor.site_server.admin import points
+from purveyor.site_server.admin import points, settings
 from purveyor.site_server.database import content_copies
 from purveyor.site_server.database import points as point_rows
-from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.model.points import PointKind, PointState
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import Manifest, Stored, file_path, hash_of
@@ -186,7 +186,7 @@ def test_q309381_a_point_that_was_removed_and_added_again_is_listed_and_used_as_
         for _ in range(2):
             (name,) = (view.id for view in listed(fleet) if view.url == url)
             assert "dp1" in named_for(fleet, package) and name in named_for(fleet, package)
-            fleet.admin.change(points.remove, name, is_forced=True)
+            fleet.admin.change(points.remove, name, is_forced=True, is_left=True)
             fleet.advance(hours=1)
             assert named_for(fleet, package) == {"dp1"}
             fleet.admin.change(points.add, PointKind.DP, url=url, target="/elsewhere/1")
@@ -198,6 +198,96 @@ def test_q309381_a_point_that_was_removed_and_added_again_is_listed_and_used_as_
         fleet.advance(hours=2)
         assert launched_with(fleet) == [SETUP] and place.requests
         assert fleet.absent_requests() == []
+
+
+def test_q215051_a_point_that_is_removed_loses_all_that_the_site_put_there_nothing_else_and_says_what_is_left() -> None:
+    with Fleet(1) as fleet:
+        shorten_graces(fleet)
+        cap2, dp2 = fleet.add_point(PointKind.CAP, "http://branch.lab/cap"), fleet.add_point(PointKind.DP, "http://branch.lab/dp")
+        advertised(fleet)
+        fleet.advance(hours=2)
+        theirs = {"notes.txt": b"whose?", "pkginfo.box/report.pkg": b"theirs", "clidata.box/other.json": b"theirs"}
+        for path, content in theirs.items():
+            cap2.shelf().write(path, content)
+            dp2.shelf().write(path.replace("pkginfo.box", "manifests"), content)
+        fleet.executive.rounds.forget()
+        fleet.advance(hours=1)
+        for name in ("cap2", "dp2"):
+            fleet.admin.change(points.remove, name, is_forced=True)
+        fleet.advance(hours=1)
+        assert cap2.files.keys() > theirs.keys(), "whoever has not heard yet is not met by an empty folder"
+        cap2.is_cut_from_site = dp2.is_cut_from_site = True
+        fleet.advance(hours=12)
+        for name in ("cap2", "dp2"):
+            waits = shown(fleet, name)
+            assert (waits.state, "cannot be reached" in waits.problem, waits.waits_for != "") == ("emptying", True, True)
+
+        cap2.mend()
+        dp2.mend()
+        fleet.advance(hours=2)
+
+        assert {path: stored.content for path, stored in cap2.files.items()} == theirs
+        assert sorted(dp2.files) == ["clidata.box/other.json", "manifests/report.pkg", "notes.txt"]
+        assert shown(fleet, "cap2").problem == "2 files that the site did not put there, clidata.box/other.json for one"
+        assert shown(fleet, "dp2").problem == "1 files that the site did not put there, manifests/report.pkg for one"
+        assert {shown(fleet, name).state for name in ("cap2", "dp2")} == {PointState.REMOVED}
+        assert fleet.absent_requests() == []
+
+
+@pytest.mark.parametrize("kind", PointKind)
+def test_an_emptying_that_the_power_ends_goes_on_and_ends_with_nothing_there(kind: PointKind) -> None:
+    with Fleet(1) as fleet:
+        shorten_graces(fleet)
+        place = fleet.add_point(kind, "http://branch.lab/point")
+        advertised(fleet)
+        fleet.advance(hours=1)
+        fleet.admin.change(points.remove, f"{kind}2", is_forced=True)
+        wrote, count = type(place).wrote, 0
+
+        def cut(path: str, stored: object) -> None:
+            nonlocal count
+            count += stored is None
+            if count in (1, 3, 8) and stored is None:
+                raise PowerCut("in the middle of an emptying")
+            wrote(place, path, stored)  # type: ignore[arg-type]
+
+        place.wrote = cut  # type: ignore[method-assign]
+        fleet.advance(hours=16)
+        assert place.files == {} and count > 3
+        assert shown(fleet, f"{kind}2").state is PointState.REMOVED
+
+
+def test_a_point_that_is_being_emptied_is_left_as_it_is_when_somebody_says_so() -> None:
+    with Fleet(1) as fleet:
+        shorten_graces(fleet)
+        place = fleet.add_point(PointKind.DP, "http://branch.lab/dp")
+        package = advertised(fleet)
+        fleet.advance(hours=1)
+        fleet.admin.change(points.remove, "dp2", is_forced=True)
+        for refused in (points.drain, points.resume, points.remove):
+            with pytest.raises(RefusedError, match="being emptied"):
+                fleet.admin.change(refused, "dp2")
+        with pytest.raises(RefusedError, match="is the address of dp2"):
+            fleet.admin.change(points.add, PointKind.DP, url="http://branch.lab/dp")
+        fleet.admin.change(points.edit, "dp2", weight=3)
+        fleet.admin.change(points.remove, "dp2", is_left=True)
+        before = dict(place.files)
+        fleet.admin.delete_package(package)
+        fleet.advance(hours=12)
+        assert place.files == before
+        assert shown(fleet, "dp2").state is PointState.REMOVED
+
+
+def shorten_graces(fleet: Fleet) -> None:
+    """What nothing names goes within hours."""
+    for name, hours in (("timestamp_rhythm_seconds", 2), ("timestamp_lifetime_seconds", 4), ("unnamed_margin_seconds", 0)):
+        fleet.admin.change(settings.change, name, hours * 3600)
+    fleet.admin.change(settings.change, "point_grace_seconds", 4 * 3600)
+
+
+def shown(fleet: Fleet, name: str) -> points.PointView:
+    """A point as administrators are shown it."""
+    return fleet.admin.ask(points.shown, name, fleet.clock.now())
 
 
 def listed(fleet: Fleet) -> tuple[points.PointView, ...]:

@@ -167,7 +167,7 @@ def test_a_point_is_drained_while_clients_work_and_removed_when_it_was_quiet() -
 
         fleet.advance(hours=9)
         assert view(fleet, "cap2").is_drained
-        removed = fleet.admin.change(points.remove, "cap2")
+        removed = fleet.admin.change(points.remove, "cap2", is_left=True)
 
         assert "files of boxes in /elsewhere/1" in removed.left[0]
         before = dict(fleet.elsewhere["/elsewhere/1"].files)

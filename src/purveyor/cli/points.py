@@ -68,11 +68,12 @@ def show(call: Call) -> int:
         ("credentials", row["credentials"] or "-"),
         ("networks", ", ".join(row["networks"]) or "whoever has no nearer point"),
         ("weight", str(row["weight"])),
+        ("pins", ", ".join(row["pins"]) or "-"),
         ("takes items", "yes" if row["takes_items"] else "no"),
         ("behind", _behind(row)),
         ("last success", moment(row["succeeded_at"])),
         ("last item", moment(row["quiet_since"])),
-        ("problem", f"{row['problem']} ({counted(row['failures'], 'turn')} in a row)" if row["failures"] else "-"),
+        ("problem", (row["problem"] or "-") + (f" ({counted(row['failures'], 'turn')} in a row)" if row["failures"] else "")),
     ]
     if row["waits_for"]:
         lines.append(("waits", row["waits_for"]))
@@ -97,9 +98,12 @@ def resume(call: Call) -> int:
 
 def remove(call: Call) -> int:
     """Removes a point."""
-    removed = rest_of(call).post(f"{_LISTING}/{call.arguments.id}/remove", {"is_forced": call.arguments.force})
-    left = "; ".join(removed["left"]) or "nothing that the site knows of"
-    call.output.done(removed, f"{removed['id']} is removed; left there: {left}")
+    options = call.arguments
+    removed = rest_of(call).post(f"{_LISTING}/{options.id}/remove", {"is_forced": options.force, "is_left": options.leave})
+    there = "; ".join(removed["left"]) or "nothing that the site knows of"
+    begins = removed["emptied_from"]
+    then = "" if begins is None else f"; the site takes away what it put there, from {moment(begins)} on"
+    call.output.done(removed, f"{removed['id']} is removed; {'left' if begins is None else 'still'} there: {there}{then}")
     return 0
 
 
@@ -112,6 +116,7 @@ def _given(call: Call) -> dict[str, Any]:
         "region": options.region,
         "weight": options.weight,
         "networks": None if options.network is None else [one for one in options.network if one],
+        "pins": None if options.pin is None else [one for one in options.pin if one],
     }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -364,6 +364,9 @@ class MemoryShelf:
                     break
         return self._folder.delivery.listed(found)
 
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Nothing: only files are kept."""
+
     def sync(self) -> None:
         """Makes everything written so far outlast a power cut."""
         self._folder.power.effect("sync the folder")

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.site_server.claim import claim
-from purveyor.site_server.database import points
+from purveyor.site_server.claim import MARK, claim, refuse_foreign
+from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
-from purveyor.site_server.model.points import PointKind, PointState, retry_after
-from purveyor.site_server.publish import content, pushing
+from purveyor.site_server.model.points import PointKind, PointState, emptied_from, retry_after
+from purveyor.site_server.publish import content, emptying, pushing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.transport.interface import Shelf
@@ -68,7 +68,7 @@ class Rounds:
         site = self.site
         now = site.clock()
         with site.database.read() as tx:
-            pushed = [one for one in points.standing(tx) if one.is_pushed]
+            pushed = [one for one in points.kept(tx) if one.is_pushed]
         for name in self._standing.keys() - points.ids(pushed) - self._running.keys():
             del self._standing[name]
         is_more = False
@@ -118,16 +118,51 @@ class Rounds:
         return done.is_more
 
     def _round(self, point: PointRow) -> Round:
+        site = self.site
+        if point.state is PointState.EMPTYING and site.clock() >= emptied_from(point.state_since, site.settings()):
+            return self._round_of_emptying(point)
         standing = self._opened(point)
         if point.kind is PointKind.CAP:
             return self._round_of_cap(point, standing)
+        return Round() if point.state is PointState.EMPTYING else self._round_of_dp(point, standing)
+
+    def _round_of_emptying(self, point: PointRow) -> Round:
+        """Takes away what the site put there; when nothing of it is left, the folders and, last of all, the mark."""
+        site = self.site
+        with site.database.read() as tx:
+            is_empty = not any(pushed.put_there(tx, point.id, 1)) and not points.manifest_count(tx, point)
+        if not is_empty:
+            standing = self._opened(point)
+            if point.kind is PointKind.DP:
+                return self._round_of_dp(point, standing)
+            items, is_more = self._looked_into(point, standing)
+            removed = pushing.empty(database=site.database, point=point, shelf=standing.shelf)
+            return Round(removed=removed, items=items, is_more=is_more or removed > 0)
+        shelf = site.open_shelf(point.said.place)
+        refuse_foreign(shelf, point.kind, *site.mark())  # the mark may be gone: the round before may have ended behind that
+        items, is_more = self._take_in(point, shelf) if point.takes_items else (0, False)
+        if is_more:
+            return Round(items=items, is_more=True)
+        left = emptying.leave(shelf, point)
+        shelf.remove(MARK)
+        shelf.sync()
+        with site.database.write() as tx:
+            points.set_emptied(tx, point.id, left, site.clock())
+        logger.info("%s: emptied; %s", point.id, left or "nothing is left there")
+        return Round(items=items)
+
+    def _round_of_dp(self, point: PointRow, standing: Standing) -> Round:
+        site = self.site
+        if point.state is PointState.EMPTYING:
+            with site.database.write() as tx:  # a round that was under way as the point was removed may have brought more
+                content_copies.want_all_of(tx, points.unname_contents(tx, point.id, site.clock()))
         kept = content.point_turn(
-            database=self.site.database,
-            store=self.site.store,
+            database=site.database,
+            store=site.store,
             point=point.id,
             place=ShelfStore(standing.shelf, name=point.id),
-            settings=self.site.settings(),
-            now=self.site.clock(),
+            settings=site.settings(),
+            now=site.clock(),
             is_filling=point.state is PointState.ACTIVE,
         )
         if kept.problems:
@@ -136,10 +171,7 @@ class Rounds:
 
     def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
         site, now = self.site, self.site.clock()
-        items, is_more = 0, False
-        if point.takes_items and (standing.looked_at is None or now >= standing.looked_at + LOOK_INTERVAL):
-            items, is_more = self._take_in(point, standing.shelf)
-            standing.looked_at = None if is_more else now
+        items, is_more = self._looked_into(point, standing)
         if standing.audited_at is None or now >= standing.audited_at + AUDIT_INTERVAL:
             lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf, now=now)
             standing.audited_at = now
@@ -147,6 +179,15 @@ class Rounds:
                 logger.warning("%s: %d files were missing or of another size; they are written again", point.id, lost)
         pushed = pushing.push(database=site.database, point=point, shelf=standing.shelf, settings=site.settings(), now=now)
         return Round(pushed.written, pushed.removed, items, is_more=is_more or pushed.is_more)
+
+    def _looked_into(self, point: PointRow, standing: Standing) -> tuple[int, bool]:
+        """Takes in what clients put there, once in each interval. Shape: how many items, and whether more are there."""
+        now = self.site.clock()
+        if not point.takes_items or (standing.looked_at is not None and now < standing.looked_at + LOOK_INTERVAL):
+            return 0, False
+        items, is_more = self._take_in(point, standing.shelf)
+        standing.looked_at = None if is_more else now
+        return items, is_more
 
     def _take_in(self, point: PointRow, shelf: Shelf) -> tuple[int, bool]:
         site = self.site

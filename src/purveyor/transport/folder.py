@@ -178,6 +178,15 @@ class FolderShelf:
             raise unavailable(error, f"{self._folder}/{folder}", "list") from error
         return found
 
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Removes each of these folders in which nothing is left, and the place for asides. Errors: none; what is used stays."""
+        self._is_swept = False
+        for folder in folders:
+            with suppress(OSError, RejectedError):
+                os.rmdir(locate(self._folder, folder))
+        with suppress(OSError):
+            os.rmdir(f"{self._folder}/{ASIDE}")
+
     def set_full(self, box: str, *, is_full: bool) -> None:
         """Lets an up box take nothing more, or take again: every server of the folder heeds it. Errors: UnavailableError.
 

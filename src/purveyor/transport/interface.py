@@ -83,5 +83,11 @@ class Shelf(Protocol):
         Units: aware UTC, by the clock of the disk or server that holds them.
         """
 
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Removes each of these folders, in this order, in which nothing is left, and what the owner made to write aside.
+
+        Where a place knows no folders there is nothing to do. Errors: UnavailableError.
+        """
+
     def sync(self) -> None:
         """Makes everything written so far outlast a power cut (`write` and `replace` may leave that to this call)."""

@@ -140,6 +140,9 @@ class S3Shelf:
             after = self._list_behind(folder, after, until, found)
         return found[:limit]
 
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Nothing: a bucket has no folders."""
+
     def sync(self) -> None:
         """Nothing: the server answers once a file lasts."""
 

@@ -225,6 +225,19 @@ class SmbShare:
         """Makes one folder where it is missing. Errors: UnavailableError."""
         self._open_folder(folder, DirectoryAccessMask.FILE_READ_ATTRIBUTES, CreateDisposition.FILE_OPEN_IF)
 
+    def remove_folder(self, folder: str) -> None:
+        """Removes one folder; one that is not empty, or not there, stays as it is. Errors: UnavailableError."""
+        with suppress(AbsentError), self._working(folder, "remove"):
+            opened = self._file(folder)
+            opened.create(*_folder(DirectoryAccessMask.DELETE, CreateDisposition.FILE_OPEN))
+            try:
+                self._set(opened, _deletion(is_wanted=True))
+            except SMBResponseException as error:
+                if error.status != NtStatus.STATUS_DIRECTORY_NOT_EMPTY:
+                    raise
+            finally:
+                _close(opened)
+
     # --- the session ---
 
     def _open_folder(self, folder: str, access: int, disposition: int) -> None:

@@ -96,6 +96,12 @@ class SmbShelf:
         except AbsentError:
             return []
 
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Removes each of these folders in which nothing is left, and those where files arrive. Errors: UnavailableError."""
+        self._folders.clear()
+        for folder in (*folders, ASIDE, ARRIVING):
+            self._share.remove_folder(folder)
+
     def sync(self) -> None:
         """Nothing: every file was flushed before it got its name."""
 

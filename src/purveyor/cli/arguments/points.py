@@ -49,7 +49,13 @@ def register(root: Noun) -> None:
     drain.add_argument("--force", action="store_true", help="even the last one of its kind")
     _by_id(points, "resume", "let clients use a draining point again", "purveyor point resume cap2")
     remove = _by_id(
-        points, "remove", "remove a drained point, and say what is left there; nothing is deleted", "purveyor point remove cap2"
+        points,
+        "remove",
+        "remove a drained point; then the site takes away what it put there, and nothing else",
+        "purveyor point remove cap2",
+    )
+    remove.add_argument(
+        "--leave", action="store_true", help="leave there what the site put there, also where it is being taken away"
     )
     remove.add_argument("--force", action="store_true", help="before clients have left it, or the last one of its kind")
 
@@ -69,5 +75,8 @@ def _add_said(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", metavar="NAME", help="the bucket's region")
     parser.add_argument(
         "--network", metavar="CIDR", action="append", help="a network that it is for, 10.1.0.0/16 say; several times; '' for none"
+    )
+    parser.add_argument(
+        "--pin", metavar="PIN", action="append", help="a key of its HTTPS server, SHA-256 in base64; several times; '' for none"
     )
     parser.add_argument("--weight", metavar="N", type=weight, help="its share among points equally near (default: 100)")

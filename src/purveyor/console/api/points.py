@@ -24,6 +24,10 @@ Place = Annotated[
 File = Annotated[str, Field(max_length=500, description="the path of a file on the site's machine, never a secret itself")]
 Text = Annotated[str, Field(max_length=500)]
 Networks = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=200, description="10.1.0.0/16, fd00:1::/48")]
+Pins = Annotated[
+    list[Annotated[str, Field(max_length=100)]],
+    Field(max_length=8, description="SHA-256 of the keys of its HTTPS server (RFC 7469), the one in use first"),
+]
 Weight = Annotated[int, Field(ge=0, le=1000, description="its share among points equally near; 0: only where no other answers")]
 
 
@@ -38,6 +42,7 @@ class NewPoint(Asked):
     region: Text = ""
     networks: Networks = []
     weight: Weight = 100
+    pins: Pins = []
 
 
 class PointChange(Asked):
@@ -50,6 +55,7 @@ class PointChange(Asked):
     region: Text | None = None
     networks: Networks | None = None
     weight: Weight | None = None
+    pins: Pins | None = None
     is_refilled: bool = False
 
 
@@ -57,6 +63,12 @@ class Forced(Asked):
     """Whether to do it although it leaves clients without a point, or before they have left."""
 
     is_forced: bool = False
+
+
+class Removal(Forced):
+    """Also whether what the site put there is left there."""
+
+    is_left: bool = False
 
 
 class Added(Answer):
@@ -68,7 +80,7 @@ class Added(Answer):
 
 @router.get("", summary="List points")
 def listed(visit: Reader, with_removed: bool = False) -> list[PointView]:
-    """CAPs, then DPs: those that stand, or all there ever were."""
+    """CAPs, then DPs: those that stand or are being emptied, or all there ever were."""
     return visit.read(lambda tx: list(points.listed(tx, visit.now(), with_removed=with_removed)))
 
 
@@ -112,9 +124,11 @@ def resume(visit: Administrator, name: Id) -> PointView:
 
 
 @router.post("/{name}/remove", summary="Remove a point")
-def remove(visit: Administrator, name: Id, asked: Forced) -> Removed:
-    """What is left there."""
-    return visit.change(lambda tx: points.remove(tx, name, is_forced=asked.is_forced, by=visit.by, now=visit.now()))
+def remove(visit: Administrator, name: Id, asked: Removal) -> Removed:
+    """What is left there, and when the site begins to take it away."""
+    return visit.change(
+        lambda tx: points.remove(tx, name, is_forced=asked.is_forced, is_left=asked.is_left, by=visit.by, now=visit.now())
+    )
 
 
 def _look(visit: Visit, kind: PointKind, target: Target) -> str:
@@ -141,4 +155,5 @@ def _given(asked: NewPoint | PointChange) -> PointGiven:
         region=asked.region,
         networks=asked.networks,
         weight=asked.weight,
+        pins=asked.pins,
     )

@@ -1,7 +1,7 @@
 """Points: the CAPs and DPs of a site, what clients and the site know of each, and how one is put to rest.
 
 Adding a point tells clients of it. Draining tells them to leave it, while the site goes on filling it and collecting what comes
-there. Removing ends both; what lies there stays for whoever owns the folder.
+there. Removing ends both: the site takes away what it put there itself, or leaves it to whoever owns the folder.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ class PointView:
     region: str
     networks: tuple[str, ...]
     weight: int
+    pins: tuple[str, ...]
     takes_items: bool
     behind: int | None
     succeeded_at: datetime | None
@@ -55,10 +56,14 @@ class PointView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """A point that was removed, and what is left there, in words; empty when nothing is known to be."""
+    """A point that was removed, and what is left there, in words; empty when nothing is known to be.
+
+    `emptied_from`: when the site begins to take away what it put there; None: it takes nothing away.
+    """
 
     id: str
     left: tuple[str, ...]
+    emptied_from: datetime | None
 
 
 def add(tx: Connection, kind: PointKind, *, own_folder: str = "", by: str, now: datetime, **given: Unpack[PointGiven]) -> str:
@@ -99,8 +104,10 @@ def edit(
 
     Errors: RefusedError: no such point, nothing changed, or it cannot be so.
     """
-    row = _standing(tx, name)
+    row = _kept(tx, name)
     said = rules.said_with(row.said, given)
+    if row.state is PointState.EMPTYING and (is_refilled or rules.place_of(said.target) != rules.place_of(row.said.target)):
+        raise RefusedError(f"{name} is being emptied: only how the site gets there can be changed, by its credentials say")
     if row.is_home and (said.target or is_refilled):
         raise RefusedError(f"{name} is in the site's own hand: nothing is pushed there, and what is lost is healed by itself")
     if is_refilled and not said.target:
@@ -138,26 +145,36 @@ def resume(tx: Connection, name: str, *, by: str, now: datetime) -> PointView:
     return shown(tx, name, now)
 
 
-def remove(tx: Connection, name: str, *, is_forced: bool = False, by: str, now: datetime) -> Removed:
-    """No client is told of the point any more, and the site leaves it. What lies there stays; the answer says what is known.
+def remove(tx: Connection, name: str, *, is_forced: bool = False, is_left: bool = False, by: str, now: datetime) -> Removed:
+    """No client is told of the point any more; the site then takes away what it put there, which is a work of turns.
 
+    With `is_left` it leaves all of it there, at a point that is being emptied too; and always in its own folder.
     Errors: RefusedError: no such point, the last of its kind, or not drained yet, where that is not forced.
     """
-    row = _standing(tx, name)
-    _refuse_last(tx, row, "removed", is_forced=is_forced)
-    waits_for = _waits_for(tx, row, now)
-    if waits_for and not is_forced:
-        raise RefusedError(f"{name} cannot be removed yet: {waits_for}. --force removes it all the same")
+    row = _kept(tx, name)
+    if row.state is not PointState.EMPTYING:
+        _refuse_last(tx, row, "removed", is_forced=is_forced)
+        waits_for = _waits_for(tx, row, now)
+        if waits_for and not is_forced:
+            raise RefusedError(f"{name} cannot be removed yet: {waits_for}. --force removes it all the same")
+    elif not is_left:
+        raise RefusedError(f"{name} is removed, and being emptied: {_waits_for(tx, row, now)}. --leave leaves there what is left")
     left = _left(tx, row)
-    _forget(tx, name)
-    points.set_state(tx, name, PointState.REMOVED, now)
-    audit.record(tx, by=by, now=now, action="point.remove", about=name, detail={"left": left, "forced": is_forced or None})
-    return Removed(id=name, left=left)
+    is_emptied = row.is_claimed and not is_left
+    if is_emptied:
+        content_copies.want_all_of(tx, points.unname_contents(tx, name, now))
+    else:
+        _forget(tx, name)
+    points.set_state(tx, name, PointState.EMPTYING if is_emptied else PointState.REMOVED, now)
+    detail = {"left": left, "forced": is_forced or None, "emptied": is_emptied or None}
+    audit.record(tx, by=by, now=now, action="point.remove", about=name, detail=detail)
+    begins = rules.emptied_from(now, settings.read_settings(tx)) if is_emptied else None
+    return Removed(id=name, left=left, emptied_from=begins)
 
 
 def listed(tx: Connection, now: datetime, *, with_removed: bool = False) -> tuple[PointView, ...]:
-    """Points, CAPs first: those that stand, or all there ever were."""
-    found = points.all_points(tx) if with_removed else points.standing(tx)
+    """Points, CAPs first: those that stand or are being emptied, or all there ever were."""
+    found = points.all_points(tx) if with_removed else points.kept(tx)
     return tuple(_view(tx, one, now) for one in found)
 
 
@@ -167,6 +184,11 @@ def shown(tx: Connection, name: str, now: datetime) -> PointView:
     if row is None:
         raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
     return _view(tx, row, now)
+
+
+def joining_pin(tx: Connection) -> str:
+    """The pin that a join code carries, of the first CAP that has one; empty where CAs vouch for all of them."""
+    return next((one.said.pins[0] for one in points.standing(tx, PointKind.CAP) if one.said.pins), "")
 
 
 def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> str:
@@ -185,6 +207,13 @@ def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: byt
 
 
 def _standing(tx: Connection, name: str) -> PointRow:
+    row = _kept(tx, name)
+    if row.state is PointState.EMPTYING:
+        raise RefusedError(f"{name} was removed at {row.state_since:%Y-%m-%d %H:%M} UTC, and is being emptied")
+    return row
+
+
+def _kept(tx: Connection, name: str) -> PointRow:
     row = points.point_of(tx, name)
     if row is None:
         raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
@@ -194,11 +223,12 @@ def _standing(tx: Connection, name: str) -> PointRow:
 
 
 def _refuse_clash(tx: Connection, name: str | None, kind: PointKind, said: PointSaid, own_folder: str) -> None:
-    others = [one for one in points.standing(tx) if one.id != name]
+    others = [one for one in points.kept(tx) if one.id != name]
     problem = rules.clash(said, [(one.id, one.said) for one in others])
     if not problem and own_folder and said.target.startswith("/"):
         home = PointSaid(url="", target=own_folder)
         problem = rules.clash(said, [("the site itself", home)])
+    others = [one for one in others if one.state is not PointState.EMPTYING]
     if not problem:
         here = [(name or "the new point", said.url)]
         access_points = [(one.id, one.said.url) for one in others if one.kind is PointKind.CAP]
@@ -226,6 +256,11 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
         return f"clients use it: `purveyor point drain {row.id}` comes first"
     if row.state is PointState.REMOVED:
         return ""
+    if row.state is PointState.EMPTYING:
+        begins = rules.emptied_from(row.state_since, held)
+        files, manifests = points.file_count(tx, row), points.manifest_count(tx, row)
+        left = f"{files} files" if row.kind is PointKind.CAP else f"the content of {manifests} manifests"
+        return f"{left} that the site put there is to go" + (f" from {begins:%Y-%m-%d %H:%M} UTC on" if now < begins else "")
     if row.failures and row.takes_items:
         return "the site cannot reach it, and does not know what clients put there last"
     if rules.is_drained(row.state, row.quiet_since, held, now):
@@ -250,7 +285,7 @@ def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
 
 
 def _behind(tx: Connection, row: PointRow) -> int | None:
-    if row.state is PointState.REMOVED:
+    if row.state in (PointState.EMPTYING, PointState.REMOVED):
         return None
     if row.kind is PointKind.DP:
         return content_copies.lacking_on(tx, row.id) if row.is_home or row.said.target else None
@@ -274,6 +309,7 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         region=said.region,
         networks=said.networks,
         weight=said.weight,
+        pins=said.pins,
         takes_items=row.takes_items,
         behind=_behind(tx, row),
         succeeded_at=row.succeeded_at,
@@ -295,4 +331,5 @@ def _detail(said: PointSaid) -> dict[str, object]:
         "credentials": said.credentials or None,
         "networks": list(said.networks) or None,
         "weight": said.weight,
+        "pins": list(said.pins) or None,
     }

@@ -73,8 +73,14 @@ def all_points(tx: Connection) -> list[PointRow]:
 
 
 def standing(tx: Connection, kind: PointKind | None = None) -> list[PointRow]:
-    """Points that were not removed."""
-    return [one for one in all_points(tx) if one.state is not PointState.REMOVED and kind in (None, one.kind)]
+    """Points of which clients are told."""
+    told_states = (PointState.ACTIVE, PointState.DRAINING)
+    return [one for one in all_points(tx) if one.state in told_states and kind in (None, one.kind)]
+
+
+def kept(tx: Connection) -> list[PointRow]:
+    """Points with which the site is not done: those that stand, and those that are being emptied."""
+    return [one for one in all_points(tx) if one.state is not PointState.REMOVED]
 
 
 def point_of(tx: Connection, name: str) -> PointRow | None:
@@ -93,19 +99,22 @@ def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
             weight=one.said.weight,
             is_draining=one.state is PointState.DRAINING,
             takes_items=one.takes_items or kind is PointKind.DP,
+            pins=one.said.pins,
         )
         for one in standing(tx, kind)
     )
 
 
 def file_count(tx: Connection, point: PointRow) -> int:
-    """Files in the boxes of a CAP, as far as the site wrote them; 0 for a DP."""
+    """Files in the boxes of a CAP, shards among them, as far as the site wrote them; 0 for a DP."""
     if point.kind is PointKind.DP:
         return 0
-    elsewhere = schema.point_file
-    here = select(func.count()).select_from(elsewhere).where(elsewhere.c.point == point.id)
-    home = select(func.count()).select_from(schema.down_file)
-    return int(tx.execute(home if point.is_home else here).scalar_one())
+    if point.is_home:
+        return int(tx.execute(select(func.count()).select_from(schema.down_file)).scalar_one())
+    file, shard = schema.point_file, schema.point_shard
+    files = select(func.count()).select_from(file).where(file.c.point == point.id, file.c.revision >= 0)
+    shards = select(func.count()).select_from(shard).where(shard.c.point == point.id)
+    return int(tx.execute(files).scalar_one()) + int(tx.execute(shards).scalar_one())
 
 
 def manifest_count(tx: Connection, point: PointRow) -> int:
@@ -126,11 +135,17 @@ def set_said(tx: Connection, name: str, said: PointSaid) -> None:
 
 
 def set_state(tx: Connection, name: str, state: PointState, now: datetime) -> None:
-    """Takes a point to a state. One that begins to drain counts as used until it was quiet for long enough."""
+    """Takes a point to a state. One that begins to drain counts as used until it was quiet for long enough.
+
+    Whoever is at work at one that is removed meanwhile writes nothing down of it any more.
+    """
+    table = schema.point
     values: dict[str, object] = {"state": state.value, "state_since": now}
     if state is PointState.DRAINING:
         values["quiet_since"] = now
-    tx.execute(update(schema.point).where(schema.point.c.id == name).values(values))
+    if state is PointState.REMOVED:
+        values |= {"revision": table.c.revision + 1, "failures": 0, "problem": ""}
+    tx.execute(update(table).where(table.c.id == name).values(values))
     wanted.want_settings(tx)
 
 
@@ -148,6 +163,25 @@ def forget_contents(tx: Connection, name: str) -> list[str]:
     values = {"is_claimed": False, "publication": 0, "generation": 0, "generation_since": None}
     tx.execute(update(schema.point).where(schema.point.c.id == name).values(values))
     return told_of
+
+
+def unname_contents(tx: Connection, name: str, now: datetime) -> list[str]:
+    """No client is told of content on a point any more; it lies there until it is removed.
+
+    Shape: the manifests that clients were told of there.
+    """
+    copy = schema.content_copy
+    named = and_(copy.c.point == name, copy.c.state != "unnamed")
+    told_of = list(tx.execute(select(copy.c.manifest).where(named, copy.c.state == "verified")).scalars())
+    tx.execute(update(copy).where(named).values(state="unnamed", since=now, failures=0, problem=""))
+    return told_of
+
+
+def set_emptied(tx: Connection, name: str, left: str, now: datetime) -> None:
+    """Nothing that the site put there lies on a point any more; `left` says what else does, and is shown as its problem."""
+    forget_contents(tx, name)
+    set_state(tx, name, PointState.REMOVED, now)
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(problem=left[:_PROBLEM_LIMIT]))
 
 
 def forget_pushes(tx: Connection) -> None:

@@ -17,6 +17,8 @@ from purveyor.site_server.database.slices import slices
 TIMESTAMP, ROOT = "clidata.box/timestamp.json", "clidata.box/root.json"
 MUTABLE = {TIMESTAMP: "timestamp", ROOT: "root"}
 """The down files that are replaced, and the roles that they are."""
+STRANGE = -1
+"""The revision of a file that the site found on a point and had not put there."""
 
 
 class FileRow(NamedTuple):
@@ -143,6 +145,15 @@ def removable_files(tx: Connection, point: str, before: datetime, limit: int) ->
     return list(tx.execute(statement).scalars())
 
 
+def put_there(tx: Connection, point: str, limit: int) -> tuple[list[str], list[tuple[int, int]]]:
+    """Files and shards on a point that the site itself put there, the timestamp and the root first; `limit` at most."""
+    file = schema.point_file
+    rank = case((file.c.path == TIMESTAMP, 0), (file.c.path == ROOT, 1), else_=2)
+    statement = select(file.c.path).where(file.c.point == point, file.c.revision != STRANGE).order_by(rank, file.c.path)
+    paths = list(tx.execute(statement.limit(limit)).scalars())
+    return paths, shards_held(tx, point)[: limit - len(paths)]
+
+
 def removable_shards(tx: Connection, point: PointRow, before: datetime, limit: int) -> list[tuple[int, int]]:
     """Shards on a point whose generation stands no more, once its settings have named a later one since before a time."""
     if point.generation_since is None or point.generation_since >= before:
@@ -171,7 +182,7 @@ def set_strange(tx: Connection, point: str, paths: Sequence[str], now: datetime)
     strange = set(paths)
     for part in slices(list(paths)):
         strange -= set(tx.execute(select(known).where(known.in_(part))).scalars())
-    set_lying(tx, point, [FileRow(path, 0, b"") for path in sorted(strange)], ())
+    set_lying(tx, point, [FileRow(path, STRANGE, b"") for path in sorted(strange)], ())
     set_leaving(tx, point, sorted(strange), now)
     return len(strange)
 

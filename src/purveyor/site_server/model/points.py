@@ -15,10 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.transport.s3_address import s3_address
 from purveyor.transport.smb_address import address_of, is_share
 from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.pins import LIMIT as PINS_LIMIT
+from purveyor.wire.pins import pin_in
 from purveyor.wire.settings import DEFAULT_WEIGHT, WEIGHT_LIMIT
 
 LIMIT = 200
@@ -42,6 +45,7 @@ class PointState(StrEnum):
 
     ACTIVE = "active"  # the administrator
     DRAINING = "draining"  # clients, by leaving it; then the administrator, by removing it
+    EMPTYING = "emptying"  # the site, by taking away what it put there; no client is told of it any more
     REMOVED = "removed"  # nobody: no client is told of it, and nothing is written there
 
 
@@ -64,6 +68,7 @@ class PointSaid(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     networks: tuple[str, ...] = ()
     weight: int = DEFAULT_WEIGHT
+    pins: tuple[str, ...] = ()
 
     @property
     def place(self) -> Target:
@@ -81,6 +86,7 @@ class PointGiven(TypedDict, total=False):
     region: str | None
     networks: Iterable[str] | None
     weight: int | None
+    pins: Iterable[str] | None
 
 
 def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
@@ -88,6 +94,8 @@ def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
     changes = {name: value for name, value in given.items() if value is not None}
     if "networks" in changes:
         changes["networks"] = networks_in(given["networks"] or ())
+    if "pins" in changes:
+        changes["pins"] = pins_in(given["pins"] or ())
     if changes.get("target") == "":
         changes = {"credentials": "", "endpoint": "", "region": "", **changes}
     changed = msgspec.structs.replace(before, **changes)
@@ -111,6 +119,17 @@ def networks_in(written: Iterable[str]) -> tuple[str, ...]:
     if len(found) > NETWORKS_LIMIT:
         raise RefusedError(f"{len(found)} networks are more than the {NETWORKS_LIMIT} that a point can have")
     return tuple(str(one) for one in sorted(found, key=lambda one: (one.version, int(one.network_address), one.prefixlen)))
+
+
+def pins_in(written: Iterable[str]) -> tuple[str, ...]:
+    """Pins in the one form in which they are kept, each once, in the order given. Errors: RefusedError."""
+    try:
+        found = tuple(dict.fromkeys(pin_in(text) for text in written))
+    except RejectedError as error:
+        raise RefusedError(str(error)) from error
+    if len(found) > PINS_LIMIT:
+        raise RefusedError(f"{len(found)} pins are more than the {PINS_LIMIT} that a point can have")
+    return found
 
 
 def is_relative(url: str) -> bool:
@@ -177,6 +196,14 @@ def drain_grace(settings: SiteSettings) -> timedelta:
 def is_drained(state: PointState, quiet_since: datetime | None, settings: SiteSettings, now: datetime) -> bool:
     """Whether a draining point has been quiet for so long that it may be removed."""
     return state is PointState.DRAINING and quiet_since is not None and now >= quiet_since + drain_grace(settings)
+
+
+def emptied_from(since: datetime, settings: SiteSettings) -> datetime:
+    """When the first file may be taken from a point of which clients are told no more since then.
+
+    By then nobody believes what still told of it: whoever comes has heard of the other points (protocol 3.5).
+    """
+    return since + max(unnamed_grace(settings), timedelta(seconds=settings.point_grace_seconds))
 
 
 def _server(said: PointSaid) -> str:

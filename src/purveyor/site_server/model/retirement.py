@@ -107,6 +107,13 @@ def need_of(uses: Iterable[Use]) -> Need:
     return Need.UNNEEDED
 
 
+def unnamed_grace(settings: SiteSettings) -> timedelta:
+    """How long a file stays in a box after the last metadata that named it (protocol 3.5)."""
+    return timedelta(
+        seconds=settings.timestamp_lifetime_seconds + settings.poll_interval_seconds + settings.unnamed_margin_seconds
+    )
+
+
 def is_grace_over(since: datetime | None, grace_seconds: int, now: datetime) -> bool:
     """Whether a grace time that began at `since` is over; one that has not begun is not."""
     return _is_past(since, timedelta(seconds=grace_seconds), now)

@@ -65,7 +65,7 @@ def turn(
     with database.read() as tx:
         everything = content_copies.held(tx)
         states = {one.id: one.state for one in point_rows.all_points(tx)}
-    draining = frozenset(name for name, state in states.items() if state is PointState.DRAINING)
+    draining = frozenset(name for name, state in states.items() if state in (PointState.DRAINING, PointState.EMPTYING))
     here = {name: place for name, place in points.items() if states.get(name) is not PointState.REMOVED}
     places = Places(store, here, draining)
     _mark_superseded(database, everything, now)
@@ -140,7 +140,8 @@ def _copy(database: Database, places: Places, held: Held, point: str, now: datet
         _mend_store(places, held.sha256)
     with database.write() as tx:
         current = next(iter(content_copies.held(tx, only=held.sha256)), None)
-        if current is None:
+        row = point_rows.point_of(tx, point)
+        if current is None or (row is not None and row.state is PointState.REMOVED):
             return False
         if problem:
             content_copies.set_failed(tx, (point, held.sha256), current.packages, problem, now)

@@ -17,8 +17,10 @@ from purveyor.site_server.database import publication, pushed
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.points import PointRow, point_of
 from purveyor.site_server.database.pushed import MUTABLE, FileRow, ShardRow
+from purveyor.site_server.model.points import PointState
+from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.site_server.publish.turn import unnamed_grace, write_rank
+from purveyor.site_server.publish.turn import write_rank
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
 from purveyor.wire.boxes import DOWN_BOXES, is_down_path
@@ -123,6 +125,19 @@ def audit(*, database: Database, point: PointRow, shelf: Shelf, now: datetime) -
     return len(lost) + len(lost_shards)
 
 
+def empty(*, database: Database, point: PointRow, shelf: Shelf) -> int:
+    """Takes away one step of what the site itself put into the boxes of a point that is emptied: what leads to others first.
+
+    Shape: how many files; 0: none of them is left. Errors: UnavailableError, RejectedError.
+    """
+    with database.read() as tx:
+        current = point_of(tx, point.id)
+        if current is None or current.revision != point.revision or current.state is not PointState.EMPTYING:
+            return 0
+        paths, numbers = pushed.put_there(tx, point.id, STEP_FILES)
+    return _take_away(database, point, shelf, paths, numbers)
+
+
 def _rank(file: FileRow) -> tuple[int, str]:
     return write_rank(file.path), file.path
 
@@ -158,6 +173,10 @@ def _remove(database: Database, point: PointRow, shelf: Shelf, settings: SiteSet
     with database.read() as tx:
         paths = pushed.removable_files(tx, point.id, before, STEP_FILES)
         numbers = pushed.removable_shards(tx, point, before, STEP_FILES - len(paths))
+    return _take_away(database, point, shelf, paths, numbers)
+
+
+def _take_away(database: Database, point: PointRow, shelf: Shelf, paths: list[str], numbers: list[tuple[int, int]]) -> int:
     if not paths and not numbers:
         return 0
     for path in [*paths, *(shards.path_of(generation, number) for generation, number in numbers)]:

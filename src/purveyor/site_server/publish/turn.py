@@ -22,6 +22,7 @@ from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
 from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
 from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
@@ -365,13 +366,6 @@ def _remove_generation(database: Database, cap: Shelf, generation: int) -> None:
     cap.sync()
     with database.write() as tx:
         publication.delete_generation(tx, generation)
-
-
-def unnamed_grace(settings: SiteSettings) -> timedelta:
-    """How long a file stays in a box after the last metadata that named it (protocol 3.5)."""
-    return timedelta(
-        seconds=settings.timestamp_lifetime_seconds + settings.poll_interval_seconds + settings.unnamed_margin_seconds
-    )
 
 
 def _remove_unnamed(database: Database, cap: Shelf, settings: SiteSettings, now: datetime) -> None:
