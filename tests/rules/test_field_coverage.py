@@ -4,7 +4,7 @@ import pytest
 
 from field.coverage import articles_tested, missing, not_applicable, scenarios, table
 
-AREAS = ("apm", "cap", "client-setup", "db", "inbox", "offer", "package", "schedule", "security", "status")
+AREAS = ("apm", "cap", "client-setup", "db", "dp", "inbox", "offer", "package", "schedule", "security", "status")
 """The areas that are built in full: each of their rows is tested, or cannot apply."""
 
 
