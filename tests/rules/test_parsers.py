@@ -51,6 +51,7 @@ OWN: dict[str, str] = {
     "recovery/restore.py:_read_numbers": "a file beside the backups, written with them; damaged, it counts as none",
     "site_server/admin/": OWN_DATABASE,
     "site_server/custody/judging.py:": THROUGH,
+    "site_server/certificates.py:held": "a file that the site wrote in its own folder; a damaged one is refused in words",
     "site_server/claim.py:_mark_in": THROUGH,
     "site_server/database/": OWN_DATABASE,
     "site_server/model/settings.py:with_value": "a value of the REST API, of a type that was judged there",
