@@ -736,6 +736,25 @@ def test_a_machine_whose_id_was_made_anew_and_that_went_back_keeps_its_identity(
     assert site.client(origin).keeper == "first", "the one that joined is there after all"
 
 
+def test_copies_with_one_machine_id_are_each_asked_to_tell_again_what_had_a_used_number(site: Receiving) -> None:
+    origin = _first(site)
+    first = origin.signed(heartbeat(origin), machine="first", boot="1")
+    site.put("ddr.box", envelope.seal(first, client=origin.id, box="ddr.box", key=SEALED_TO))
+    site.turn()
+    for boot in ("2", "3"):
+        site.send(origin, heartbeat(origin, absent_requests=int(boot)), sequence=2, machine="first", boot=boot)
+    site.turn()
+    for number, digest in ((3, reports.decode(first).digest), (4, "22" * 32)):
+        again = reports.Retold(sequence=2, digest=digest)
+        site.send(origin, heartbeat(origin), sequence=number, machine="first", boot="1", retold=again)
+        site.turn()
+        row = site.client(origin)
+        assert (row.refused_first, row.refused_last) == (2, 2), "the third copy has not told it yet"
+    site.send(origin, heartbeat(origin), sequence=300, oldest_kept=300, machine="first", boot="1")
+    site.turn()
+    assert site.client(origin).refused_last == 0
+
+
 def test_what_is_told_again_counts_once(site: Receiving) -> None:
     origin = _first(site)
     told = status(JobState.RUNNING)

@@ -15,6 +15,7 @@ from purveyor.site_server.database.clones import Cloned, Voiced
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.upward import KnownClient
 from purveyor.site_server.model.clones import MARK_LIMIT, Voice, keeper_of, speaker_of, with_voice
+from purveyor.site_server.model.sequence import oldest_forgotten
 from purveyor.site_server.receive import status
 from purveyor.site_server.receive.effects import GONE
 from purveyor.site_server.receive.numbering import Fork, Numbered
@@ -51,7 +52,7 @@ def judged(client: KnownClient, numbered: Numbered) -> Judged:
         voices = with_voice(voices, _voice(letter, first))
     forked_by = {machine_of(letter) for letter in forked if speaker_of(voices, letter.item.sequence) != machine_of(letter)}
     keeper = "" if client.keeper else keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
-    first, last = _to_tell_again(client, accepted, forked, keeper or client.keeper)
+    first, last = _to_tell_again(client, numbered, keeper or client.keeper)
     return Judged(client, Voiced(client.number, voices, first, last), keeper, numbered.forks, newest)
 
 
@@ -108,15 +109,16 @@ def _voice(letter: Letter, first: int) -> Voice:
     return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at, first=first)
 
 
-def _to_tell_again(client: KnownClient, accepted: Sequence[Letter], forked: Sequence[Letter], keeper: str) -> tuple[int, int]:
-    """The first and the last number that the keeper is to tell again, 0 and 0 for none: until it has told one of them."""
-    first, last = client.refused_first, client.refused_last
-    if any(one.item.retold is not None and first <= one.item.retold.sequence <= last for one in accepted):
-        first, last = 0, 0
-    own = [one.item.sequence for one in forked if machine_of(one) and (not keeper or machine_of(one) == keeper)]
-    if not own:
-        return first, last
-    return min([*own, first] if first else own), max(*own, last)
+def _to_tell_again(client: KnownClient, numbered: Numbered, keeper: str) -> tuple[int, int]:
+    """The first and the last number that the keeper is to tell again, 0 and 0 for none.
+
+    They are stated as long as the site knows by the digests what it has of them: several copies may have to tell the same number.
+    """
+    letters = [fork.letter for fork in numbered.forks]
+    own = {one.item.sequence for one in letters if machine_of(one) and (not keeper or machine_of(one) == keeper)}
+    numbers = [number for number in (client.refused_first, client.refused_last, *own) if number]
+    forgotten = oldest_forgotten(numbered.advance.received)
+    return (max(min(numbers), forgotten + 1), max(numbers)) if max(numbers, default=0) > forgotten else (0, 0)
 
 
 def _has_new_refusals(one: Judged) -> bool:
