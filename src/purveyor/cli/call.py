@@ -10,6 +10,8 @@ from purveyor.cli.output import Output
 from purveyor.wire.errors import NotAllowedError, PurveyorError, UnavailableError
 
 SITE_URL_FILE = "site.url"
+SITE_CERTIFICATE_FILE = "site.pem"
+"""The certificate that a running site shows over HTTPS."""
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file, no secret
 _LIMIT_CHARACTERS = 4096
 
@@ -32,6 +34,10 @@ class Access(NamedTuple):
 
     url: str
     token: str
+    certificate: str = ""
+    """Over HTTPS: a file with the CAs to ask, or the site's own certificate; empty: the system's CAs."""
+    is_exact: bool = False
+    """That certificate alone is taken, whatever it is made for: it lies in the folder of the site that is spoken to."""
 
     def __repr__(self) -> str:
         return f"Access({self.url!r})"
@@ -56,7 +62,11 @@ def access_of(call: Call) -> Access:
         )
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} is no address of a site: one such as http://site.example:8470 is expected")
-    return Access(url.rstrip("/"), _checked(_token(options, environment, folder)))
+    url, token = url.rstrip("/"), _checked(_token(options, environment, folder))
+    named = options.ca or environment.get("PURVEYOR_CA", "")
+    is_of_folder = bool(folder) and not options.site and bool(named_folder or not environment.get("PURVEYOR_SITE"))
+    is_exact = is_of_folder and not named and url.startswith("https://")
+    return Access(url, token, str(Path(folder) / SITE_CERTIFICATE_FILE) if is_exact else named, is_exact=is_exact)
 
 
 def _checked(token: str) -> str:

@@ -3,8 +3,11 @@
 Never follows a redirect (the token goes to the named site alone), never tries twice what may already have been done.
 """
 
+import hashlib
 import json
+import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -24,6 +27,7 @@ from purveyor.wire.errors import (
 PREFIX = "/api/v1"
 _ANSWER_LIMIT_BYTES = 256 * 2**20
 _TIMEOUT = urllib3.Timeout(connect=10, read=600)
+_PEM_END = "-----END CERTIFICATE-----"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ERRORS: Mapping[str, type[PurveyorError]] = {
     "refused": RefusedError,
@@ -49,7 +53,7 @@ class Rest:
     def __init__(self, access: Access) -> None:
         self._base = access.url + PREFIX
         self._headers = {"Authorization": f"Bearer {access.token}", "User-Agent": f"purveyor/{__version__}"}
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = _pool_of(access)
 
     @property
     def site_url(self) -> str:
@@ -108,6 +112,23 @@ class Rest:
                 f"the site at {self._base.removesuffix(PREFIX)} cannot be reached: {_reason(error)}"
             ) from error
         return answer_in(response.status, content)
+
+
+def _pool_of(access: Access) -> urllib3.PoolManager:
+    """Connections to the site that was named, and to no other. Errors: UnavailableError when the certificate cannot be read."""
+    if not access.certificate:
+        return urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+    try:
+        if not access.is_exact:
+            tls = ssl.create_default_context(cafile=access.certificate)
+            return urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ssl_context=tls)
+        content = Path(access.certificate).read_text(encoding="ascii")
+        shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(content[: content.index(_PEM_END) + len(_PEM_END)])).hexdigest()
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"{access.certificate} cannot be read as certificates: {error}") from error
+    return urllib3.PoolManager(
+        retries=False, timeout=_TIMEOUT, cert_reqs="CERT_NONE", assert_hostname=False, assert_fingerprint=shown
+    )
 
 
 def segment(text: str) -> str:

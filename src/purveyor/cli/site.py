@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ from pathlib import Path
 from types import FrameType
 
 from purveyor.cli.call import SITE_URL_FILE, Call
+from purveyor.cli.site_certificate import HttpsKeeper, names_of
 from purveyor.client import share_credentials
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer, site_application
 from purveyor.console.settings import ConsoleSettings
 from purveyor.distribution_point.application import application as dp_application
+from purveyor.site_server import certificates
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.points import LIMIT as POINTS_LIMIT
 from purveyor.site_server.model.points import Target
@@ -31,7 +34,7 @@ from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, UnavailableError
 
 OPENERS = 1
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -56,6 +59,8 @@ def run(call: Call) -> int:
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):
         site = open_site(folder, open_shelf=shelf_of)
+        if call.arguments.https and certificates.held(folder) is None:
+            certificates.make(folder, names_of(call.arguments.listen[0]), datetime.now(UTC))
         try:
             return _serve(call, site, folder, stop)
         finally:
@@ -85,6 +90,7 @@ def shelf_of(target: Target) -> Shelf:
 
 def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, executive: Executive) -> int:
     host, port = call.arguments.listen
+    https = HttpsKeeper(site, folder)
     executive.turn()  # so that whoever can reach the site finds its boxes filled
     settings = ConsoleSettings()
     application = site_application(
@@ -95,7 +101,9 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
         settings=settings,
     )
     try:
-        server = RunningServer(application, host=host, port=port, stop_seconds=settings.stop_seconds)
+        server = RunningServer(application, host=host, port=port, stop_seconds=settings.stop_seconds, chain=https.chain)
+    except ssl.SSLError as error:
+        raise RefusedError(f"the certificate of {folder} cannot be used: {error.reason}") from error
     except OSError as error:
         raise UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
     turning = threading.Thread(target=executive.run, args=(stop,), name="executive")
@@ -104,7 +112,7 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
         with _address_written(folder / SITE_URL_FILE, server.url):
             call.output.say(f"site {site.code} runs at {server.url}; Ctrl-C stops it")
             while not stop.wait(_LOOK_SECONDS) and server.is_serving and turning.is_alive():
-                pass
+                https.look(server)
     finally:
         is_asked = stop.is_set()
         stop.set()

@@ -5,8 +5,11 @@ The paths that clients poll (`/cap`, `/dp`) go straight to their bare applicatio
 
 import logging
 import socket
+import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -58,10 +61,16 @@ def site_application(
 
 
 class RunningServer:
-    """An HTTP server in a thread of its own. It listens from the start, and serves until it is stopped."""
+    """An HTTP or HTTPS server in a thread of its own. It listens from the start, and serves until it is stopped."""
 
-    def __init__(self, application: ASGIApp, *, host: str, port: int, stop_seconds: int) -> None:
-        """Opens the socket and starts to serve. Errors: OSError when the address cannot be listened on."""
+    def __init__(
+        self, application: ASGIApp, *, host: str, port: int, stop_seconds: int, chain: tuple[Path, Path] | None = None
+    ) -> None:
+        """Opens the socket and starts to serve; over HTTPS where it is given the files of a certificate and its key.
+
+        Errors: OSError when the address cannot be listened on, or the two cannot be used.
+        """
+        self._tls = None if chain is None else tls_of(chain)
         self._socket = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
         config = uvicorn.Config(
             application,
@@ -73,6 +82,7 @@ class RunningServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=stop_seconds,
+            ssl_context_factory=None if self._tls is None else self._made_tls,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
@@ -83,18 +93,38 @@ class RunningServer:
         """The address under which this machine reaches it."""
         host, port = self._socket.getsockname()[:2]
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-        return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://[{reachable}]:{port}" if ":" in reachable else f"{scheme}://{reachable}:{port}"
 
     @property
     def is_serving(self) -> bool:
         """Whether its thread still runs."""
         return self._thread.is_alive()
 
+    def show(self, chain: tuple[Path, Path]) -> None:
+        """Shows another certificate from now on. Errors: OSError when it cannot be used; nothing changes then."""
+        tls_of(chain)
+        if self._tls is not None:
+            self._tls.load_cert_chain(*chain, password=lambda: "")
+
+    def _made_tls(self, config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        del config, default
+        assert self._tls is not None
+        return self._tls
+
     def stop(self) -> None:
         """Ends it, once requests under way are answered or their time is up."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+
+def tls_of(chain: tuple[Path, Path]) -> ssl.SSLContext:
+    """TLS as the site serves it: 1.2 or newer. Errors: OSError when the certificate and the key cannot be used."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_cert_chain(*chain, password=lambda: "")
+    return tls
 
 
 def _family(host: str) -> socket.AddressFamily:

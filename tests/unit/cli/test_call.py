@@ -22,21 +22,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call_with(environment: Mapping[str, str], **options: str) -> Call:
-    arguments = argparse.Namespace(**({"site": None, "site_dir": None, "token_file": None} | options))
+    arguments = argparse.Namespace(**({"site": None, "site_dir": None, "token_file": None, "ca": None} | options))
     output = Output(stdout=io.StringIO(), stderr=io.StringIO(), stdin=io.StringIO())
     return Call(arguments=arguments, environment=environment, output=output)
 
 
 def test_a_folder_has_both(folder: Path) -> None:
-    assert access_of(call_with({}, site_dir=str(folder))) == (URL, "of-the-folder")
-    assert access_of(call_with({"PURVEYOR_SITE_DIR": str(folder)})) == (URL, "of-the-folder")
+    assert access_of(call_with({}, site_dir=str(folder)))[:2] == (URL, "of-the-folder")
+    assert access_of(call_with({"PURVEYOR_SITE_DIR": str(folder)}))[:2] == (URL, "of-the-folder")
 
 
 def test_options_are_stronger_than_the_environment(folder: Path, tmp_path: Path) -> None:
     environment = {"PURVEYOR_SITE": "http://other:1", "PURVEYOR_TOKEN": "of-the-environment"}
-    assert access_of(call_with(environment)) == ("http://other:1", "of-the-environment")
-    assert access_of(call_with(environment, site_dir=str(folder))) == (URL, "of-the-folder")
-    assert access_of(call_with(environment, site="http://third:2/")) == ("http://third:2", "of-the-environment")
+    assert access_of(call_with(environment))[:2] == ("http://other:1", "of-the-environment")
+    assert access_of(call_with(environment, site_dir=str(folder)))[:2] == (URL, "of-the-folder")
+    assert access_of(call_with(environment, site="http://third:2/"))[:2] == ("http://third:2", "of-the-environment")
     (tmp_path / "mine").write_text("of-the-file")
     assert access_of(call_with(environment, token_file=str(tmp_path / "mine"))).token == "of-the-file"
 
@@ -47,7 +47,7 @@ def test_the_token_of_a_folder_is_not_sent_to_another_site(folder: Path) -> None
 
 
 def test_an_option_may_send_the_token_of_a_folder_to_a_named_site(folder: Path) -> None:
-    assert access_of(call_with({}, site="http://outside:80", site_dir=str(folder))) == ("http://outside:80", "of-the-folder")
+    assert access_of(call_with({}, site="http://outside:80", site_dir=str(folder)))[:2] == ("http://outside:80", "of-the-folder")
 
 
 def test_without_a_site_the_usage_is_wrong() -> None:
@@ -72,3 +72,19 @@ def test_a_token_that_cannot_be_read_is_not_allowed(folder: Path) -> None:
 
 def test_a_token_is_not_shown() -> None:
     assert "secret" not in repr(Access(URL, "secret"))
+
+
+def test_over_https_the_site_of_a_folder_is_known_by_the_certificate_that_it_shows(folder: Path) -> None:
+    (folder / "site.url").write_text("https://127.0.0.1:1\n")
+    shown = access_of(call_with({}, site_dir=str(folder)))
+    assert (shown.certificate, shown.is_exact) == (str(folder / "site.pem"), True)
+    named = access_of(call_with({}, site_dir=str(folder), ca="/etc/ca.pem"))
+    assert (named.certificate, named.is_exact) == ("/etc/ca.pem", False)
+
+
+def test_over_https_any_other_site_is_judged_by_the_cas_that_are_named_or_those_of_the_system(folder: Path) -> None:
+    elsewhere = {"PURVEYOR_SITE": "https://site.example", "PURVEYOR_SITE_DIR": str(folder), "PURVEYOR_TOKEN": "t"}
+    assert access_of(call_with(elsewhere)) == Access("https://site.example", "t", "", is_exact=False)
+    assert access_of(call_with(elsewhere | {"PURVEYOR_CA": "/ca.pem"})) == Access(
+        "https://site.example", "t", "/ca.pem", is_exact=False
+    )

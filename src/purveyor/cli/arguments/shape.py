@@ -99,6 +99,12 @@ def add_shared_options(parser: argparse.ArgumentParser, *, is_administrative: bo
             help="file that holds the access token (PURVEYOR_TOKEN holds the token itself)",
         )
         group.add_argument(
+            "--ca",
+            metavar="FILE",
+            default=unset,
+            help="over HTTPS: the CAs to ask, or the site's own certificate, in PEM (PURVEYOR_CA); the system's when not given",
+        )
+        group.add_argument(
             "--site-dir",
             metavar="DIR",
             default=unset,

@@ -1,6 +1,6 @@
 """`purveyor site …`: making and running a site."""
 
-from purveyor.cli.arguments import branches, site_keys
+from purveyor.cli.arguments import branches, site_certificate, site_keys
 from purveyor.cli.arguments.shape import LOCAL, Noun
 from purveyor.cli.arguments.values import listen_address
 
@@ -27,7 +27,7 @@ def register(root: Noun) -> None:
         "run a site until it is interrupted",
         more="Serves the REST API at /api/v1, the CAP at /cap, the DP at /dp, /healthz and /metrics, and publishes what changes.\n"
         "Writes its address to DIR/site.url, where --site-dir finds it. A second run on one folder is refused.",
-        examples=("purveyor site run /srv/purveyor", "purveyor site run /srv/purveyor --listen 0.0.0.0:8470"),
+        examples=("purveyor site run /srv/purveyor", "purveyor site run /srv/purveyor --https --listen 0.0.0.0:8470"),
         codes=LOCAL,
     )
     run.add_argument("dir", metavar="DIR", help="the site's folder")
@@ -38,8 +38,14 @@ def register(root: Noun) -> None:
         default=DEFAULT_LISTEN,
         help="address to listen on; port 0 takes a free one (default: 127.0.0.1:8470)",
     )
+    run.add_argument(
+        "--https",
+        action="store_true",
+        help="make a certificate for HTTPS if the site has none; where it has one, HTTPS is served without this too",
+    )
     _register_backup(site)
     site_keys.register(site)
+    site_certificate.register(site)
 
 
 def _register_backup(site: Noun) -> None:
@@ -60,7 +66,9 @@ def _register_backup(site: Noun) -> None:
     backup.add_argument("--site-dir", metavar="DIR", help="the site's folder (PURVEYOR_SITE_DIR)")
     backup.add_argument("--keep", metavar="N", type=int, default=0, help="keep only the newest N of this site (default: all)")
     backup.add_argument("--without-keys", action="store_true", help="leave out private keys and the token: kept elsewhere")
-    backup.add_argument("--verify", action="store_true", help="make none: read the newest one in DIR back, or the one that DIR is")
+    backup.add_argument(
+        "--verify", action="store_true", help="make none: read the newest one in DIR back, or the one that DIR is"
+    )
     restore = site.verb(
         "restore",
         "purveyor.cli.backup:restore",
@@ -79,7 +87,11 @@ def _register_backup(site: Noun) -> None:
     restore.add_argument("--database", metavar="URL", help="PostgreSQL database to restore into; SQLite in DIR when not given")
     restore.add_argument("--replace", action="store_true", help="restore over the site that is there; its SQLite file is kept")
     restore.add_argument(
-        "--cap", metavar="URL", action="append", default=[], help="a CAP elsewhere that may show what was published; may be repeated"
+        "--cap",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a CAP elsewhere that may show what was published; may be repeated",
     )
     restore.add_argument("--keys", metavar="DIR", help="folder of private keys, for a backup without them")
     branches.add_doors(restore)

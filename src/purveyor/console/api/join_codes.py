@@ -10,7 +10,7 @@ from pydantic import Field
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Answer, Asked, Done
-from purveyor.site_server.admin import join_codes
+from purveyor.site_server.admin import join_codes, points
 from purveyor.site_server.admin.join_codes import JoinCodeView
 from purveyor.wire.join_code import SECRET_BYTES, JoinCode, write
 
@@ -55,7 +55,7 @@ def create(visit: Administrator, asked: JoinCodeRequest) -> JoinCodeMade:
             tx, uses=asked.uses, expires_at=expires_at, needs_approval=asked.needs_approval, random=random, by=visit.by, now=now
         )
     )
-    code = write(JoinCode(site.code, version, digest, made.secret))
+    code = write(JoinCode(site.code, version, digest, made.secret, visit.read(points.joining_pin)))
     return JoinCodeMade(id=made.id, code=code, expires_at=made.expires_at, uses=made.uses, needs_approval=made.needs_approval)
 
 

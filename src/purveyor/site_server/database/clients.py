@@ -40,6 +40,14 @@ def ids_by_name(tx: Connection, names: Iterable[str]) -> dict[str, list[ClientId
     return found
 
 
+def applied_counts(tx: Connection, snapshot: int) -> tuple[int, int]:
+    """Members, and how many of them have not said yet that they applied this snapshot or a newer one."""
+    table = schema.client
+    behind = func.count().filter(table.c.applied < snapshot)
+    row = tx.execute(select(func.count(), behind).where(table.c.state == "member")).one()
+    return int(row[0]), int(row[1])
+
+
 def numbers_by_id(tx: Connection, clients: Iterable[ClientId]) -> dict[ClientId, int]:
     """The numbers of those of these clients that the site has and that were not removed."""
     table = schema.client
