@@ -105,12 +105,15 @@ def check(call: Call) -> int:
                     {"subject": one.subject, "grade": one.grade, "words": one.words, "measured": dict(one.measured)}
                     for one in verdict.findings
                 ],
+                "points": [msgspec.to_builtins(one) for one in verdict.points],
             }
         )
     else:
         output.give(verdict.summary)
         for one in verdict.findings:
             output.give(f"{one.grade.upper():8}  {one.subject}: {' '.join(one.words.split())}")
+        for place, point in enumerate(verdict.points, start=1):
+            output.give(f"{f'{place}.':8}  {_point_in_words(point)}")
     return checking.EXIT_CODES[verdict.grade]
 
 
@@ -144,6 +147,19 @@ def _in_words(job: Job) -> str:
     exit_code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     reason = job.problem or job.text
     return f"uninstallation {job.state}{exit_code}" + (f": {reason}" if reason else "")
+
+
+def _point_in_words(point: checking.Ordered) -> str:
+    words = [point.why]
+    if point.bytes_per_second is not None:
+        words.append(f"{point.bytes_per_second} bytes a second")
+    if point.is_last:
+        words.append("served last")
+    if point.left_alone_until is not None:
+        words.append(f"left alone until {_moment(point.left_alone_until)}: {' '.join(point.trouble.split()) or 'behind others'}")
+    if point.absent_requests:
+        words.append(f"{point.absent_requests} requests for absent files")
+    return f"{point.kind.upper()} {point.id + ' ' if point.id else ''}{point.url}: {', '.join(words)}"
 
 
 def _moment(time: datetime | None) -> str:

@@ -16,6 +16,9 @@ from pathlib import Path
 from purveyor.client import reports, sentinel
 from purveyor.client.join import Standing
 from purveyor.client.main import STATE_FILE, Parts, parts_of
+from purveyor.client.points import memory, pauses
+from purveyor.client.points.memory import PointUse
+from purveyor.client.points.order import in_words
 from purveyor.client.policy import points, poll, view
 from purveyor.client.programs.ending import restart
 from purveyor.client.programs.memory import records
@@ -62,10 +65,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """A point in its place in the order in which it is asked: `why` it stands there, how fast it was, and how it did.
+
+    Units: bytes a second (None: not measured lately); aware UTC, `left_alone_until` None where it may be asked now.
+    """
+
+    kind: str
+    id: str
+    url: str
+    why: str
+    bytes_per_second: int | None
+    is_last: bool
+    failures: int
+    left_alone_until: datetime | None
+    trouble: str
+    absent_requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings, and what they amount to."""
+    """All findings, and what they amount to; with the points in the order in which this client asks them."""
 
     findings: tuple[Finding, ...]
+    points: tuple[Ordered, ...] = ()
 
     @property
     def grade(self) -> Grade:
@@ -102,7 +125,8 @@ def check(folder: Path) -> Verdict:
         damage = damage_of(parts.state)
         if damage:
             raise UnavailableError(f"the agent's state is damaged: {damage}")
-        return Verdict((_state(mode), *findings(parts, sentinel_process=sentinel_of(folder))))
+        found = (_state(mode), *findings(parts, sentinel_process=sentinel_of(folder)))
+        return Verdict(found, tuple(points_of(parts)) if has_identity(parts.state) else ())
     except PurveyorError as error:
         return Verdict((Finding(subject="state", grade=Grade.CRITICAL, words=str(error)),))
 
@@ -131,6 +155,39 @@ def findings(parts: Parts, *, sentinel_process: int | None) -> list[Finding]:
         _reports(state),
         _absent(state),
     ]
+
+
+def points_of(parts: Parts) -> Iterator[Ordered]:
+    """The points that settings name, CAPs first, each kind in order; then the CAP that was joined at, should they not name it."""
+    state, now = parts.state, parts.machine.now()
+    identity = read_identity(state)
+    caps = points.places(state, identity, now)
+    for place in caps:
+        yield _ordered(state, PointUse.POLICY, place.id, place.url, in_words(place), now)
+    for url in points.access_points(state, identity, now)[len({place.url for place in caps}) :]:
+        yield _ordered(state, PointUse.POLICY, "", url, "the site's settings do not name it: the last resort", now)
+    settings = view.held_settings(state)
+    for place in (
+        view.distribution_points(state, settings, points.last_served(state, identity), identity.client, now) if settings else ()
+    ):
+        yield _ordered(state, PointUse.CONTENT, place.id, place.url, in_words(place), now)
+
+
+def _ordered(state: State, use: PointUse, name: str, url: str, why: str, now: datetime) -> Ordered:
+    remembered = published.point_memory(state, url)
+    rate = memory.known(state, use, client="", now=now).rates.get(url)
+    return Ordered(
+        kind="cap" if use is PointUse.POLICY else "dp",
+        id=name,
+        url=url,
+        why=why,
+        bytes_per_second=None if rate is None else round(rate),
+        is_last=memory.last_answer(state, use)[0] == url,
+        failures=remembered.failures,
+        left_alone_until=pauses.ends_at(state, url, now),
+        trouble="; ".join(problem.reason for problem in pauses.trouble_of(state, url)) if remembered.failures else "",
+        absent_requests=remembered.absent_requests,
+    )
 
 
 def sentinel_of(folder: Path) -> int | None:

@@ -83,8 +83,6 @@ def in_words(place: Place) -> str:
         words.append("it is for all networks")
     if place.slowness:
         words.append("it is slow")
-    if not place.is_not_last:
-        words.append("it answered last")
     return ", ".join(words)
 
 

@@ -85,7 +85,6 @@ def poll(
     Errors: RejectedError when this client has never read settings and cannot now.
     """
     found = _Found()
-    is_new = view.held_settings(state) is None
     known = points.access_points(state, identity, now)
     always = (points.last_served(state, identity), identity.access_point)
     for url in known:
@@ -103,8 +102,7 @@ def poll(
             state.remember("access_point", served_by)
             state.remember_time("served_at", now)
             pauses.over(state)
-            if not is_new:
-                memory.note_answer(state, PointUse.POLICY, served_by, now)
+            memory.note_answer(state, PointUse.POLICY, served_by, now)
     last = points.last_served(state, identity)
     policy = view.policy_of(state, access_point=last, now=signed_now(state, now), problems=found.problems)
     return Polled(policy, served_by, tuple(found.newly_deleted))

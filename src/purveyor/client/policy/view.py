@@ -67,7 +67,7 @@ def policy_of(state: State, *, access_point: str, now: datetime, problems: Seque
         ),
         disabled=frozenset(key for one in spoken for key in one.disabled),
         packages=packages,
-        points=_points(spoken, _distribution_points(state, settings, access_point, identity.client, now)),
+        points=_points(spoken, distribution_points(state, settings, access_point, identity.client, now)),
         deleted_packages=deleted,
         deleted_programs=frozenset(key for info in packages.values() for key in conclude.programs_deleted(info)),
         running_choices={note.package: note.running for one in spoken for note in one.retirements},
@@ -115,6 +115,19 @@ def resolved(url: str, access_point: str, site: SiteCode) -> str:
     return f"{before if is_named else folder}/{dp_folder(site)}"
 
 
+def distribution_points(
+    state: State, settings: AgentSettings, access_point: str, client: ClientId, now: datetime
+) -> tuple[Place, ...]:
+    """The distribution points that settings name, in the order in which to ask them."""
+    return order.ordered(
+        [
+            msgspec.structs.replace(point, url=resolved(point.url, access_point, settings.site))
+            for point in settings.distribution_points
+        ],
+        memory.known(state, PointUse.CONTENT, client=client, now=now, slow_bytes_per_second=settings.slow_link_bytes_per_second),
+    )
+
+
 def _offers_held(state: State, collections: Iterable[CollectionId]) -> Iterable[CollectionOffers]:
     for collection in collections:
         content = published.target_content(state, offers.path_of(collection))
@@ -145,15 +158,3 @@ def _points(spoken: Sequence[CollectionOffers], places: Sequence[Place]) -> dict
         for place in one.places:
             holders.setdefault(place.manifest, set()).update(place.points)
     return {manifest: tuple(place.url for place in places if place.id in ids) for manifest, ids in holders.items()}
-
-
-def _distribution_points(
-    state: State, settings: AgentSettings, access_point: str, client: ClientId, now: datetime
-) -> tuple[Place, ...]:
-    return order.ordered(
-        [
-            msgspec.structs.replace(point, url=resolved(point.url, access_point, settings.site))
-            for point in settings.distribution_points
-        ],
-        memory.known(state, PointUse.CONTENT, client=client, now=now, slow_bytes_per_second=settings.slow_link_bytes_per_second),
-    )

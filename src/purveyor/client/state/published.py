@@ -149,12 +149,15 @@ class PointMemory(Wire):
 
     failures: int = 0
     next_try_at: datetime | None = None
+    absent_requests: int = 0
+    """How often it answered "no such file", ever."""
 
 
 def point_memory(state: State, url: str) -> PointMemory:
     """How a point did lately."""
-    row = state.connection.execute("select failures, next_try_at from point where url = ?", (url,)).fetchone()
-    return PointMemory(failures=row[0], next_try_at=time_of(row[1])) if row else PointMemory()
+    statement = "select failures, next_try_at, absent_requests from point where url = ?"
+    row = state.connection.execute(statement, (url,)).fetchone()
+    return PointMemory(failures=row[0], next_try_at=time_of(row[1]), absent_requests=row[2]) if row else PointMemory()
 
 
 def remember_point(state: State, url: str, *, failures: int, next_try_at: datetime | None) -> None:
