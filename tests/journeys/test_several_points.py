@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import points, settings
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import content_copies, schema
 from purveyor.site_server.model.points import PointKind
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError
@@ -136,6 +136,64 @@ def test_content_is_named_where_it_was_verified_and_nowhere_else() -> None:
         assert view(fleet, "dp2").behind == 0
         assert fleet.ran(fleet.clients[0], "./setup viewer") == 1
         assert fleet.absent_requests() == []
+
+
+def mirror(fleet: Fleet, boxes: MemoryBoxes, *, lacking: str = "") -> None:
+    """What `purveyor cap mirror` does at a DP: it comes to hold what the site's own one holds, but for one path."""
+    home = fleet.dp.store.folder
+    there = {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    for path in boxes.files.keys() - there.keys():
+        boxes.shelf().remove(path)
+    for path, content in there.items():
+        if path != lacking:
+            boxes.shelf().write(path, content)
+
+
+def test_content_of_a_point_that_a_mirror_fills_is_named_when_the_site_has_read_it_there() -> None:
+    with Fleet(1) as fleet:
+        branch = fleet.add_point(PointKind.DP, DP2, target="")
+        shorten_graces(fleet)
+        package = roll_out(fleet, "editor")
+        fleet.settle()
+        file = next(str(path.relative_to(fleet.dp.store.folder)) for path in (fleet.dp.store.folder / "files").rglob("*/*"))
+        mirror(fleet, branch, lacking=file)
+        fleet.advance(hours=2)
+        assert (view(fleet, "dp2").behind, fleet.admin.ask(holding, package)) == (1, ["dp1"])
+
+        mirror(fleet, branch)
+        fleet.advance(hours=2)
+        assert (view(fleet, "dp2").behind, fleet.admin.ask(holding, package)) == (0, ["dp1", "dp2"])
+        read = len(branch.requests)
+        fleet.advance(hours=12)
+        assert len(branch.requests) == read, "what was read once is not read at every turn"
+        branch.corrupt(file)
+        fleet.advance(days=2)
+        assert fleet.admin.ask(holding, package) == ["dp1"], "it is looked at again, and named no more"
+        branch.mend()
+        fleet.advance(hours=3)
+        assert fleet.admin.ask(holding, package) == ["dp1", "dp2"]
+
+        fleet.admin.delete_package(package)
+        fleet.advance(hours=16)
+        assert (fleet.admin.ask(holding, package), fleet.admin.ask(_state, package)) == ([], "withdrawn"), "it lies there still"
+        mirror(fleet, branch)
+        fleet.advance(hours=3)
+        assert fleet.admin.ask(_state, package) == "purged"
+        assert [one for one in fleet.absent_requests() if one.client != "the site"] == []
+
+
+def test_a_mirrored_point_that_cannot_be_reached_is_told_of_and_names_what_was_read_before() -> None:
+    with Fleet(1) as fleet:
+        branch = fleet.add_point(PointKind.DP, DP2, target="")
+        package = roll_out(fleet, "editor")
+        fleet.settle()
+        mirror(fleet, branch)
+        fleet.advance(hours=2)
+        branch.cut()
+        other = roll_out(fleet, "viewer")
+        fleet.advance(hours=2)
+        assert "cannot be reached" in view(fleet, "dp2").problem
+        assert (fleet.admin.ask(holding, package), fleet.admin.ask(holding, other)) == (["dp1", "dp2"], ["dp1"])
 
 
 def test_what_clients_put_at_any_point_arrives_once() -> None:
@@ -267,6 +325,12 @@ def test_the_grace_after_draining_begins_anew_with_every_item() -> None:
         assert not view(fleet, "cap2").is_drained, "the only client has no other way, and uses it"
         fleet.cap.mend()
         assert view(fleet, "cap2").quiet_since > fleet.clock.now() - timedelta(hours=5)
+
+
+def holding(tx: Connection, package: PackageId) -> list[str]:
+    """The points where clients are told that a package's content lies."""
+    copies = [copy for held in content_copies.held(tx) if package in held.packages for copy in held.copies.values()]
+    return sorted(copy.point for copy in copies if copy.state is content_copies.CopyState.VERIFIED)
 
 
 def _state(tx: Connection, package: PackageId) -> str:

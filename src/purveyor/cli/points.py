@@ -136,7 +136,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         row["id"],
         "drained" if row["is_drained"] else row["state"],
         _behind(row),
-        moment(row["succeeded_at"]) if row["filled_by"] == "push" else "-",
+        moment(row["succeeded_at"]) if row["filled_by"] != "site" else "-",
         " ".join(row["networks"]) or "-",
         row["weight"],
         row["url"],

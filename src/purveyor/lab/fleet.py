@@ -97,6 +97,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
             open_shelf=lambda target: self.elsewhere[target.url].shelf(),
+            open_point=lambda url: next(boxes for boxes in self._all_boxes() if boxes.url == url).point("the site"),
             clock=self.site_clock.now,
         )
         prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
@@ -159,8 +160,9 @@ class Fleet(AbstractContextManager["Fleet"]):
         client.switch_on()
 
     def add_point(self, kind: PointKind, url: str, **said: object) -> MemoryBoxes:
-        """A point in another place, which the site fills. Shape: its folder, in which faults can be made.
+        """A point in another place, which the site fills; with an empty `target` a mirror does.
 
+        Shape: its folder, in which faults can be made.
         The site's own points are told by their whole addresses from then on.
         """
         for name, home in ((HOME_CAP, CAP_URL), (HOME_DP, DP_URL)):
@@ -168,7 +170,7 @@ class Fleet(AbstractContextManager["Fleet"]):
                 self.admin.change(points.edit, name, url=home)
         target = f"/elsewhere/{len(self.elsewhere) + 1}"
         self.elsewhere[target] = MemoryBoxes(url, self.clock.now, power=self.power)
-        self.admin.change(points.add, kind, url=url, target=target, **said)
+        self.admin.change(points.add, kind, **({"url": url, "target": target} | said))
         return self.elsewhere[target]
 
     def new_join_code(self, *, uses: int | None = None, needs_approval: bool = False) -> str:

@@ -18,7 +18,7 @@ from purveyor.site_server.claim import MARK, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.model.points import PointKind, PointState, emptied_from, retry_after
-from purveyor.site_server.publish import content, emptying, pushing
+from purveyor.site_server.publish import content, emptying, pulled, pushing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.transport.interface import Shelf
@@ -68,11 +68,11 @@ class Rounds:
         site = self.site
         now = site.clock()
         with site.database.read() as tx:
-            pushed = [one for one in points.kept(tx) if one.is_pushed]
-        for name in self._standing.keys() - points.ids(pushed) - self._running.keys():
+            elsewhere = [one for one in points.kept(tx) if one.is_pushed or one.is_read_back]
+        for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
             del self._standing[name]
         is_more = False
-        for point in pushed:
+        for point in elsewhere:
             finished = self._running.get(point.id)
             if finished is not None and not finished.done():
                 continue
@@ -119,6 +119,8 @@ class Rounds:
 
     def _round(self, point: PointRow) -> Round:
         site = self.site
+        if point.is_read_back:
+            return self._round_of_mirrored(point)
         if point.state is PointState.EMPTYING and site.clock() >= emptied_from(point.state_since, site.settings()):
             return self._round_of_emptying(point)
         standing = self._opened(point)
@@ -150,6 +152,18 @@ class Rounds:
             points.set_emptied(tx, point.id, left, site.clock())
         logger.info("%s: emptied; %s", point.id, left or "nothing is left there")
         return Round(items=items)
+
+    def _round_of_mirrored(self, point: PointRow) -> Round:
+        """Reads at a DP that a mirror fills what clients are to be told of there; most rounds have nothing to read."""
+        site, now, settings = self.site, self.site.clock(), self.site.settings()
+        with site.database.read() as tx:
+            due = pulled.due(tx, point.id, settings, now)
+        if not any(due):
+            return Round()
+        read = pulled.turn(database=site.database, point=point, place=site.open_point(point.said.url), what=due, now=now)
+        if read.problems:
+            raise UnavailableError("; ".join(read.problems))
+        return Round(removed=read.removed, verified=read.verified, is_more=read.is_more)
 
     def _round_of_dp(self, point: PointRow, standing: Standing) -> Round:
         site = self.site

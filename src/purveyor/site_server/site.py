@@ -28,7 +28,8 @@ from purveyor.site_server.model.points import Target
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
-from purveyor.transport.interface import Shelf
+from purveyor.transport.interface import Point, Shelf
+from purveyor.transport.open_point import point_for
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import SiteCode, site_code
@@ -66,6 +67,8 @@ class Site:
     """The distribution points in the site's own hand, by id."""
     open_shelf: Callable[[Target], Shelf] = no_shelf
     """Opens the folder, share or bucket of a point elsewhere. It says nothing over a wire before it is used."""
+    open_point: Callable[[str], Point] = point_for
+    """Opens a distribution point that a mirror fills, at the address that clients use."""
     clock: Callable[[], datetime] = utc_now
     mark_full_boxes: Callable[[], list[str]] = list
     """Lets up boxes that are full take nothing more, where a web server of others fills them. Shape: their names."""

@@ -24,7 +24,7 @@ class PointView:
     """A point and how it stands.
 
     Shape: `filled_by` is site (its own folder), push, or mirror; `behind` counts publications that a CAP lacks, or manifests that
-    a DP lacks, and is None where a mirror fills it; `waits_for` says in words what is still to come before it may be removed.
+    a DP lacks, and is None for a CAP that a mirror fills; `waits_for` says what is still to come before it may be removed.
     Units: `quiet_since`: since when no item came there.
     """
 
@@ -115,7 +115,8 @@ def edit(
     if said == row.said and not is_refilled:
         raise RefusedError(f"nothing changed: {name} is so already")
     _refuse_clash(tx, name, row.kind, said, own_folder)
-    if is_refilled or (said.target, said.endpoint) != (row.said.target, row.said.endpoint):
+    is_moved = (said.target, said.endpoint) != (row.said.target, row.said.endpoint)
+    if is_refilled or is_moved or (row.is_read_back and said.url != row.said.url):
         _forget(tx, name)
     points.set_said(tx, name, said)
     audit.record(tx, by=by, now=now, action="point.edit", about=name, detail=_detail(said) | {"refilled": is_refilled or None})
@@ -288,7 +289,7 @@ def _behind(tx: Connection, row: PointRow) -> int | None:
     if row.state in (PointState.EMPTYING, PointState.REMOVED):
         return None
     if row.kind is PointKind.DP:
-        return content_copies.lacking_on(tx, row.id) if row.is_home or row.said.target else None
+        return content_copies.lacking_on(tx, row.id)
     if row.is_home:
         return 0
     return max(0, publication.role_version(tx, "timestamp") - row.publication) if row.said.target else None

@@ -154,6 +154,12 @@ def set_unnamed(tx: Connection, manifest: str, packages: Iterable[PackageId], no
     _want_all(tx, packages)
 
 
+def set_looked_for(tx: Connection, point: str, manifest: str, now: datetime) -> None:
+    """A copy that a mirror is to take away was looked for, and is there still."""
+    table = schema.content_copy
+    tx.execute(update(table).where(table.c.point == point, table.c.manifest == manifest).values(checked_at=now))
+
+
 def set_unremoved(tx: Connection, point: str, manifest: str, problem: str) -> None:
     """A copy could not be removed; why is kept, and it is tried again."""
     table = schema.content_copy

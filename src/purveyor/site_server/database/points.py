@@ -48,6 +48,11 @@ class PointRow(NamedTuple):
         return bool(self.said.target) and self.state is not PointState.REMOVED
 
     @property
+    def is_read_back(self) -> bool:
+        """Whether the site reads there what a mirror brought: content is named only where it was seen to lie."""
+        return self.kind is PointKind.DP and not self.said.target and not self.is_home and self.state is not PointState.REMOVED
+
+    @property
     def takes_items(self) -> bool:
         """Whether clients may put items there: nobody without a key may write into a bucket."""
         return self.kind is PointKind.CAP and not self.said.target.startswith("s3://")
