@@ -139,3 +139,18 @@ def test_only_the_newest_are_kept_and_content_that_they_need(tmp_path: Path) -> 
         kept = {path.read_bytes() for path in (tmp_path / "content" / "files").rglob("*") if path.is_file()}
         assert kept == {b"second"}
         assert list(backups.problems_of(made[2].folder)) == []
+
+
+def test_a_backup_that_was_just_made_stays_whatever_the_clock_has_left_beside_it(tmp_path: Path) -> None:
+    with Fleet(1) as fleet:
+        future = tmp_path / "S01-20990101T000000Z"
+        make(fleet, tmp_path).folder.rename(future)
+        made = [make(fleet, tmp_path, keep=1).folder for _ in range(2)]
+        assert backups.complete_in(tmp_path) == [made[-1]] != [made[0]]
+
+
+def test_backups_of_one_second_are_ordered_as_they_were_made(tmp_path: Path) -> None:
+    names = ["S01-20260105T080000Z", *(f"S01-20260105T080000Z-{number}" for number in range(1, 12))]
+    for name in sorted(names):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in backups.complete_in(tmp_path)] == names

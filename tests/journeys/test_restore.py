@@ -8,13 +8,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from journeys.attackers import TIMESTAMP, Thief
 from purveyor.client import returning
 from purveyor.client.programs.memory import records
 from purveyor.lab.backup import Backup
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import PowerCut
-from purveyor.recovery import adopting, restore
+from purveyor.lab.transport import MemoryBoxes
+from purveyor.recovery import adopting, form, restore
 from purveyor.recovery.decisions import Kind
 from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import advertisements, collections, packages, programs, resources, settings, windows
@@ -373,7 +375,94 @@ def test_reports_that_no_shard_covered_are_sent_to_the_restored_site() -> None:
             assert job_states(fleet, client)[life.programs[OLD]] is JobState.SUCCEEDED
 
 
+@pytest.mark.parametrize("with_cap", [True, False], ids=["with the CAP that was saved first", "without"])
+def test_no_number_is_given_twice_by_two_restores_that_know_nothing_of_each_other(*, with_cap: bool) -> None:
+    fleet, life = lives()
+    with fleet:
+        backup = fleet.backup()
+        saved = dict(fleet.cap.files)
+        heard, given = [], []
+        for number in range(2):
+            fleet.cap.files = dict(saved)
+            heard.append(fleet.restore(backup, with_cap=with_cap).incarnation)
+            (backup.folder.parent / form.NUMBERS).unlink()
+            second = fleet.admin.add_program(life.programs[OLD].package, f"second {number}", "second.exe")
+            key = life.offer(f"since-{number}.exe")
+            fleet.admin.update_package(life.programs[OLD].package, {OLD: b"%d" % number})
+            fleet.admin.change(
+                advertisements.edit, life.offers[OLD], assignments=("2026-01-09T20:00",), each_version=False, is_confirmed=True
+            )
+            with fleet.site.database.read() as tx:
+                numbers = {one["id"]: one["highest_assignment"] for one in restoring.advertisement_rows(tx).values()}
+            version = next(one.source_version for one in fleet.admin.ask(packages.listed) if one.id == second.package)
+            given.append((second, key, version, numbers[life.offers[OLD]]))
+            fleet.advance(minutes=20)
+        assert heard[0] < heard[1]
+        assert all(before < after for before, after in zip(*given, strict=True)), given
+        promise_is_kept(life)
+
+
 # --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_mirror_that_shows_old_shards_lets_nobody_in_who_was_blocked_before_the_backup() -> None:
+    fleet, life = lives()
+    with fleet:
+        shards = {path: stored for path, stored in fleet.cap.files.items() if "/lookup/" in path}
+        blocked = fleet.clients[0]
+        fleet.admin.change(resources.block, blocked.id, reason="stolen")
+        life.polls()
+        backup = fleet.backup()
+        fleet.cap.files.update(shards)
+        restored = fleet.restore(backup, with_cap=True)
+        assert restored.read != ""
+        life.offer(LATE)
+        life.polls(3)
+        assert blocked.standing() is ClientState.BLOCKED
+        assert [fleet.ran(client, LATE) for client in fleet.clients] == [0, 1, 1]
+
+
+def mirrored(fleet: Fleet) -> MemoryBoxes:
+    """A mirror of the access point as it is now, which hears of nothing more."""
+    mirror = MemoryBoxes("http://mirror.lab/cap", fleet.clock.now)
+    mirror.files = dict(fleet.cap.files)
+    return mirror
+
+
+def test_what_a_mirror_shows_is_taken_over_and_all_is_paused() -> None:
+    fleet, life = lives()
+    with fleet:
+        backup = fleet.backup()
+        life.offer(NEW)
+        life.polls()
+        mirror = mirrored(fleet)
+        fleet.admin.delete_package(life.programs[GONE].package)
+        life.polls()
+        restored = fleet.restore(backup, with_cap=False, mirrors=[mirror.point("the site itself")])
+        assert restored.read == mirror.url
+        assert paused(life) == set(life.offers.values()) == said_of(restored, Kind.ADVERTISEMENT)
+        promise_is_kept(life)
+        newcomer = fleet.add_clients(1)[0]
+        life.polls()
+        assert fleet.ran(newcomer, GONE) == 0, "what was deleted came back"
+
+
+def test_a_key_that_was_stolen_and_replaced_outbids_no_point_that_shows_the_newer_root() -> None:
+    fleet, life = lives()
+    with fleet:
+        backup = fleet.backup()
+        mirror = mirrored(fleet)
+        Thief(fleet, "timestamp").timestamp(version=10**9)
+        stolen = fleet.cap.seen_by("the site itself", TIMESTAMP)
+        assert stolen is not None
+        mirror.files[TIMESTAMP] = stolen
+        fleet.cap.mend()
+        fleet.admin.change(custody.rotate, fleet.site.keys, ("timestamp",))
+        life.offer(NEW)
+        life.polls()
+        restored = fleet.restore(backup, with_cap=True, mirrors=[mirror.point("the site itself")])
+        assert restored.read == fleet.cap.url
+        promise_is_kept(life)
 
 
 @pytest.mark.parametrize("with_cap", [True, False], ids=["with the CAP", "without"])

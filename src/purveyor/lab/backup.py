@@ -5,6 +5,7 @@ the CAP that outlived the old machine, or an empty one under the same address. C
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from purveyor.recovery.restore import Restored
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.keys import open_keyring
 from purveyor.site_server.site import Site
+from purveyor.transport.interface import Point
 
 BY = "the lab"
 
@@ -45,10 +47,12 @@ def back_up(site: Site, to: Path, *, keep: int = 0) -> Backup:
     return Backup(made.folder)
 
 
-def restored_site(backup: Backup, site: Site, folder: Path, *, cap: MemoryBoxes, power: Power, with_cap: bool) -> Found:
+def restored_site(
+    backup: Backup, site: Site, folder: Path, *, cap: MemoryBoxes, power: Power, with_cap: bool, mirrors: Sequence[Point]
+) -> Found:
     """A site restored into a new folder, in the place of one that is lost.
 
-    `with_cap`: the boxes outlived the site's machine, and are read. Without, they are emptied first.
+    `with_cap`: the boxes outlived the site's machine, and are read. Without, they are emptied first. `mirrors` are read too.
     """
     if not with_cap:
         cap.files.clear()
@@ -65,7 +69,7 @@ def restored_site(backup: Backup, site: Site, folder: Path, *, cap: MemoryBoxes,
     )
     restore.bring_content(backup.folder, new.store, new.points.values(), _silent)
     own = cap.point("the site itself") if with_cap else None
-    return Found(new, opened, database, restore.renew(new, backup.folder, own=own, others=(), by=BY, note=_silent))
+    return Found(new, opened, database, restore.renew(new, backup.folder, own=own, others=mirrors, by=BY, note=_silent))
 
 
 def _silent(text: str) -> None:

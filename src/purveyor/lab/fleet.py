@@ -5,7 +5,7 @@ The same site and client code runs here and outside; only the clock, the machine
 
 import heapq
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -254,15 +254,17 @@ class Fleet(AbstractContextManager["Fleet"]):
         """A backup of the site as it is now."""
         return back_up(self.site, Path(self._folder.name) / "backups")
 
-    def restore(self, backup: Backup, *, with_cap: bool) -> Restored:
+    def restore(self, backup: Backup, *, with_cap: bool, mirrors: Sequence[Point] = ()) -> Restored:
         """The site's machine is lost, and a new one goes on from a backup; `with_cap`: what was published outlived it.
+
+        `mirrors` are points elsewhere that may show it too.
 
         Errors: PowerCut: the power failed on the way; restore again.
         """
         self._restores += 1
         folder = Path(self._folder.name) / f"restored-{self._restores}"
         folder.mkdir()
-        found = restored_site(backup, self.site, folder, cap=self.cap, power=self.power, with_cap=with_cap)
+        found = restored_site(backup, self.site, folder, cap=self.cap, power=self.power, with_cap=with_cap, mirrors=mirrors)
         self._opened.dispose()
         self._opened, self.database, self.site = found.opened, found.database, found.site
         self.executive = Executive(self.site)

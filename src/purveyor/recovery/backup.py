@@ -69,7 +69,7 @@ def make(site: Site, to: Path, *, keep: int, with_keys: bool, by: str, note: Not
         make_durable(str(to), [str(aside / form.MANIFEST)])
         os.rename(aside, folder)
         make_durable(str(to), [str(folder / form.MANIFEST)])
-        dropped = _drop_old(to, site.code, keep) if keep else ()
+        dropped = _drop_old(to, folder, site.code, keep) if keep else ()
     size_bytes = sum(stored.size_bytes for stored in manifest.files.values())
     detail = {"folder": folder.name, "with_keys": with_keys, "missing_content": len(manifest.missing), "dropped": list(dropped)}
     with site.database.write() as tx:
@@ -111,7 +111,7 @@ def problems_of(backup: Path, *, with_content: bool = True) -> Iterator[str]:
 def complete_in(to: Path, site: SiteCode | None = None) -> list[Path]:
     """The complete backups in a folder of backups, oldest first; of one site where one is named."""
     found = [path for path in to.iterdir() if form.is_backup_name(path.name, site)] if to.is_dir() else []
-    return sorted(found, key=lambda path: (path.name.split("-")[1], path.name))
+    return sorted(found, key=lambda path: form.order_of(path.name))
 
 
 def _write(
@@ -171,9 +171,13 @@ def _copy_content(
     return tuple(held), tuple(missing), new_files
 
 
-def _drop_old(to: Path, site: SiteCode, keep: int) -> tuple[str, ...]:
-    """Takes away all but the newest backups of a site, and content that no backup needs any more."""
-    old = complete_in(to, site)[:-keep]
+def _drop_old(to: Path, made: Path, site: SiteCode, keep: int) -> tuple[str, ...]:
+    """Takes away all but the newest backups of a site, and content that no backup needs any more.
+
+    The one that was `made` now stays, whatever names a clock that was ahead has left beside it.
+    """
+    others = [backup for backup in complete_in(to, site) if backup != made]
+    old = others[: max(0, len(others) + 1 - keep)]
     for backup in old:
         aside = backup.with_name(backup.name + form.PARTIAL)
         os.rename(backup, aside)
@@ -211,8 +215,8 @@ def _refuse_target(site: Site, to: Path) -> None:
 
 def _new_folder(to: Path, site: SiteCode, now: datetime) -> Path:
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    names = (form.name_of(site, stamp, number) for number in range(1_000_000))
-    return to / next(name for name in names if not (to / name).exists())
+    numbers = [number for at, number, _ in map(form.order_of, (path.name for path in complete_in(to, site))) if at == stamp]
+    return to / form.name_of(site, stamp, max(numbers, default=-1) + 1)
 
 
 def _measured(path: Path) -> Stored | None:

@@ -37,6 +37,11 @@ ALWAYS = (
         "join codes that were revoked or used up after the backup are valid again: look at `purveyor join-code list`",
     ),
 )
+OLDER_CAP = Decision(
+    Kind.NUMBERS,
+    "older access point",
+    "the access point is older than a site restored from these backups before: if that site ever ran, restore with its own",
+)
 WITHOUT_CAP = (
     Decision(
         Kind.NUMBERS,
@@ -47,5 +52,10 @@ WITHOUT_CAP = (
         Kind.CLIENT,
         "removed clients",
         "clients that were removed or blocked after the backup are what they were before: remove or block them again",
+    ),
+    Decision(
+        Kind.KEY,
+        "replaced keys",
+        "clients that saw keys replaced after the backup do not follow this site: restore a backup that was made after it",
     ),
 )

@@ -30,7 +30,7 @@ PARTIAL = ".partial"
 NUMBERS = "numbers.json"
 """Beside the backups: the highest numbers that any site restored from here has begun with."""
 
-_NAME = re.compile(r"[A-Z0-9]{3}-\d{8}T\d{6}Z(?:-\d+)?")
+_NAME = re.compile(r"[A-Z0-9]{3}-\d{8}T\d{6}Z(?:-\d{1,9})?")
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +57,12 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
 def name_of(site: SiteCode, made_at: str, number: int) -> str:
     """The name of a backup's folder; the second one of a second has a number."""
     return f"{site}-{made_at}" + (f"-{number}" if number else "")
+
+
+def order_of(name: str) -> tuple[str, int, str]:
+    """What backups are ordered by: when they were made, which of that second, whose."""
+    site, made_at, *number = name.split("-")
+    return made_at, int(number[0]) if number else 0, site
 
 
 def is_backup_name(name: str, site: SiteCode | None = None) -> bool:

@@ -7,7 +7,7 @@ away for months has still published what it published.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from purveyor.client import trust
@@ -76,10 +76,14 @@ class Published:
 
 @dataclass(slots=True)
 class Reading:
-    """The shards of a point, one after the other. `unread` counts those that were missing, damaged or of other keys."""
+    """The shards of a point, one after the other. Shape: `known`, by number, the publications that the backup has of them.
+
+    `unread` counts those that were missing, damaged, of other keys, or older than the backup: whoever is blocked may show one.
+    """
 
     point: Point
     settings: AgentSettings
+    known: Mapping[int, int]
     unread: int = 0
     highest: int = 0
     """The highest publication that any of them states."""
@@ -93,6 +97,8 @@ class Reading:
                 shard = shards.decode(answer.content if answer else b"", said.keys)
                 if (shard.generation, shard.number) != (said.generation, number):
                     raise RejectedError("this shard lies where another one should")
+                if shard.publication < self.known.get(number, 0):
+                    raise RejectedError("this shard is older than the backup")
             except (AbsentError, RejectedError, UnavailableError):
                 self.unread += 1
                 continue

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from purveyor.content.store import ContentStore
 from purveyor.recovery import adopting, form, keys
 from purveyor.recovery.backup import manifest_of, problems_of
-from purveyor.recovery.decisions import ALWAYS, WITHOUT_CAP, Decision, Kind
+from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, Decision, Kind
 from purveyor.recovery.published import Published, Reading, read_published
 from purveyor.site_server.database import audit, content_copies, counters, publication, restoring, row_files
 from purveyor.site_server.database.engine import Database
@@ -40,6 +40,10 @@ UNSEEN_LEFT_OUT = 1000
 """Numbers of a kind of which the newest need not be published any more."""
 WITHIN_LEFT_OUT = 100
 """Numbers of programs, assignments and source versions within one package or advertisement."""
+MINUTES_LEFT_OUT = 180 * 24 * 60
+"""Numbers, at most, that are left out besides: one for each minute since the backup, so two restores from it begin apart."""
+MINUTES_WITHIN = 15
+"""Minutes for each number that is left out so within one package or advertisement, where 100,000 are all that there are."""
 
 Note = Callable[[str], None]
 
@@ -69,7 +73,8 @@ def load_rows(backup: Path, database: Database, note: Note) -> None:
     manifest = manifest_of(backup)
     damaged = list(problems_of(backup, with_content=False))
     if damaged:
-        raise RefusedError(f"{backup} is damaged: {damaged[0]}, and {len(damaged) - 1} more")
+        more = f", and {len(damaged) - 1} more" if damaged[1:] else ""
+        raise RefusedError(f"{backup} is damaged: {damaged[0]}{more}")
     database.migrate()
     try:
         with database.write() as tx:
@@ -101,20 +106,25 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
 
     Errors: UnavailableError: a box cannot be written, the database cannot be used; begin again then.
     """
-    now = site.clock()
+    now, made_at = site.clock(), manifest_of(backup).made_at
     with site.database.read() as tx:
         root = publication.read_role(tx, "root")
         held = publication.role_version(tx, "timestamp")
     witness = _witness(site, root, held, own, others, note)
     is_certain = witness is not None and own is not None and witness.url == own.url
-    earlier = _read_numbers(backup)
+    earlier = _read_numbers(backup, note)
     point = next((one for one in (*([own] if own else []), *others) if witness and one.url == witness.url), None)
     with site.database.write() as tx:
         incarnation = _incarnation(tx, witness, earlier, now)
         detail = {"backup": backup.name, "incarnation": incarnation, "access_point": witness.url if witness else ""}
         audit.record(tx, by=by, now=now, action="site.restore", about=site.code, detail=detail)
         found, highest = _adopt(tx, site, witness, point, now)
-        _leave_numbers_out(tx, earlier, is_certain=is_certain, has_witness=witness is not None)
+        if not is_certain:
+            found += _pause_all(tx)
+        elif witness is not None and witness.version < earlier.version:
+            found.append(OLDER_CAP)
+        minutes = min(max(0, int((now - made_at).total_seconds()) // 60), MINUTES_LEFT_OUT)
+        _leave_numbers_out(tx, earlier, minutes=minutes, is_certain=is_certain, has_witness=witness is not None)
         found += _missing_content(tx, site)
         found += keys.replace_lost(tx, site.keys, now)
         restoring.close_signing_requests(tx, now)
@@ -136,7 +146,10 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
 
 
 def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequence[Point], note: Note) -> Published | None:
-    """What the point shows that shows the newest; None where none can be believed, or shows what the backup already knew."""
+    """What the point shows that shows the newest; None where none can be believed, or all are older than the backup.
+
+    The newest root comes first: whoever stole a key that was replaced since can sign high versions with it, but no root.
+    """
     shown: list[Published] = []
     for point in (*([own] if own is not None else []), *others):
         try:
@@ -150,7 +163,7 @@ def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequ
             note(f"{point.url} is older than the backup: it says nothing of what was published since")
         else:
             shown.append(read)
-    return max(shown, key=lambda one: one.version, default=None)
+    return max(shown, key=lambda one: (one.trusted.root.version, one.version), default=None)
 
 
 def _adopt(
@@ -160,17 +173,20 @@ def _adopt(
     highest = publication.publication_of(tx)
     found = list(ALWAYS)
     if witness is None or point is None:
-        for advertisement, name in restoring.pause_all(tx):
-            text = f"{name}: whether it was still published is not known; it is paused"
-            found.append(Decision(Kind.ADVERTISEMENT, advertisement, text))
         return found + list(WITHOUT_CAP), highest
     found += adopting.adopt(tx, witness, now)
     found += keys.adopt_keys(tx, witness, now)
     made = [CollectionId(one.about) for one in found if one.kind is Kind.COLLECTION]
-    reading = Reading(point, witness.settings)
+    reading = Reading(point, witness.settings, restoring.shard_publications(tx, witness.settings.shards.generation))
     found += adopting.adopt_clients(tx, reading, made, now)
     _take_generation(tx, site, witness, now)
     return found, max(highest, reading.highest)
+
+
+def _pause_all(tx: Connection) -> list[Decision]:
+    """Without the site's own CAP nobody can tell what was published until the end: a mirror may lag, or show old files."""
+    text = "whether it was still published is not known; it is paused"
+    return [Decision(Kind.ADVERTISEMENT, one, f"{name}: {text}") for one, name in restoring.pause_all(tx)]
 
 
 def _take_generation(tx: Connection, site: Site, witness: Published, now: datetime) -> None:
@@ -191,9 +207,9 @@ def _take_generation(tx: Connection, site: Site, witness: Published, now: dateti
 
 
 def _incarnation(tx: Connection, witness: Published | None, earlier: Numbers, now: datetime) -> int:
-    """Above all that are known; where none could be asked, one that no earlier restore can have had."""
+    """Above all that are known, and one that no earlier restore can have had, of which nothing here may know."""
     known = max(publication.incarnation_of(tx), earlier.incarnation, witness.settings.incarnation if witness else 0)
-    return known + 1 if witness is not None else max(known + 1, int(now.timestamp()) // 60)
+    return max(known + 1, int(now.timestamp()) // 60)
 
 
 def _floor(tx: Connection, witness: Published | None, earlier: Numbers, now: datetime) -> int:
@@ -207,22 +223,30 @@ def _floor(tx: Connection, witness: Published | None, earlier: Numbers, now: dat
     return max(max(known) + VERSIONS_LEFT_OUT, earlier.version + VERSIONS_LEFT_OUT, int(now.timestamp()))
 
 
-def _leave_numbers_out(tx: Connection, earlier: Numbers, *, is_certain: bool, has_witness: bool) -> None:
-    """Raises every number above all that can have been given after the backup."""
+def _leave_numbers_out(tx: Connection, earlier: Numbers, *, minutes: int, is_certain: bool, has_witness: bool) -> None:
+    """Raises every number above all that can have been given after the backup, by the lost site or by an earlier restore.
+
+    A restore that nothing here knows of began from the same backup fewer `minutes` after it, and gave fewer than one a minute.
+    """
     stated = (counters.PACKAGE, counters.COLLECTION)
-    for kind, value in {**dict.fromkeys(counters.KINDS, 0), **restoring.highest_numbers(tx)}.items():
+    given = restoring.highest_numbers(tx)
+    for kind in counters.KINDS:
         left_out = 0 if is_certain and kind in stated else UNSEEN_LEFT_OUT if is_certain else IDS_LEFT_OUT
-        if kind in counters.KINDS:
-            counters.raise_to(tx, kind, max(value, 0 if is_certain else earlier.highest.get(kind, 0)) + left_out)
-    restoring.raise_numbers_within(
-        tx, programs=0 if has_witness else WITHIN_LEFT_OUT, assignments=WITHIN_LEFT_OUT, versions=WITHIN_LEFT_OUT
-    )
+        counters.raise_to(tx, kind, max(given.get(kind, 0), earlier.highest.get(kind, 0)) + left_out + minutes)
+    passed = minutes // MINUTES_WITHIN + 1
+    within = WITHIN_LEFT_OUT + passed
+    programs = passed if has_witness else within
+    restoring.raise_numbers_within(tx, programs=programs, assignments=within, versions=within)
 
 
-def _read_numbers(backup: Path) -> Numbers:
+def _read_numbers(backup: Path, note: Note) -> Numbers:
+    path = backup.parent / form.NUMBERS
     try:
-        return msgspec.json.decode((backup.parent / form.NUMBERS).read_bytes(), type=Numbers)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=Numbers)
+    except FileNotFoundError:
+        return Numbers()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        note(f"{path} says nothing of earlier restores: {error}")
         return Numbers()
 
 

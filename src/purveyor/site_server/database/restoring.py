@@ -41,6 +41,13 @@ def begin_anew(tx: Connection, *, incarnation: int, publication: int) -> None:
     tx.execute(insert(schema.wanted).values(kind=Kind.SETTINGS, key="all", wanted=1, published=0))
 
 
+def shard_publications(tx: Connection, generation: int) -> dict[int, int]:
+    """The publication that each shard of a generation stated when the backup was made, by number."""
+    table = schema.shard
+    rows = tx.execute(select(table.c.number, table.c.publication).where(table.c.generation == generation))
+    return {row.number: row.publication for row in rows}
+
+
 def close_signing_requests(tx: Connection, now: datetime) -> None:
     """What was exported to be signed elsewhere stands on versions that are gone."""
     table = schema.signing_request
