@@ -1,9 +1,24 @@
 """Points that a site pushes to over real wires: a bucket of an S3 server, a share of Samba, and folders."""
 
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from purveyor.site_server.admin import points
+from purveyor.site_server.database import points as point_rows
+from purveyor.site_server.database.engine import Database
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.site import create_site, open_site, utc_now
+from purveyor.site_server.threads import Threads
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import Points
 from purveyor.wire.boxes import is_down_path
@@ -13,6 +28,7 @@ from samba_server import Samba, credentials_file
 
 __all__ = ["running_site"]
 
+START_SECONDS = 60
 ITEM = "statmsgs.box/" + "ab" * 16
 
 
@@ -101,9 +117,9 @@ def test_a_cap_on_a_share_is_filled_over_samba_and_its_items_are_collected(
     roll_out(site, tmp_path, "Editor")
     assert down(samba.folder) == down(tmp_path / "CAP_S01")
 
-    points = Points(lambda: samba.credentials)
-    points.at(samba.url).put(ITEM, b"no envelope, which is set aside")
-    points.close()
+    session = Points(lambda: samba.credentials)
+    session.at(samba.url).put(ITEM, b"no envelope, which is set aside")
+    session.close()
     site.executive.rounds.forget()
     turns(site)
 
@@ -132,6 +148,87 @@ def test_a_share_that_is_not_there_is_said_and_delays_no_other(running_site: Run
     assert site.purveyor("point", "edit", "cap2", "--weight", "50").code == 0, "it is tried at once when something was changed"
     turns(site)
     assert down(samba.folder) == down(tmp_path / "CAP_S01")
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[str, socket.socket]]:
+    """A server that takes connections and answers nothing: its address, and the socket at which it could."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(START_SECONDS)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", listening
+
+
+def add_silent_and_other(database: Database, secret: Path, endpoint: str, other: Path) -> None:
+    """A CAP in a bucket of a server that never answers, for which `point add` would wait, and one in a folder."""
+    secret.touch(0o600)
+    secret.write_text("[default]\naws_access_key_id=site\naws_secret_access_key=secret\n")
+    said = {"target": "s3://silent/cap", "credentials": str(secret), "endpoint": endpoint}
+    with database.write() as tx:
+        for name in ("cap1", "dp1"):
+            points.edit(tx, name, url=f"https://site.example/{name}", by="test", now=utc_now())
+        points.add(tx, PointKind.CAP, url="https://silent.example/cap", by="test", now=utc_now(), **said)
+        points.add(tx, PointKind.CAP, url="https://other.example/cap", target=str(other), by="test", now=utc_now())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Looks until something is so."""
+    deadline = time.monotonic() + START_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_server_that_never_answers_holds_up_no_other_point_and_has_one_thread(
+    running_site: RunningSite, tmp_path: Path
+) -> None:
+    def threads() -> int:
+        return sum(one.name == "point" for one in threading.enumerate())
+
+    site = running_site.site
+    with silent_server() as (endpoint, listening):
+        add_silent_and_other(site.database, tmp_path / "secret", endpoint, tmp_path / "other")
+        executive = Executive(site, pushers=Threads())
+        executive.turn()
+        asked, _ = listening.accept()
+
+        def is_filled() -> bool:
+            executive.turn()
+            return down(tmp_path / "other") == down(tmp_path / "CAP_S01") != {}
+
+        until(is_filled)
+        for _ in range(20):
+            executive.turn()
+        until(lambda: threads() == 1)
+        assert executive.rounds.end(0.0) == ["cap2"]
+        asked.close()
+    until(lambda: threads() == 0)
+    assert executive.rounds.end(0.0) == []
+    with site.database.read() as tx:
+        row = point_rows.point_of(tx, "cap2")
+    assert row is not None and (row.failures, endpoint.partition("//")[2] in row.problem or "silent" in row.problem) == (1, True)
+
+
+def test_a_site_stops_although_a_server_never_answers(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    create_site(folder, code="S01", now=utc_now())
+    with silent_server() as (endpoint, listening):
+        site = open_site(folder)
+        add_silent_and_other(site.database, tmp_path / "secret", endpoint, tmp_path / "other")
+        site.database.dispose()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "purveyor.cli", "site", "run", str(folder), "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE
+        )
+        try:
+            asked, _ = listening.accept()
+            until((tmp_path / "other" / "clidata.box" / "timestamp.json").exists)
+            until((folder / "site.url").exists)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=START_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            asked.close()
+    assert (process.returncode, b"cap2 does not answer" in said) == (0, True), said
 
 
 def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: RunningSite, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
@@ -24,9 +24,9 @@ from purveyor.console.settings import ConsoleSettings
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server import certificates
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.model.points import LIMIT as POINTS_LIMIT
 from purveyor.site_server.model.points import Target
 from purveyor.site_server.site import Site, create_site, open_site, running_alone
+from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_shelf import Doors, shelf_at
 from purveyor.transport.s3_credentials import read_credentials
@@ -35,6 +35,8 @@ from purveyor.wire.errors import RefusedError, UnavailableError
 
 OPENERS = 1
 _LOOK_SECONDS = 1.0
+POINT_STOP_SECONDS = 5.0
+"""How long a site that stops waits for what it has begun at points elsewhere."""
 _LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -69,11 +71,13 @@ def run(call: Call) -> int:
 
 def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
     begin = get_context("spawn")
-    with (
-        ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers,  # begun when there is much to open
-        ThreadPoolExecutor(POINTS_LIMIT, thread_name_prefix="point") as pushers,  # begun one by one, as there are points
-    ):
-        return _serve_with(call, site, folder, stop, Executive(site, openers=openers, pushers=pushers))
+    with ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers:  # begun when there is much to open
+        executive = Executive(site, openers=openers, pushers=Threads())
+        try:
+            return _serve_with(call, site, folder, stop, executive)
+        finally:
+            for name in executive.rounds.end(POINT_STOP_SECONDS):
+                call.output.say(f"{name} does not answer: what was begun there is left as it is, and found at the next start")
 
 
 def shelf_of(target: Target) -> Shelf:

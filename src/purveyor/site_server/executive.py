@@ -21,6 +21,7 @@ from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.rounds import Rounds
 from purveyor.site_server.site import Site
 from purveyor.site_server.storage import low_room
+from purveyor.site_server.threads import Threads
 from purveyor.wire.errors import PurveyorError
 
 ITEMS_A_TURN = 5000
@@ -48,7 +49,7 @@ class Executive:
     site: Site
     openers: Executor | None = None
     """Processes that open seals beside the site's own, where there are some."""
-    pushers: Executor | None = None
+    pushers: Threads | None = None
     """Threads in which points elsewhere have their turns; without any, they have them in this one."""
     health: dict[str, Health] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)

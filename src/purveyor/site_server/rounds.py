@@ -8,9 +8,10 @@ own, and at most one at a time for each point. Nothing here judges what it carri
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from purveyor.content.shelf_store import ShelfStore
@@ -21,6 +22,7 @@ from purveyor.site_server.model.points import PointKind, PointState, emptied_fro
 from purveyor.site_server.publish import content, emptying, pulled, pushing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
+from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
 from purveyor.wire.errors import PurveyorError, UnavailableError
 
@@ -57,7 +59,7 @@ class Rounds:
     """The rounds of one site. Without `workers` they run one after the other, where they are asked for."""
 
     site: Site
-    workers: Executor | None = None
+    workers: Threads | None = None
     totals: dict[str, int] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
     _running: dict[str, Future[bool]] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Rounds:
             if self.workers is None:
                 is_more |= self._guarded(point)
             else:
-                self._running[point.id] = begun = self.workers.submit(self._guarded, point)
+                self._running[point.id] = begun = self.workers.submit(partial(self._guarded, point))
                 begun.add_done_callback(self._wake_for_more)
         return is_more
 
@@ -90,8 +92,13 @@ class Rounds:
         """Nothing is kept of what was opened: every point is looked at as after a start of the site."""
         self._standing.clear()
 
+    def end(self, seconds: float) -> list[str]:
+        """Waits so long for the rounds that are under way. Shape: the points whose rounds go on; they are left to themselves."""
+        wait(self._running.values(), seconds)
+        return sorted(name for name, begun in self._running.items() if not begun.done())
+
     def _wake_for_more(self, begun: "Future[bool]") -> None:
-        if not begun.cancelled() and begun.exception() is None and begun.result():
+        if begun.result():
             self.site.poke()
 
     def _guarded(self, point: PointRow) -> bool:
