@@ -16,7 +16,7 @@ from purveyor.site_server.admin import points
 from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.model.points import PointGiven, PointKind
 from purveyor.site_server.site import create_site, open_site, utc_now
 from purveyor.site_server.threads import Threads
 from purveyor.transport.http import HttpPoint
@@ -162,7 +162,7 @@ def add_silent_and_other(database: Database, secret: Path, endpoint: str, other:
     """A CAP in a bucket of a server that never answers, for which `point add` would wait, and one in a folder."""
     secret.touch(0o600)
     secret.write_text("[default]\naws_access_key_id=site\naws_secret_access_key=secret\n")
-    said = {"target": "s3://silent/cap", "credentials": str(secret), "endpoint": endpoint}
+    said = PointGiven(target="s3://silent/cap", credentials=str(secret), endpoint=endpoint)
     with database.write() as tx:
         for name in ("cap1", "dp1"):
             points.edit(tx, name, url=f"https://site.example/{name}", by="test", now=utc_now())
