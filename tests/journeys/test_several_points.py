@@ -299,6 +299,32 @@ def test_a_point_whose_folder_was_emptied_is_filled_only_when_somebody_says_so()
         assert down(cap2).keys() == down(fleet.cap).keys()
 
 
+@pytest.mark.parametrize("found", ["nothing", "another site's"])
+@pytest.mark.parametrize("kind", PointKind)
+def test_a_place_that_is_taken_away_from_a_running_site_is_not_written_to_and_goes_on_when_it_is_back(
+    kind: PointKind, found: str
+) -> None:
+    with Fleet(1) as fleet:
+        place = fleet.add_point(kind, CAP2)
+        roll_out(fleet, "editor")
+        fleet.settle()
+        before, mark = dict(place.files), place.files["site.json"]
+        place.files.clear()
+        if found != "nothing":
+            place.files["site.json"] = mark._replace(content=mark.content.replace(b'"root":"', b'"root":"0'))
+        there = dict(place.files)
+        roll_out(fleet, "viewer")
+        fleet.advance(hours=3)
+        assert place.files == there
+        assert ("mark is gone" if found == "nothing" else "another site") in view(fleet, f"{kind}2").problem
+
+        place.files.clear()
+        place.files.update(before)
+        fleet.settle()
+        assert before.keys() <= place.files.keys() and len(place.files) > len(before)
+        assert (view(fleet, f"{kind}2").behind, view(fleet, f"{kind}2").problem) == (0, "")
+
+
 def test_a_file_that_a_point_lost_is_written_again() -> None:
     with Fleet(1) as fleet:
         cap2 = fleet.add_point(PointKind.CAP, CAP2)

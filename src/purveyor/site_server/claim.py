@@ -4,10 +4,13 @@ The mark names the site by the digest of its first root. A place with the boxes 
 nor is one from which the mark has gone, such as the empty folder where a disk is not mounted.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
 import msgspec
 
 from purveyor.site_server.model.points import PointKind
-from purveyor.transport.interface import Shelf
+from purveyor.transport.interface import Listed, Shelf
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 
@@ -58,6 +61,69 @@ def claim(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes, *, is_cl
         )
     shelf.write(MARK, to_bytes(mark))
     shelf.sync()
+
+
+class MarkedShelf:
+    """A shelf that looks for the site's mark before the first change of each round; `look` raises where it is not there.
+
+    So a disk that was taken away, or a place that came to be somebody else's, is not written to by a site that had it open.
+    """
+
+    def __init__(self, shelf: Shelf, look: Callable[[], None]) -> None:
+        self._shelf = shelf
+        self._look = look
+        self._is_seen = True
+
+    def begin(self) -> None:
+        """A round begins: the mark has to be seen anew."""
+        self._is_seen = False
+
+    def read(self, path: str) -> bytes | None:
+        """As the shelf's."""
+        return self._shelf.read(path)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """As the shelf's."""
+        return self._shelf.pieces(path)
+
+    def size_of(self, path: str) -> int | None:
+        """As the shelf's."""
+        return self._shelf.size_of(path)
+
+    def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
+        """As the shelf's."""
+        return self._shelf.listed(folder, limit=limit, until=until)
+
+    def sync(self) -> None:
+        """As the shelf's."""
+        self._shelf.sync()
+
+    def write(self, path: str, content: bytes) -> None:
+        """As the shelf's, where the mark lies."""
+        self._changed().write(path, content)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """As the shelf's, where the mark lies."""
+        self._changed().replace(path, content)
+
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        """As the shelf's, where the mark lies."""
+        return self._changed().write_from(path, pieces, limit_bytes=limit_bytes)
+
+    def remove(self, path: str) -> None:
+        """As the shelf's, where the mark lies."""
+        self._changed().remove(path)
+
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """As the shelf's, where the mark lies."""
+        self._changed().remove_folders(folders)
+
+    def _changed(self) -> Shelf:
+        """The shelf, for a change. Errors: RefusedError, UnavailableError, as `claim`."""
+        if not self._is_seen:
+            self._look()
+            self._is_seen = True
+        return self._shelf
 
 
 def _mark_in(content: bytes) -> Mark:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.site_server.claim import MARK, claim, refuse_foreign
+from purveyor.site_server.claim import MARK, MarkedShelf, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.model.points import PointKind, PointState, emptied_from, retry_after
@@ -49,7 +49,7 @@ class Standing:
     """What is kept of a point between its rounds: its opened shelf, and when it was last looked into and audited."""
 
     revision: int
-    shelf: Shelf
+    shelf: MarkedShelf
     looked_at: datetime | None = None
     audited_at: datetime | None = None
 
@@ -230,6 +230,7 @@ class Rounds:
         """The point's shelf, seen to be this site's. Errors: RefusedError when it is another's; UnavailableError."""
         kept = self._standing.get(point.id)
         if kept is not None and kept.revision == point.revision:
+            kept.shelf.begin()
             return kept
         shelf = self.site.open_shelf(point.said.place)
         mark, first_root = self.site.mark()
@@ -240,7 +241,8 @@ class Rounds:
         if not point.is_claimed:
             with self.site.database.write() as tx:
                 points.note_claimed(tx, point)
-        self._standing[point.id] = Standing(point.revision, shelf)
+        look = partial(claim, shelf, point.kind, mark, first_root, is_claimed=True)
+        self._standing[point.id] = Standing(point.revision, MarkedShelf(shelf, look))
         return self._standing[point.id]
 
     def _count(self, done: Round) -> None:
