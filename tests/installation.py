@@ -78,7 +78,7 @@ class Installation:
         """Starts the site and waits until it answers."""
         self.server = self._started("site.log", "site", "run", str(self.site), "--listen", self.listen)
         self.until("the site answers", (self.site / "site.url").exists)
-        self.listen = self.url.removeprefix("http://")
+        self.listen = self.url.partition("//")[2]
 
     def kill(self) -> None:
         """Kills the site as a power cut would end it."""

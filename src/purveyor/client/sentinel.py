@@ -53,8 +53,7 @@ class Poll(NamedTuple):
 
     url: str
     tag: str
-    certificate: str = ""
-    """The SHA-256 of the certificate that its HTTPS server showed, and that a pin vouched for; empty: the system's CAs decide."""
+    certificate: str = ""  # SHA-256 of the one that a pin vouched for; empty: the system's CAs decide
 
 
 class Plan(NamedTuple):

@@ -1,9 +1,9 @@
 """The certificate with which a site serves HTTPS, and the keys of now and of next: `https/` in the site's folder.
 
-One file, `https.json`, says what counts; it is replaced whole. Keys are files of their own, mode 0600. A certificate of the site's
-own is signed by its own key: clients know it by the pins of both keys in their signed settings, so no CA is needed, and the next
-key is known to everybody before it is used. What an administrator gave instead stays where it lies, and is read anew when it
-changes.
+One file, `https.json`, says what counts; it is replaced whole. Keys are files of their own, mode 0600. A certificate of the
+site's own is signed by its own key: clients know it by the pins of both keys in their signed settings, so no CA is needed, and
+the next key is known to everybody before it is used. What an administrator gave instead stays where it lies, and is read anew
+when it changes.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from purveyor.transport.durable import make_durable
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
 
@@ -89,6 +89,10 @@ def held(folder: Path) -> Held | None:
         return None
     except OSError as error:
         raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
+    except RejectedError as error:
+        raise RefusedError(
+            f"{path} is damaged: remove the folder {path.parent} and make a certificate anew; clients follow"
+        ) from error
 
 
 def chain_of(folder: Path, of: Held) -> Chain:
@@ -199,7 +203,10 @@ def check(chain: Chain) -> None:
 
 def pin_at(certificate: Path) -> str:
     """The pin of the first certificate in a file. Errors: RefusedError."""
-    return pin_of_certificate(_leaf(certificate).public_bytes(Encoding.DER))
+    try:
+        return pin_of_certificate(_leaf(certificate).public_bytes(Encoding.DER))
+    except RejectedError as error:
+        raise RefusedError(f"{certificate}: {error}") from error
 
 
 def ends(certificate: Path) -> datetime:

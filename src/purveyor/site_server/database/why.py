@@ -13,7 +13,7 @@ from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.status_messages import StatusId
 
-TROUBLES = (StatusId.POINT_WITHHOLDS, StatusId.CLOCK_DIFFERS, StatusId.POLICY_PROBLEM)
+TROUBLES = (StatusId.POINT_WITHHOLDS, StatusId.POINT_UNPINNED, StatusId.CLOCK_DIFFERS, StatusId.POLICY_PROBLEM)
 """What a client tells of its points and its clock, rather than of a program."""
 _SNAPSHOT = ".snapshot.json"
 _DOWN = "clidata.box/"
