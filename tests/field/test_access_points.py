@@ -301,7 +301,7 @@ def test_q235210_q257262_a_point_made_where_another_one_was_is_whole_whatever_th
     with Fleet(1, poll_interval=POLL) as fleet:
         place = fleet.add_point(PointKind.CAP, SECOND)
         fleet.advance(hours=1)
-        fleet.admin.change(points.remove, "cap2", is_forced=True)
+        fleet.admin.change(points.remove, "cap2", is_forced=True, is_left=True)
         fleet.admin.add_package("Editor")
         fleet.advance(hours=1)
         names = sorted(path for path in place.files if path.startswith("clidata.box/"))

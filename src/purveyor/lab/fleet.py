@@ -20,14 +20,13 @@ from purveyor.lab.client import LabClient
 from purveyor.lab.clock import START, Clock, LocalClock
 from purveyor.lab.content import StoreBoxes
 from purveyor.lab.copies import Snapshot, lay_down
-from purveyor.lab.database import LabDatabase
+from purveyor.lab.database import LabDatabase, give_back, lend
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import AbsentRequest, MemoryBoxes
 from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import join_codes, points, settings
-from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.database.points import HOME_CAP, HOME_DP
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.keys import keyring_of, make_keys
@@ -84,7 +83,7 @@ class Fleet(AbstractContextManager["Fleet"]):
         self.dp = StoreBoxes(DP_URL, self.clock.now, point)
         self.elsewhere: dict[str, MemoryBoxes] = {}
         """Points in other places, to which the site pushes, by their folders."""
-        self._opened = open_database("sqlite://")
+        self._opened = lend()
         self.database = LabDatabase(self._opened, self.power)
         keys = make_keys()
         self.site = Site(
@@ -265,7 +264,7 @@ class Fleet(AbstractContextManager["Fleet"]):
         folder = Path(self._folder.name) / f"restored-{self._restores}"
         folder.mkdir()
         found = restored_site(backup, self.site, folder, cap=self.cap, power=self.power, with_cap=with_cap, mirrors=mirrors)
-        self._opened.dispose()
+        give_back(self._opened)
         self._opened, self.database, self.site = found.opened, found.database, found.site
         self.executive = Executive(self.site)
         self.admin.moves_to(self.site)
@@ -317,7 +316,7 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def close(self) -> None:
         """Ends the fleet."""
-        self._opened.dispose()
+        give_back(self._opened)
         for client in self.clients:
             client.machine.close()
         self._folder.cleanup()

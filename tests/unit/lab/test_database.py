@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import text
 
-from purveyor.lab.database import LabDatabase
+from purveyor.lab.database import LabDatabase, give_back, lend
 from purveyor.lab.power import Power, PowerCut
-from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.database.engine import Database, open_database, revision_of
 from purveyor.wire.errors import UnavailableError
 
 
@@ -61,3 +61,38 @@ def test_a_full_database_is_read_and_takes_nothing() -> None:
     with database.read() as tx:
         assert tx.execute(text("select value from kept")).scalars().all() == []
     database.dispose()
+
+
+def test_the_tables_of_a_lab_are_those_that_the_migrations_make_and_stay_when_migrated_again() -> None:
+    lent, migrated = lend(), open_database("sqlite://")
+    migrated.migrate()
+    database = LabDatabase(lent, Power())
+    for _ in range(2):
+        database.migrate()
+        assert tables_of(database) == tables_of(migrated)
+        assert revision_in(database) == revision_in(migrated) != ""
+    migrated.dispose()
+    give_back(lent)
+
+
+def test_a_database_that_is_lent_again_is_empty() -> None:
+    lent = lend()
+    LabDatabase(lent, Power()).migrate()
+    give_back(lent)
+    again = lend()
+    assert again is lent, "what was compiled for it serves again"
+    assert tables_of(again) == []
+    give_back(again)
+
+
+def tables_of(database: Database) -> list[str]:
+    """What makes the tables and indexes of a database, in order of name."""
+    with database.read() as tx:
+        made = tx.execute(text("select coalesce(sql, name) from sqlite_master order by name"))
+        return list(made.scalars())
+
+
+def revision_in(database: Database) -> str:
+    """Which tables these are."""
+    with database.read() as tx:
+        return revision_of(tx)
