@@ -11,10 +11,13 @@ from purveyor.lab.fleet import Fleet
 from purveyor.recovery import backup as backups
 from purveyor.recovery import restore
 from purveyor.recovery.form import MANIFEST, PARTIAL
+from purveyor.recovery.place import laid_out
 from purveyor.site_server.admin import settings
 from purveyor.site_server.database import counters, row_files
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.site import create_site, open_site
 from purveyor.wire.errors import RefusedError
+from site_rows import NOW
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +157,50 @@ def test_backups_of_one_second_are_ordered_as_they_were_made(tmp_path: Path) -> 
     for name in sorted(names):
         (tmp_path / name).mkdir()
     assert [path.name for path in backups.complete_in(tmp_path)] == names
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Path:
+    """The folder of a site S01, with a backup of it without keys in `backups` beside it."""
+    folder = tmp_path / "lost"
+    create_site(folder, code="S01", now=NOW)
+    site = open_site(folder, clock=lambda: NOW)
+    backups.make(site, tmp_path / "backups", keep=0, with_keys=False, by="a test", note=lambda _: None)
+    site.database.dispose()
+    return folder
+
+
+def lay_out(lost: Path, folder: Path, *, keys: Path, is_replacing: bool = False) -> None:
+    """The first part of a restore, from the backup beside a lost site."""
+    with laid_out(
+        only(lost.parent / "backups"),
+        folder,
+        database_url="",
+        keys_from=keys,
+        is_replacing=is_replacing,
+        now=NOW,
+        note=lambda _: None,
+    ):
+        pass
+
+
+def test_over_another_site_nothing_is_restored(lost: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    create_site(other, code="S02", now=NOW)
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    with pytest.raises(RefusedError, match="S02"):
+        lay_out(lost, other, keys=lost / "keys", is_replacing=True)
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
+def test_with_the_keys_that_outlived_a_site_comes_its_token(lost: Path, tmp_path: Path) -> None:
+    lay_out(lost, tmp_path / "new", keys=lost / "keys")
+    token = tmp_path / "new" / "admin.token"
+    assert token.read_bytes() == (lost / "admin.token").read_bytes()
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_without_keys_is_refused_before_anything_is_written(lost: Path, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="holds no keys"):
+        lay_out(lost, tmp_path / "new", keys=tmp_path)
+    assert not (tmp_path / "new").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from purveyor.site_server.admin.status import messages
 from purveyor.site_server.database import refusals, schema
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.settings import SiteSettings
@@ -20,7 +21,7 @@ from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import Facts, Joining, Leaving
 from purveyor.wire.shards import ClientState
-from purveyor.wire.status_messages import StatusId
+from purveyor.wire.status_messages import Severity, StatusId
 from site_rows import NOW
 from upward_items import PACKAGE, SEALED_TO, SECRET, Machine, Receiving, heartbeat, status
 
@@ -349,6 +350,16 @@ def test_newer_discovery_wins_in_whatever_order_they_come(site: Receiving) -> No
     row = site.client(machine)
     assert (row.name, row.absent_requests, row.discovered_sequence) == ("new-name", 3, 3)
     assert '"name":"new-name"' in row.facts
+
+
+def test_a_client_that_follows_a_site_restored_elsewhere_is_an_error_and_one_behind_is_none(site: Receiving) -> None:
+    for name, incarnation in (("behind", 0), ("here", 1), ("elsewhere", 2)):
+        machine = site.joined(name)
+        site.send(machine, heartbeat(machine), incarnation=incarnation)
+    site.turn()
+    with site.database.read() as tx:
+        found = [one for one in messages(tx) if one.status == StatusId.SITE_ELSEWHERE]
+    assert [(one.client_name, one.severity) for one in found] == [("elsewhere", Severity.ERROR)]
 
 
 def test_last_seen_is_the_clock_of_the_site_and_a_replay_does_not_move_it(site: Receiving) -> None:

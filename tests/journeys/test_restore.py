@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from journeys.attackers import TIMESTAMP, Thief
 from purveyor.client import returning
 from purveyor.client.programs.memory import records
 from purveyor.lab.backup import Backup
@@ -445,24 +444,6 @@ def test_what_a_mirror_shows_is_taken_over_and_all_is_paused() -> None:
         newcomer = fleet.add_clients(1)[0]
         life.polls()
         assert fleet.ran(newcomer, GONE) == 0, "what was deleted came back"
-
-
-def test_a_key_that_was_stolen_and_replaced_outbids_no_point_that_shows_the_newer_root() -> None:
-    fleet, life = lives()
-    with fleet:
-        backup = fleet.backup()
-        mirror = mirrored(fleet)
-        Thief(fleet, "timestamp").timestamp(version=10**9)
-        stolen = fleet.cap.seen_by("the site itself", TIMESTAMP)
-        assert stolen is not None
-        mirror.files[TIMESTAMP] = stolen
-        fleet.cap.mend()
-        fleet.admin.change(custody.rotate, fleet.site.keys, ("timestamp",))
-        life.offer(NEW)
-        life.polls()
-        restored = fleet.restore(backup, with_cap=True, mirrors=[mirror.point("the site itself")])
-        assert restored.read == fleet.cap.url
-        promise_is_kept(life)
 
 
 @pytest.mark.parametrize("with_cap", [True, False], ids=["with the CAP", "without"])

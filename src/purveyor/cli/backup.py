@@ -25,8 +25,10 @@ DONE, DAMAGED = 0, 1
 def make(call: Call) -> int:
     """Makes a backup, or reads one back."""
     options = call.arguments
+    if options.keep < 0:
+        raise UsageError(f"--keep {options.keep}: how many backups are to stay? 0 keeps all")
     if options.verify:
-        return _verify(call, Path(options.dir))
+        return _verify(call, Path(options.dir).resolve())
     folder = options.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "")
     if not folder:
         raise UsageError("which site? Name its folder with --site-dir DIR, or PURVEYOR_SITE_DIR")
@@ -56,7 +58,7 @@ def make(call: Call) -> int:
 def restore(call: Call) -> int:
     """Makes a site of a backup."""
     options, output = call.arguments, call.output
-    backup, folder = Path(options.backup), Path(options.dir)
+    backup, folder = Path(options.backup).resolve(), Path(options.dir)
     points = Points(doors_of(call).share_credentials)
     with laid_out(
         backup,

@@ -84,7 +84,9 @@ def manifest_of(backup: Path) -> BackupManifest:
         with path.open("rb") as file:
             content = file.read(form.MANIFEST_LIMIT_BYTES)
     except OSError as error:
-        raise RefusedError(f"{backup} is no complete backup: {form.MANIFEST} cannot be read ({error.strerror})") from error
+        inside = complete_in(backup)
+        hint = f"; name one of the backups in it, such as {inside[-1]}" if inside else ""
+        raise RefusedError(f"{backup} is no complete backup: {form.MANIFEST} cannot be read ({error.strerror}){hint}") from error
     try:
         return form.read_manifest(content)
     except RejectedError as error:

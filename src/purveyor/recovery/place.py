@@ -16,7 +16,16 @@ from purveyor.recovery.backup import manifest_of
 from purveyor.recovery.form import BackupManifest
 from purveyor.site_server.database import publication
 from purveyor.site_server.database.engine import open_database
-from purveyor.site_server.site import DATABASE_FILE, SETTINGS_FILE, UNFINISHED, Site, open_site, running_alone, write_settings
+from purveyor.site_server.site import (
+    DATABASE_FILE,
+    SETTINGS_FILE,
+    UNFINISHED,
+    Site,
+    open_site,
+    running_alone,
+    site_in,
+    write_settings,
+)
 from purveyor.transport.durable import make_durable
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError
@@ -39,13 +48,15 @@ def laid_out(
     keys = keys_from or (backup / form.KEYS if manifest.has_keys else None)
     if keys is None:
         raise RefusedError(f"{backup} was made without keys: name the folder that has them with --keys")
+    if not any(keys.glob("*.key")):
+        raise RefusedError(f"{keys} holds no keys")
     _check_free(folder, manifest, is_replacing=is_replacing)
     folder.mkdir(parents=True, exist_ok=True)
     with running_alone(folder):
         mark = folder / UNFINISHED
         mark.touch(mode=0o600)
         make_durable(str(folder), [str(mark)])
-        _bring_keys(keys, folder)
+        _bring_keys(keys, folder, note)
         _bring_rows(backup, folder, manifest, database_url, is_replacing=is_replacing, now=now, note=note)
         write_settings(folder, manifest.site, database_url)
         site = open_site(folder, is_restoring=True)
@@ -60,6 +71,9 @@ def laid_out(
 
 
 def _check_free(folder: Path, manifest: BackupManifest, *, is_replacing: bool) -> None:
+    code = site_in(folder)
+    if code not in (None, manifest.site):
+        raise RefusedError(f"{folder} is the folder of the site {code}, the backup is of {manifest.site}: name another folder")
     allowed = {*_OUTLIVES, cap_folder(manifest.site), dp_folder(manifest.site)}
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     in_the_way = [name for name in found if name not in allowed]
@@ -70,19 +84,20 @@ def _check_free(folder: Path, manifest: BackupManifest, *, is_replacing: bool) -
         )
 
 
-def _bring_keys(keys: Path, folder: Path) -> None:
-    """Adds keys that do not lie in the folder yet: those that are there are as new or newer."""
+def _bring_keys(keys: Path, folder: Path, note: Note) -> None:
+    """Adds keys, and the token among or beside them, that do not lie in the folder yet: what is there is as new or newer."""
     target = folder / "keys"
     target.mkdir(mode=0o700, exist_ok=True)
-    found = sorted(keys.glob("*.key"))
-    if not found:
-        raise RefusedError(f"{keys} holds no keys")
-    for path in found:
+    for path in sorted(keys.glob("*.key")):
         if not (target / path.name).exists():
             _copy_secret(path, target / path.name)
-    token = keys / form.TOKEN
-    if token.exists() and not (folder / form.TOKEN).exists():
-        _copy_secret(token, folder / form.TOKEN)
+    if (folder / form.TOKEN).exists():
+        return
+    tokens = [place / form.TOKEN for place in (keys, keys.parent) if (place / form.TOKEN).is_file()]
+    if tokens:
+        _copy_secret(tokens[0], folder / form.TOKEN)
+    else:
+        note(f"{form.TOKEN} is neither among the keys nor beside them: only who has a token of his own can administer this site")
 
 
 def _bring_rows(

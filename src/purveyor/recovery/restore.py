@@ -146,10 +146,7 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
 
 
 def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequence[Point], note: Note) -> Published | None:
-    """What the point shows that shows the newest; None where none can be believed, or all are older than the backup.
-
-    The newest root comes first: whoever stole a key that was replaced since can sign high versions with it, but no root.
-    """
+    """What the point shows that shows the newest; None where none can be believed, or all are older than the backup."""
     shown: list[Published] = []
     for point in (*([own] if own is not None else []), *others):
         try:
@@ -163,7 +160,7 @@ def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequ
             note(f"{point.url} is older than the backup: it says nothing of what was published since")
         else:
             shown.append(read)
-    return max(shown, key=lambda one: (one.trusted.root.version, one.version), default=None)
+    return max(shown, key=lambda one: one.version, default=None)
 
 
 def _adopt(

@@ -188,6 +188,14 @@ def open_site(
     )
 
 
+def site_in(folder: Path) -> str | None:
+    """The code of the site that a folder says that it is of; None: it says nothing that can be read."""
+    try:
+        return str(tomllib.loads((folder / SETTINGS_FILE).read_text())["code"])
+    except (OSError, KeyError, ValueError, RecursionError):
+        return None
+
+
 @contextmanager
 def running_alone(folder: Path) -> Iterator[None]:
     """Holds the site's folder for one running site server. Errors: RefusedError when another one runs."""

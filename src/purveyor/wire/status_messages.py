@@ -78,6 +78,7 @@ class StatusId(IntEnum):
     AGENT_CHANGED = 10138  # Q256125
     ITEM_UNREADABLE = 10139
     POINT_UNPINNED = 10140
+    SITE_ELSEWHERE = 10141
 
     @classmethod
     def _missing_(cls, value: object) -> "StatusId | None":
@@ -117,6 +118,7 @@ _ERRORS = {
     StatusId.TIMED_OUT,
     StatusId.NOT_ENOUGH_SPACE,
     StatusId.DEPENDENCY_FAILED,
+    StatusId.SITE_ELSEWHERE,
 }
 
 
@@ -184,6 +186,7 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.JOINED_AGAIN: "This machine came with the identity of another client, and joined as one of its own.",
     StatusId.ITEM_UNREADABLE: "The site could not read what this client sent, perhaps as its agent is newer than the site.",
     StatusId.POINT_UNPINNED: "An access point shows a key over HTTPS that the site has not named; nothing is sent there.",
+    StatusId.SITE_ELSEWHERE: "The client follows this site as restored elsewhere: two sites run with the same keys; stop one.",
     StatusId.AGENT_CHANGED: "The agent of this client was replaced by another version; the text names both.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

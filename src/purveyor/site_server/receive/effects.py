@@ -43,8 +43,9 @@ class Acknowledged(NamedTuple):
 
 @dataclass(slots=True)
 class Effects:
-    """All that a batch changes, by table."""
+    """All that a batch changes, by table. `incarnation`: of this site."""
 
+    incarnation: int
     items: list[tuple[int, int, str]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
@@ -87,7 +88,10 @@ class Effects:
                 self.answers += rows.answers
             case Discovery(facts=facts, packages=packages, absent_requests=absent):
                 ahead = status.clock_row(item.made_at, client=client.number, sequence=item.sequence, now=now)
-                self.messages += [ahead] if ahead is not None else []
+                twin = status.elsewhere_row(
+                    item.incarnation, self.incarnation, client=client.number, sequence=item.sequence, now=now
+                )
+                self.messages += [row for row in (ahead, twin) if row is not None]
                 self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)))
                 self.named.update((package, client.number) for package in discovery.packages_named(packages))
             case Joining(facts=facts) | Returning(facts=facts):

@@ -24,6 +24,8 @@ CLOCK_POSITION = PLACES_AN_ITEM - 2
 """Where its message about the client's clock stands."""
 CLONE_POSITION = PLACES_AN_ITEM - 3
 """Where its message about machines that share an identity stands."""
+ELSEWHERE_POSITION = PLACES_AN_ITEM - 4
+"""Where its message about a site of the same keys stands."""
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far a client's clock may be ahead before that is told."""
 
@@ -120,6 +122,14 @@ def clock_row(made_at: datetime, *, client: int, sequence: int, now: datetime) -
         return None
     text = f"the clock of this client is ahead: it is at {made_at:%Y-%m-%d %H:%M} UTC, the site's is at {now:%Y-%m-%d %H:%M} UTC"
     return _own_row(StatusId.CLOCK_DIFFERS, text, client=client, sequence=sequence, position=CLOCK_POSITION, now=now)
+
+
+def elsewhere_row(heard: int, own: int, *, client: int, sequence: int, now: datetime) -> dict[str, Any] | None:
+    """The row that says that a client has heard of a later incarnation of this site than this one: two sites run."""
+    if heard <= own:
+        return None
+    text = f"this client follows incarnation {heard} of this site, restored elsewhere; here it is {own}: stop one of the two"
+    return _own_row(StatusId.SITE_ELSEWHERE, text, client=client, sequence=sequence, position=ELSEWHERE_POSITION, now=now)
 
 
 def clone_row(is_kept_by_nobody: bool, *, client: int, told_by: int, now: datetime) -> dict[str, Any]:

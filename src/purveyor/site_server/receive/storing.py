@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, holders, refusals, requests, upward, wanted
+from purveyor.site_server.database import audit, holders, publication, refusals, requests, upward, wanted
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import read_settings
@@ -63,7 +63,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
     outcome = Stored(joined=len(taken_in.clients))
     strangers = _refuse_strangers(tx, by_client, known, taken_in.refused, now)
     outcome.refused = sum(len(by_client[client]) for client in strangers)
-    effects = Effects()
+    effects = Effects(publication.incarnation_of(tx))
     above = upward.stored_above(tx, [client.number for client in known.values()])
     forgotten: dict[int, int] = {}
     forks: list[tuple[KnownClient, Fork]] = []
