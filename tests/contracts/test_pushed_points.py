@@ -1,12 +1,12 @@
 """Points over every kind of database: what administrators may say of them, and what a push finds lacking, wanting and leaving."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection
 
 from purveyor.lab.clock import Clock
-from purveyor.lab.transport import MemoryBoxes
+from purveyor.lab.transport import MemoryBoxes, MemoryShelf
 from purveyor.site_server.admin import audit, packages, points
 from purveyor.site_server.database import points as rows
 from purveyor.site_server.database import publication, restoring, settings
@@ -14,6 +14,7 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.points import PointKind, PointState
 from purveyor.site_server.publish import pushing, turn
 from purveyor.site_server.site import prepare_database
+from purveyor.transport.interface import Listed
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.settings import Point
@@ -218,6 +219,21 @@ def test_what_a_point_lost_or_has_too_much_is_found_by_name_and_size(world: Worl
     assert {path: content for path, content in down(world.away).items() if path in whole} == whole
     world.clock.advance(timedelta(days=9))
     world.push()
+    assert down(world.away) == whole
+
+
+def test_a_share_that_shows_names_in_other_letters_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = MemoryShelf.listed
+
+    def in_capitals(self: MemoryShelf, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
+        return [one._replace(name=one.name.upper()) for one in listed(self, folder, limit=limit, until=until)]
+
+    world.push()
+    whole = down(world.away)
+    monkeypatch.setattr(MemoryShelf, "listed", in_capitals)
+    assert world.audit() == 0
+    world.clock.advance(timedelta(days=9))
+    assert world.push().removed == 0
     assert down(world.away) == whole
 
 

@@ -282,6 +282,22 @@ def test_a_folder_of_another_site_is_never_touched() -> None:
         assert (cap2.files, dp2.files) == before
 
 
+def test_of_two_sites_that_are_given_one_place_one_fills_it_and_the_other_says_whose_it_is() -> None:
+    with Fleet(1) as fleet, Fleet(1, seed=7) as other:
+        place = fleet.add_point(PointKind.CAP, CAP2)
+        roll_out(fleet, "editor")
+        fleet.settle()
+        theirs = other.add_point(PointKind.CAP, CAP2)
+        theirs.files = place.files
+        roll_out(other, "editor of the other site")
+        before = dict(place.files)
+        other.advance(hours=2)
+        assert place.files == before
+        assert "belongs to another site" in view(other, "cap2").problem
+        fleet.advance(hours=2)
+        assert view(fleet, "cap2").problem == ""
+
+
 def test_a_point_whose_folder_was_emptied_is_filled_only_when_somebody_says_so() -> None:
     with Fleet(1) as fleet:
         cap2 = fleet.add_point(PointKind.CAP, CAP2)
@@ -299,8 +315,7 @@ def test_a_point_whose_folder_was_emptied_is_filled_only_when_somebody_says_so()
         assert down(cap2).keys() == down(fleet.cap).keys()
 
 
-@pytest.mark.parametrize("found", ["nothing", "another site's"])
-@pytest.mark.parametrize("kind", PointKind)
+@pytest.mark.parametrize(("kind", "found"), [(PointKind.CAP, "nothing"), (PointKind.DP, "another site's")])
 def test_a_place_that_is_taken_away_from_a_running_site_is_not_written_to_and_goes_on_when_it_is_back(
     kind: PointKind, found: str
 ) -> None:

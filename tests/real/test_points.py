@@ -24,7 +24,7 @@ from purveyor.transport.open_point import Points
 from purveyor.wire.boxes import is_down_path
 from running_site import RunningSite, running_site
 from s3_server import Bucket
-from samba_server import Samba, credentials_file
+from samba_server import Samba, credentials_file, samba_running
 
 __all__ = ["running_site"]
 
@@ -150,6 +150,41 @@ def test_a_share_that_is_not_there_is_said_and_delays_no_other(running_site: Run
     assert down(samba.folder) == down(tmp_path / "CAP_S01")
 
 
+def test_a_share_that_turns_read_only_or_another_site_s_is_said_and_left_as_it_is(
+    running_site: RunningSite, open_folder: Path, tmp_path: Path
+) -> None:
+    site, share = running_site, open_folder / "share"
+    share.mkdir()
+    share.chmod(0o777)
+    tell_whole_addresses(site)
+
+    def pushed_to(samba: Samba) -> str:
+        secret = credentials_file(tmp_path, samba)
+        words = ("--url", samba.url, "--push-to", samba.url, "--credentials", str(secret))
+        if given_points(site) == 1:
+            given(site, "point", "add", "cap", samba.url, *words[2:])
+        else:
+            assert site.purveyor("point", "edit", "cap2", *words).code == 0
+        turns(site)
+        return str(site.purveyor("point", "show", "cap2", "--json").json["problem"])
+
+    with samba_running(share) as samba:
+        assert pushed_to(samba) == ""
+    before = down(share)
+    with samba_running(share, more="read only = yes") as samba:
+        roll_out(site, tmp_path, "Editor")
+        assert "cannot be written" in pushed_to(samba)
+    (share / "site.json").write_text('{"site":"S99","root":"' + "ab" * 32 + '"}')
+    with samba_running(share) as samba:
+        assert "another site, S99" in pushed_to(samba)
+    assert down(share) == before != down(tmp_path / "CAP_S01")
+
+
+def given_points(site: RunningSite) -> int:
+    """How many CAPs stand."""
+    return sum(row["kind"] == "cap" for row in site.purveyor("point", "list", "--json").json)
+
+
 @contextmanager
 def silent_server() -> Iterator[tuple[str, socket.socket]]:
     """A server that takes connections and answers nothing: its address, and the socket at which it could."""
@@ -162,11 +197,11 @@ def add_silent_and_other(database: Database, secret: Path, endpoint: str, other:
     """A CAP in a bucket of a server that never answers, for which `point add` would wait, and one in a folder."""
     secret.touch(0o600)
     secret.write_text("[default]\naws_access_key_id=site\naws_secret_access_key=secret\n")
-    said = PointGiven(target="s3://silent/cap", credentials=str(secret), endpoint=endpoint)
+    said = PointGiven(url="https://silent.example/cap", target="s3://silent/cap", credentials=str(secret), endpoint=endpoint)
     with database.write() as tx:
         for name in ("cap1", "dp1"):
             points.edit(tx, name, url=f"https://site.example/{name}", by="test", now=utc_now())
-        points.add(tx, PointKind.CAP, url="https://silent.example/cap", by="test", now=utc_now(), **said)
+        points.add(tx, PointKind.CAP, by="test", now=utc_now(), **said)
         points.add(tx, PointKind.CAP, url="https://other.example/cap", target=str(other), by="test", now=utc_now())
 
 

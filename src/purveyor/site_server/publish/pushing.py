@@ -102,6 +102,7 @@ def audit(*, database: Database, point: PointRow, shelf: Shelf, now: datetime) -
     """Looks what really lies in the boxes of a point, by name and size; what is lost is written again at its next turn.
 
     What lies there and nobody knows of, such as a file of a publication that a restored site has forgotten, leaves in its time.
+    Names count in whatever case they are shown: a share may keep other letters than it was given.
     Shape: how many files were lost. Errors: UnavailableError.
     """
     with database.read() as tx:
@@ -110,13 +111,17 @@ def audit(*, database: Database, point: PointRow, shelf: Shelf, now: datetime) -
     lost: list[str] = []
     strange: list[str] = []
     for folder, expected in folders.items():
-        sizes = {f"{folder}/{item.name}": item.size_bytes for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
-        lost += [path for path, size in expected.items() if path not in sizes or size not in (-1, sizes[path])]
-        strange += [path for path in sizes.keys() - expected.keys() if is_down_path(path)]
+        shown = {f"{folder}/{item.name}": item.size_bytes for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
+        sizes = {path.casefold(): size for path, size in shown.items()}
+        for path, size in expected.items():
+            found = sizes.get(path.casefold())
+            lost += [path] * (found is None or size not in (-1, found))
+        known = {path.casefold() for path in expected}
+        strange += [path for path in shown if path.casefold() not in known and is_down_path(path)]
     lost_shards = []
     for generation in sorted({generation for generation, _ in numbers}):
         folder = shards.path_of(generation, 0).rpartition("/")[0]
-        there = {f"{folder}/{item.name}" for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
+        there = {f"{folder}/{item.name.casefold()}" for item in shelf.listed(folder, limit=_LISTING_LIMIT)}
         lost_shards += [(of, number) for of, number in numbers if of == generation and shards.path_of(of, number) not in there]
     if lost or lost_shards or strange:
         with database.write() as tx:
