@@ -18,19 +18,22 @@ from purveyor.wire import pins
 from purveyor.wire.errors import RejectedError
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-KEYS = [ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)]
+Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+KEYS: list[Key] = [
+    ec.generate_private_key(ec.SECP256R1()),
+    ed25519.Ed25519PrivateKey.generate(),
+    rsa.generate_private_key(65537, 2048),
+]
 
 
-def certificate(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, name: str, serial: int) -> bytes:
+def certificate(key: Key, name: str, serial: int) -> bytes:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     built = x509.CertificateBuilder(subject, subject, key.public_key(), serial, NOW, NOW + timedelta(days=1))
     return built.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 @given(st.sampled_from(KEYS), st.text("aé", min_size=1, max_size=60), st.integers(1, 2**150))
-def test_the_pin_of_a_certificate_is_that_of_its_key(
-    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, name: str, serial: int
-) -> None:
+def test_the_pin_of_a_certificate_is_that_of_its_key(key: Key, name: str, serial: int) -> None:
     info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     expected = base64.b64encode(hashlib.sha256(info).digest()).decode()
     assert pins.pin_of_certificate(certificate(key, name, serial)) == pins.pin_of_key(info) == expected
