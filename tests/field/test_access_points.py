@@ -133,7 +133,7 @@ def test_q292030_what_waits_is_sent_minutes_after_the_network_is_there_however_s
 
 
 def test_q301352_items_that_have_one_name_are_both_delivered_and_no_upload_passes_for_another() -> None:
-    with Fleet(12, poll_interval=POLL) as fleet:
+    with Fleet(4, poll_interval=POLL) as fleet:
         program = fleet.admin.add_program(fleet.admin.add_package("Editor"), "install", "setup.exe")
         for client in fleet.clients:
             client.machine._random = Random(7)
@@ -144,8 +144,8 @@ def test_q301352_items_that_have_one_name_are_both_delivered_and_no_upload_passe
         fleet.advance(hours=5)
         puts = [request.path for request in fleet.cap.requests if request.verb == "put"]
         assert len(puts) > len(set(puts)), "none had the name of another"
-        assert fleet.admin.ask(status.of_program, program).counts.states == {JobState.SUCCEEDED: 12}
-        assert [reports.pending_count(client.machine.state) for client in fleet.clients] == [0] * 12
+        assert fleet.admin.ask(status.of_program, program).counts.states == {JobState.SUCCEEDED: 4}
+        assert [reports.pending_count(client.machine.state) for client in fleet.clients] == [0] * 4
 
 
 def test_q200830_boxes_that_somebody_removed_are_made_again_and_rights_that_somebody_chose_stay(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_q231399_a_user_that_is_refused_asks_a_few_times_an_hour_and_says_so_onc
         client = fleet.clients[0]
         reached = client.point_for
         asked = refusing(client, fleet, "the server refuses this user or password")
-        fleet.advance(hours=12)
+        fleet.advance(hours=5)
         hours = itertools.groupby(asked, key=lambda at: at.replace(minute=0, second=0))
         assert all(len(list(tries)) <= 8 for _, tries in hours)
         client.point_for = client.agent.point_for = reached
