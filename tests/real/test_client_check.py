@@ -18,7 +18,8 @@ def test_monitoring_sees_an_agent_that_is_well_alone_and_ended(installation: Ins
     lines = well.out.splitlines()
     assert lines[0].startswith("OK: client ")
     assert " | free=" in lines[0]
-    assert all(line.startswith("OK ") for line in lines[1:])
+    assert all(line.startswith("OK ") for line in lines[1:] if not line[0].isdigit())
+    assert [line.split()[1] for line in lines if line[0].isdigit()] == ["CAP", "DP"], "the points, in order"
     assert f"process {installation.agents['anna'].pid}" in well.out
 
     installation.kill()
