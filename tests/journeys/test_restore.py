@@ -27,7 +27,7 @@ from purveyor.wire.package_info import Command, OsPackageRule, ProgramKey, Unins
 from purveyor.wire.shards import ClientState
 
 POLL = timedelta(minutes=15)
-PUBLICATIONS = 20
+PUBLICATIONS = 8
 """After the backup: more than a restored site makes before clients ask it."""
 OLD, GONE, CHANGED, NEW, LATE = "old.exe", "gone.exe", "changed.exe", "new.exe", "late.exe"
 
@@ -334,7 +334,7 @@ def test_a_site_that_was_restored_can_be_restored_again_from_a_still_older_backu
         life.offer(LATE)
         life.polls()
         fleet.restore(older, with_cap=with_cap)
-        promise_is_kept(life)
+        life.polls()
         fleet.restore(oldest, with_cap=with_cap)
         promise_is_kept(life)
         fleet.restore(older, with_cap=not with_cap)
@@ -345,13 +345,15 @@ def test_a_site_that_was_restored_can_be_restored_again_from_a_still_older_backu
 def test_a_client_that_was_away_for_longer_than_a_timestamp_lives_finds_the_restored_site(*, with_cap: bool) -> None:
     fleet, life = lives()
     with fleet:
+        for name, hours in (("timestamp_rhythm_seconds", 8), ("timestamp_lifetime_seconds", 24)):
+            fleet.admin.change(settings.change, name, hours * 3600)
         backup = fleet.backup()
         a_lot_happens(life)
         away = fleet.clients[-1]
-        away.wake_at = fleet.clock.now() + timedelta(days=8)
+        away.wake_at = fleet.clock.now() + timedelta(hours=30)
         fleet.restore(backup, with_cap=with_cap)
         fleet.admin.change(settings.change, "poll_interval_seconds", int(timedelta(hours=12).total_seconds()))
-        fleet.advance(days=8)
+        fleet.advance(hours=30)
         promise_is_kept(life)
         assert away.id in {one.id for one in fleet.admin.ask(resources.listed)}
 
@@ -453,7 +455,7 @@ def test_a_power_cut_at_any_moment_of_a_restore_is_mended_by_restoring_again(*, 
         backup = fleet.backup()
         a_lot_happens(life)
         cuts = 0
-        for effect in (1, 2, 3, 5, 9, 17, 33, 65):
+        for effect in (1, 2, 4, 9, 33):
             fleet.power.fail_at(effect)
             try:
                 fleet.restore(backup, with_cap=with_cap)

@@ -5,7 +5,7 @@ a program only because a disk failed. What people are to look at is said; advert
 Source: the protocol, section 11.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,7 +17,6 @@ from purveyor.site_server.database import (
     advertisements,
     clients,
     collections,
-    compiled,
     counters,
     membership,
     programs,
@@ -31,8 +30,8 @@ from purveyor.site_server.database.slices import slices
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.publish import repository
 from purveyor.site_server.publish.offers import advertisement_of
-from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, number_of
-from purveyor.wire.offers import CollectionOffers, RunningChoice
+from purveyor.wire.ids import ClientId, CollectionId, PackageId, number_of
+from purveyor.wire.offers import CollectionOffers, Request, RunningChoice, Window
 from purveyor.wire.shards import ClientState, Entry
 
 BY = "site restore"
@@ -131,7 +130,7 @@ def _adopt_offers(tx: Connection, published: Published, changed: Collection[str]
             found.append(Decision(Kind.COLLECTION, collection, text))
         if f"offerinf.box/{collection}.ofr" in changed:
             found += _take_changed(tx, collection, said, now)
-    found += _pause_unpublished(tx, shown, now)
+    found += _pause_unpublished(tx, shown)
     return found
 
 
@@ -151,40 +150,45 @@ def _take_changed(tx: Connection, collection: CollectionId, said: CollectionOffe
         if not one.is_paused:
             text = f"offers {one.key} and {what}: it is paused, as it was published then"
             found.append(Decision(Kind.ADVERTISEMENT, one.id, text))
-    kept = {one.number: one for one in windows.windows_of(tx, collection)}
-    for number in sorted(kept.keys() - {one.number for one in said.windows}):
+    _take_windows(tx, collection, said.windows, now)
+    _take_requests(tx, collection, said.requests, now)
+    return found
+
+
+def _take_windows(tx: Connection, collection: CollectionId, said: Sequence[Window], now: datetime) -> None:
+    kept = {one.number for one in windows.windows_of(tx, collection)}
+    for number in sorted(kept - {one.number for one in said}):
         windows.mark_deleted(tx, number, now)
-    for window in said.windows:
+    for window in said:
         if window.number in kept:
             windows.change(tx, window)
         elif windows.row_of(tx, window.number) is None:
             windows.insert_window(tx, collection, window, by=BY, now=now)
-    asked = {one.number: one for one in requests.open_requests(tx, collection)}
-    for number in sorted(asked.keys() - {one.number for one in said.requests}):
+
+
+def _take_requests(tx: Connection, collection: CollectionId, said: Sequence[Request], now: datetime) -> None:
+    asked = {one.number for one in requests.open_requests(tx, collection)}
+    for number in sorted(asked - {one.number for one in said}):
         requests.close(tx, number, now)
-    for request in said.requests:
+    for request in said:
         if requests.row_of(tx, request.number) is None and advertisements.row_of(tx, request.advertisement) is not None:
             requests.insert_request(tx, request, reason="asked after the backup", by=BY)
-    return found
 
 
-def _pause_unpublished(tx: Connection, shown: Mapping[CollectionId, CollectionOffers | None], now: datetime) -> list[Decision]:
+def _pause_unpublished(tx: Connection, shown: Mapping[CollectionId, CollectionOffers | None]) -> list[Decision]:
     """Pauses what stands in the backup and is not published so: deleted or edited since, or never published."""
-    del now
     found: list[Decision] = []
-    for row in advertisements.standing(tx):
-        if row.is_paused:
+    for _, mine in sorted(restoring.advertisement_rows(tx).items()):
+        if mine["deleted_at"] is not None or mine["is_paused"]:
             continue
-        said = shown.get(CollectionId(row.collection))
-        one = next((one for one in said.advertisements if one.id == row.id), None) if said else None
-        mine = next(mine for mine in compiled.standing_advertisements(tx, CollectionId(row.collection)) if mine["id"] == row.id)
-        if one is not None and one == advertisement_of(mine):
+        own = advertisement_of(mine)
+        said = shown.get(CollectionId(str(mine["collection"])))
+        one = next((one for one in said.advertisements if one.id == own.id), None) if said else None
+        if one == own or (said is not None and one is None and own.key in said.waiting):
             continue
-        if said is not None and one is None and (row.package, row.program) in said.waiting:
-            continue
-        advertisements.set_paused(tx, AdvertisementId(row.id), is_paused=True)
+        advertisements.set_paused(tx, own.id, is_paused=True)
         what = "was deleted after the backup, or was never published" if one is None else "was published in another form"
-        found.append(Decision(Kind.ADVERTISEMENT, row.id, f"{row.name} {what}: it is paused"))
+        found.append(Decision(Kind.ADVERTISEMENT, own.id, f"{mine['name']} {what}: it is paused"))
     return found
 
 
