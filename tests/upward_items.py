@@ -70,7 +70,7 @@ class Machine:
         """The next item, as it lies in a box."""
         return self.sealed_as(BOX_OF[type(body)], body, **parts)
 
-    def sealed_as(self, box: str, body: Any, **parts: Any) -> bytes:
+    def sealed_as(self, box: str, body: Body, **parts: Any) -> bytes:
         """The next item, as it lies in this box, whatever is in it."""
         return envelope.seal(self.signed(body, **parts), client=self.id, box=box, key=SEALED_TO)
 

@@ -107,8 +107,9 @@ def standing(state: State, machine: Machine, *, point_for: Callable[[str], Point
 
 
 def leave(state: State, machine: Machine, *, point_for: Callable[[str], Point]) -> None:
-    """Tells the site what it was not told yet and that this client leaves, and forgets the site. Records of what is installed stay.
+    """Tells the site what it was not told yet and that this client leaves, and forgets the site.
 
+    Shape:  records of what is installed stay.
     Errors: RefusedError when it never joined; UnavailableError when the site cannot be told; nothing was changed then.
     """
     identity = read_identity(state)

@@ -136,7 +136,7 @@ def _move_to_another_machine(client: LabClient) -> None:
 
 
 def _forget(client: LabClient, table: str) -> None:
-    client.machine.state.connection.execute(f"delete from {table}")  # noqa: S608 - a name from above
+    client.machine.state.connection.execute(f"delete from {table}")
 
 
 def _polled_in(client: LabClient, *, hours: float) -> None:
