@@ -57,7 +57,7 @@ OWN: dict[str, str] = {
     "site_server/model/settings.py:with_value": "a value of the REST API, of a type that was judged there",
     "site_server/publish/": "metadata that this site signed, from its own database",
     "wire/reports.py:item_in": "bytes that `unsealed` has judged in another process",
-    "site_server/site.py:open_site": "the settings of a site in the folder of its own administrator",
+    "site_server/site.py:written_in": "the settings of a site in the folder of its own administrator",
     "transport/confined.py:read_at_most": A_PATH,
     "transport/open_shelf.py:_scheme_and_path": THROUGH,
     "transport/s3_credentials.py:read_credentials": A_PATH,

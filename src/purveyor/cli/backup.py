@@ -60,6 +60,7 @@ def restore(call: Call) -> int:
     options, output = call.arguments, call.output
     backup, folder = Path(options.backup).resolve(), Path(options.dir)
     points = Points(doors_of(call).share_credentials)
+    others = [points.at(url) for url in options.cap]
     with laid_out(
         backup,
         folder,
@@ -74,7 +75,7 @@ def restore(call: Call) -> int:
             site,
             backup,
             own=FolderPoint(own) if (own / "clidata.box" / "timestamp.json").exists() else None,
-            others=[points.at(url) for url in options.cap],
+            others=others,
             by="site restore",
             note=output.say,
         )

@@ -23,8 +23,8 @@ from purveyor.site_server.site import (
     Site,
     open_site,
     running_alone,
-    site_in,
     write_settings,
+    written_in,
 )
 from purveyor.transport.durable import make_durable
 from purveyor.wire.boxes import cap_folder, dp_folder
@@ -71,9 +71,11 @@ def laid_out(
 
 
 def _check_free(folder: Path, manifest: BackupManifest, *, is_replacing: bool) -> None:
-    code = site_in(folder)
-    if code not in (None, manifest.site):
-        raise RefusedError(f"{folder} is the folder of the site {code}, the backup is of {manifest.site}: name another folder")
+    written = written_in(folder)
+    if written is not None and written[0] != manifest.site:
+        raise RefusedError(
+            f"{folder} is the folder of the site {written[0]}, the backup is of {manifest.site}: name another folder"
+        )
     allowed = {*_OUTLIVES, cap_folder(manifest.site), dp_folder(manifest.site)}
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     in_the_way = [name for name in found if name not in allowed]

@@ -31,7 +31,7 @@ from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
 from purveyor.wire.boxes import cap_folder, dp_folder
-from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import SiteCode, site_code
 
 BIN_BITS = 8
@@ -161,11 +161,10 @@ def open_site(
     """
     if (folder / UNFINISHED).exists() and not is_restoring:
         raise RefusedError(f"a restore into {folder} was broken off: begin it again (purveyor site restore BACKUP {folder})")
-    try:
-        written = tomllib.loads((folder / SETTINGS_FILE).read_text())
-        code, url = site_code(str(written["code"])), str(written["database"])
-    except (OSError, KeyError, ValueError, RecursionError) as error:
-        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`") from error
+    written = written_in(folder)
+    if written is None:
+        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
+    code, url = written
     database = open_database(url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}")
     database.migrate()
     with database.read() as tx:
@@ -188,11 +187,12 @@ def open_site(
     )
 
 
-def site_in(folder: Path) -> str | None:
-    """The code of the site that a folder says that it is of; None: it says nothing that can be read."""
+def written_in(folder: Path) -> tuple[SiteCode, str] | None:
+    """What a site's folder says of it: its code, and the URL of its database. None: nothing that can be read."""
     try:
-        return str(tomllib.loads((folder / SETTINGS_FILE).read_text())["code"])
-    except (OSError, KeyError, ValueError, RecursionError):
+        written = tomllib.loads((folder / SETTINGS_FILE).read_text())
+        return site_code(str(written["code"])), str(written["database"])
+    except (OSError, KeyError, ValueError, RecursionError, RejectedError):
         return None
 
 
