@@ -4,6 +4,7 @@ from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.steps import Step
 from purveyor.lab.stories.story import Story
 from purveyor.lab.stories.telling import told
+from purveyor.site_server.admin import packages
 
 EDITOR = Step("package-added", ("Editor", "no content", "", "runs well", "no uninstall command", "no detection", "leave"))
 AT_ONCE = Step("advertised", ("A1", "Editor", "Pilot", "as soon as possible"))
@@ -52,7 +53,12 @@ def test_a_client_that_never_heard_of_a_package_answers_its_removal_all_the_same
         "package-added", ("Editor", "no content", "", "runs well", "an uninstall command", "no detection", "leave"), 27
     )
     offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 5)
-    assert broken(removable, offered, Step("package-removed", ("Editor",), 16)) == ()
+    with Stage(client_count=2, seed=0) as stage:
+        for step in (removable, offered, Step("package-removed", ("Editor",), 16)):
+            step.do(stage)
+        stage.end()
+        progress = stage.fleet.admin.ask(packages.retirement, stage.product("Editor").package, stage.fleet.clock.now())
+        assert progress.acknowledged == progress.held == 2
 
 
 def test_lists_of_boxes_that_name_what_has_vanished_do_not_keep_the_site_turning() -> None:

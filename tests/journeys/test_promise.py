@@ -21,10 +21,10 @@ from purveyor.lab.stories.steps import KINDS, Draft, Step
 from purveyor.lab.stories.story import DECLARED_IN, drawn
 from purveyor.lab.stories.telling import tell
 
-STORIES = 100
-PART = 10
+STORIES = 80
+PART = 8
 """Stories that one test tells, so that they spread over processes."""
-MACHINES, RULES = 15, 10
+MACHINES, RULES = 10, 10
 """Stories that Hypothesis makes, and of how many rules."""
 
 

@@ -109,17 +109,12 @@ def _package_renamed(stage: Stage, name: str, version: int) -> None:
 
 @kind("package-deleted", "{0} is deleted; what runs: {1}", lambda d: (d.package(), d.pick(list(RunningChoice))), weight=5)
 def _package_deleted(stage: Stage, name: str, running: str) -> None:
-    package = stage.product(name).package
-    stage.fleet.admin.delete_package(package, running=RunningChoice(running))
-    stage.ordered.deleted_packages.add(package)
+    stage.delete_package(stage.product(name).package, running=RunningChoice(running))
 
 
 @kind("package-removed", "{0} is deleted, and uninstalled everywhere before", lambda d: (d.package(),))
 def _package_removed(stage: Stage, name: str) -> None:
-    package = stage.product(name).package
-    stage.fleet.admin.delete_package(package, with_uninstall=True)
-    stage.ordered.deleted_packages.add(package)
-    stage.ordered.uninstalled_packages.add(package)
+    stage.delete_package(stage.product(name).package, running=RunningChoice.FINISH, with_uninstall=True)
 
 
 @kind("program-disabled", "the program of {0} is disabled", lambda d: (d.package(),), weight=3)

@@ -3,6 +3,7 @@
 Gathered once, frozen, and judged by `promise`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -172,13 +173,14 @@ def _members(tx: Connection, client: int) -> frozenset[CollectionId]:
     return frozenset(CollectionId(row.collection) for row in rows)
 
 
-def _unacknowledged(tx: Connection, packages: set[PackageId]) -> dict[PackageId, tuple[str, ...]]:
+def _unacknowledged(tx: Connection, packages: Mapping[PackageId, frozenset[str]]) -> dict[PackageId, tuple[str, ...]]:
+    """Who is still waited for. A client that held nothing when a package was deleted says so with its next heartbeat."""
     table = schema.holder.join(schema.client, schema.client.c.number == schema.holder.c.client)
     found: dict[PackageId, tuple[str, ...]] = {}
     for package in sorted(packages):
         chosen = select(schema.client.c.name).select_from(table)
         rows = tx.execute(chosen.where(schema.holder.c.package == package, schema.holder.c.acknowledged_at.is_(None)))
-        names = tuple(sorted(row.name for row in rows))
+        names = tuple(sorted(row.name for row in rows if row.name in packages[package]))
         if names:
             found[package] = names
     return found

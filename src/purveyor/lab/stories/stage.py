@@ -14,6 +14,7 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.stories.witness import Witness
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
+from purveyor.wire.offers import RunningChoice
 from purveyor.wire.package_info import ProgramKey
 
 POLL_INTERVAL = timedelta(hours=1)
@@ -44,7 +45,8 @@ class Ordered:
 
     products: dict[str, Product] = field(default_factory=dict)
     advertisements: dict[str, AdvertisementId] = field(default_factory=dict)
-    deleted_packages: set[PackageId] = field(default_factory=set)
+    deleted_packages: dict[PackageId, frozenset[str]] = field(default_factory=dict)
+    """Of each, the clients that held anything of it when it was deleted."""
     uninstalled_packages: set[PackageId] = field(default_factory=set)
     """Those of the deleted ones that are removed from the machines first."""
     deleted_programs: set[ProgramKey] = field(default_factory=set)
@@ -135,6 +137,14 @@ class Stage(AbstractContextManager["Stage"]):
                 return
             self.fleet.advance(seconds=max(pauses).total_seconds())
             self.fleet.advance_polls(2)
+
+    def delete_package(self, package: PackageId, *, running: RunningChoice, with_uninstall: bool = False) -> None:
+        """The administrator deletes a package. Errors: RefusedError, UnavailableError."""
+        holding = frozenset(client.name for client in self.fleet.clients if client.holds_anything_of(package))
+        self.fleet.admin.delete_package(package, running=running, with_uninstall=with_uninstall)
+        self.ordered.deleted_packages[package] = holding
+        if with_uninstall:
+            self.ordered.uninstalled_packages.add(package)
 
     def power_failed(self) -> None:
         """The power of the site or of a machine failed in the middle of a step; they start again as after any power cut."""
