@@ -55,7 +55,7 @@ def test_a_client_that_never_heard_of_a_package_answers_its_removal_all_the_same
     offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 5)
     with Stage(client_count=2, seed=0) as stage:
         for step in (removable, offered, Step("package-removed", ("Editor",), 16)):
-            step.do(stage)
+            step.take(stage)
         stage.end()
         progress = stage.fleet.admin.ask(packages.retirement, stage.product("Editor").package, stage.fleet.clock.now())
         assert progress.acknowledged == progress.held == 2

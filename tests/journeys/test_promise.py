@@ -64,7 +64,7 @@ class Promise(RuleBasedStateMachine):
         """Takes a step, and looks whether anything is broken already."""
         assert self.stage is not None
         self.told.append(step)
-        step.do(self.stage)
+        step.take(self.stage)
         assert list(broken_already(self.stage)) == [], self.story()
 
     def story(self) -> str:
@@ -91,7 +91,7 @@ def _rules() -> dict[str, Any]:
     """A rule for each place where steps come from: what an administrator does, machines, and points."""
     rules = {}
     for module in DECLARED_IN:
-        kinds = [name for name, kind in KINDS.items() if kind.do.__module__ == module.__name__]
+        kinds = [name for name, kind in KINDS.items() if kind.effect.__module__ == module.__name__]
         name = module.__name__.rpartition(".")[2]
         decorated = rule(random=st.randoms(use_true_random=False), kind=st.sampled_from(kinds))(_rule_of(kinds))
         rules[name] = precondition(lambda self: self.stage is not None)(decorated)

@@ -29,12 +29,14 @@ READS_A_CLOCK = {
     "client.running": "waits between passes",
     "client.sentinel": "waits",
     "client.machine": "the real machine is the clock",
+    "lab.stories.commands": "people's commands: how fast stories are told",
     "site_server.site": "the one clock that a running site shares",
 }
 CATCHES_EVERYTHING = {
     "cli.main": "`main`",
     "console.errors": "a request",
     "site_server.executive": "a turn",
+    "lab.stories.telling": "a story: what falls over in it is what it is told for",
     "site_server.rounds": "a turn at one point, in a thread of its own",
 }
 

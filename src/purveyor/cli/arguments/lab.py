@@ -4,7 +4,7 @@ import argparse
 
 from purveyor.cli.arguments.shape import Noun
 
-CODES = {0: "the promise was kept", 1: "it was broken", 2: "wrong usage"}
+CODES = {0: "the promise was kept", 1: "it was broken", 2: "wrong usage", 3: "something that is needed is not there now"}
 
 
 def register(root: Noun) -> None:

@@ -1,13 +1,14 @@
 """What is to be compared once a story is over: what the site knows, what each client holds, and what the witness saw.
 
-Gathered once, frozen, and judged by `promise`.
+Gathered once, frozen, and judged by `promise`. The site's tables are read as they lie: what its own questions make of them is not
+what is to be compared.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from purveyor.client.machine.interface import RunReport
 from purveyor.client.policy import view
@@ -19,7 +20,6 @@ from purveyor.lab.client import LabClient
 from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.witness import Ran, ending_of
 from purveyor.lab.transport import AbsentRequest
-from purveyor.site_server.database import schema
 from purveyor.wire.ids import CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
@@ -113,7 +113,7 @@ def gathered(stage: Stage) -> Evidence:
 
 def _of_client(tx: Connection, stage: Stage, client: LabClient) -> OfClient:
     state = client.machine.state
-    row = tx.execute(select(schema.client.c.number, schema.client.c.received).where(schema.client.c.id == client.id)).one()
+    row = tx.exec_driver_sql("select number, received from client where id = ?", (client.id,)).one()
     runs = tuple(run for run in stage.witness.runs if run.client == client.name)
     return OfClient(
         name=client.name,
@@ -139,8 +139,9 @@ def _count(client: LabClient, statement: str) -> int:
 
 
 def _messages(tx: Connection, client: int) -> tuple[Message, ...]:
-    table = schema.status_message
-    rows = tx.execute(select(table).where(table.c.client == client).order_by(table.c.sequence, table.c.position))
+    columns = "status, package, program, occurrence, state, sequence, position"
+    statement = f"select {columns} from status_message where client = ? order by sequence, position"  # noqa: S608 - names from above
+    rows = tx.exec_driver_sql(statement, (client,))
     return tuple(
         Message(
             status=StatusId(row.status),
@@ -154,8 +155,8 @@ def _messages(tx: Connection, client: int) -> tuple[Message, ...]:
 
 
 def _site_jobs(tx: Connection, client: int) -> dict[ProgramKey, SiteJob]:
-    table = schema.job_state
-    rows = tx.execute(select(table).where(table.c.client == client))
+    statement = "select package, program, state, occurrence, succeeded_version from job_state where client = ?"
+    rows = tx.exec_driver_sql(statement, (client,))
     return {
         ProgramKey(PackageId(row.package), ProgramNumber(row.program)): SiteJob(
             state=JobState(row.state), occurrence=row.occurrence, succeeded_version=row.succeeded_version
@@ -165,21 +166,23 @@ def _site_jobs(tx: Connection, client: int) -> dict[ProgramKey, SiteJob]:
 
 
 def _members(tx: Connection, client: int) -> frozenset[CollectionId]:
-    table = schema.member.join(schema.collection, schema.collection.c.id == schema.member.c.collection)
-    chosen = select(schema.member.c.collection).select_from(table)
-    rows = tx.execute(
-        chosen.where(schema.member.c.client == client, schema.collection.c.is_named, schema.collection.c.deleted_at.is_(None))
+    statement = (
+        "select collection from member join collection on collection.id = member.collection"
+        " where member.client = ? and collection.is_named and collection.deleted_at is null"
     )
+    rows = tx.exec_driver_sql(statement, (client,))
     return frozenset(CollectionId(row.collection) for row in rows)
 
 
 def _unacknowledged(tx: Connection, packages: Mapping[PackageId, frozenset[str]]) -> dict[PackageId, tuple[str, ...]]:
     """Who is still waited for. A client that held nothing when a package was deleted says so with its next heartbeat."""
-    table = schema.holder.join(schema.client, schema.client.c.number == schema.holder.c.client)
+    statement = (
+        "select name from holder join client on client.number = holder.client"
+        " where holder.package = ? and holder.acknowledged_at is null"
+    )
     found: dict[PackageId, tuple[str, ...]] = {}
     for package in sorted(packages):
-        chosen = select(schema.client.c.name).select_from(table)
-        rows = tx.execute(chosen.where(schema.holder.c.package == package, schema.holder.c.acknowledged_at.is_(None)))
+        rows = tx.exec_driver_sql(statement, (package,))
         names = tuple(sorted(row.name for row in rows if row.name in packages[package]))
         if names:
             found[package] = names

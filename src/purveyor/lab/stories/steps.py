@@ -34,10 +34,10 @@ class Step:
         told = KINDS[self.kind].sentence.format(*self.arguments)
         return f"{told}; {_span(self.minutes)} go by" if self.minutes else told
 
-    def do(self, stage: Stage) -> bool:
-        """Does it, and lets the time go by. False when it could not be: nothing is there, the site refused or failed."""
+    def take(self, stage: Stage) -> bool:
+        """Takes it, and lets the time go by. False when it could not be: nothing is there, the site refused or failed."""
         try:
-            KINDS[self.kind].do(stage, *self.arguments)
+            KINDS[self.kind].effect(stage, *self.arguments)
         except (NoSuchThingError, PurveyorError):
             return False
         except PowerCut:
@@ -105,7 +105,7 @@ class Kind:
     name: str
     sentence: str
     draw: Callable[[Draft], tuple[Argument, ...]]
-    do: Callable[..., None]
+    effect: Callable[..., None]
     weight: int = 2
 
 
@@ -118,9 +118,9 @@ def kind(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declares a kind of step: the function below it is what it does to a stage. What is not there, or refused, is no step."""
 
-    def declared(do: Callable[..., None]) -> Callable[..., None]:
-        KINDS[name] = Kind(name, sentence, draw, do, weight)
-        return do
+    def declared(effect: Callable[..., None]) -> Callable[..., None]:
+        KINDS[name] = Kind(name, sentence, draw, effect, weight)
+        return effect
 
     return declared
 

@@ -42,7 +42,7 @@ def told(story: Story) -> Told:
     with Stage(client_count=story.client_count, seed=story.seed) as stage:
         try:
             for step in story.steps:
-                step.do(stage)
+                step.take(stage)
             stage.end()
             findings = tuple(broken(gathered(stage)))
         except Exception as error:  # noqa: BLE001 - a fault in Purveyor is a finding, and the next story is told all the same
