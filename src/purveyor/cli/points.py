@@ -72,7 +72,7 @@ def show(call: Call) -> int:
         ("takes items", "yes" if row["takes_items"] else "no"),
         ("behind", _behind(row)),
         ("last success", moment(row["succeeded_at"])),
-        ("last item", moment(row["quiet_since"])),
+        ("quiet since", moment(row["quiet_since"])),
         ("problem", (row["problem"] or "-") + (f" ({counted(row['failures'], 'turn')} in a row)" if row["failures"] else "")),
     ]
     if row["waits_for"]:

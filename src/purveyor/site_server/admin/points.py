@@ -261,7 +261,7 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
         begins = rules.emptied_from(row.state_since, held)
         files, manifests = points.file_count(tx, row), points.manifest_count(tx, row)
         left = f"{files} files" if row.kind is PointKind.CAP else f"the content of {manifests} manifests"
-        return f"{left} that the site put there is to go" + (f" from {begins:%Y-%m-%d %H:%M} UTC on" if now < begins else "")
+        return f"{left} that the site put there still to go" + (f" from {begins:%Y-%m-%d %H:%M} UTC on" if now < begins else "")
     if row.failures and row.takes_items:
         return "the site cannot reach it, and does not know what clients put there last"
     if rules.is_drained(row.state, row.quiet_since, held, now):

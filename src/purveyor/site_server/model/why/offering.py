@@ -30,10 +30,6 @@ def package(facts: WhyFacts) -> Found:
     if job is not None and job.state is JobState.SUCCEEDED and one.removed_at is None:
         says += "; what it had installed stays until somebody removes it there"
         evidence.append(Evidence(text=f"it had succeeded: {job.text}", source="client: job", at=job.at))
-    job = facts.job
-    if job is not None and job.state is JobState.SUCCEEDED and one.removed_at is None:
-        says += "; what it had installed stays until somebody removes it there"
-        evidence.append(Evidence(text=f"it had succeeded: {job.text}", source="client: job", at=job.at))
     if one.removed_at is not None:
         evidence.append(Evidence(text="the client said that it has uninstalled it", source="holder", at=one.removed_at))
     if one.acknowledged_at is not None:
