@@ -15,7 +15,7 @@ from purveyor.recovery.place import laid_out
 from purveyor.site_server.admin import settings
 from purveyor.site_server.database import counters, row_files
 from purveyor.site_server.database.engine import Database, open_database
-from purveyor.site_server.site import create_site, open_site
+from purveyor.site_server.site import UNFINISHED, create_site, open_site
 from purveyor.wire.errors import RefusedError
 from site_rows import NOW
 
@@ -202,3 +202,24 @@ def test_a_folder_without_keys_is_refused_before_anything_is_written(lost: Path,
     with pytest.raises(RefusedError, match="holds no keys"):
         lay_out(lost, tmp_path / "new", keys=tmp_path)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("damaged", [f"{row_files.FOLDER}/audit.gz", f"{row_files.FOLDER}/client.gz"])
+def test_a_damaged_backup_is_refused_before_the_site_that_stands_is_touched(lost: Path, damaged: str) -> None:
+    path = only(lost.parent / "backups") / damaged
+    path.write_bytes(path.read_bytes()[:-1])
+    before = {path: path.read_bytes() for path in lost.rglob("*") if path.is_file()}
+    with pytest.raises(RefusedError, match="damaged"):
+        lay_out(lost, lost, keys=lost / "keys", is_replacing=True)
+    assert {path: path.read_bytes() for path in lost.rglob("*") if path.is_file()} == before
+
+
+def test_a_key_that_a_broken_off_restore_copied_in_part_is_copied_anew(lost: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    (folder / "keys").mkdir(parents=True)
+    (folder / UNFINISHED).touch()
+    key = next((lost / "keys").glob("*.key"))
+    (folder / "keys" / f"{key.name}.partial").write_bytes(key.read_bytes()[:5])
+    lay_out(lost, folder, keys=lost / "keys")
+    files = [{path.name: path.read_bytes() for path in (place / "keys").iterdir()} for place in (lost, folder)]
+    assert files[0] == files[1]

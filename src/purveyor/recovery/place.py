@@ -41,8 +41,8 @@ def laid_out(
 ) -> Iterator[Site]:
     """The site of a backup's rows, with its keys and content, in a folder; complete once the caller is done with it.
 
-    Errors: RefusedError: the backup is none or has no keys, something is in the way and `is_replacing` was not said, a site
-    runs there, or the database belongs to another site.
+    Errors: RefusedError: the backup is none, is damaged or has no keys, something is in the way and `is_replacing` was not
+    said, a site runs there, or the database belongs to another site.
     """
     manifest = manifest_of(backup)
     keys = keys_from or (backup / form.KEYS if manifest.has_keys else None)
@@ -51,6 +51,7 @@ def laid_out(
     if not any(keys.glob("*.key")):
         raise RefusedError(f"{keys} holds no keys")
     _check_free(folder, manifest, is_replacing=is_replacing)
+    restore.refuse_damaged(backup)  # before the first change: a site that stands is not given up for it
     folder.mkdir(parents=True, exist_ok=True)
     with running_alone(folder):
         mark = folder / UNFINISHED
@@ -134,8 +135,12 @@ def _move_aside(folder: Path, now: datetime, note: Note) -> None:
 
 
 def _copy_secret(source: Path, target: Path) -> None:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Copies a secret; under its name it lies whole or not at all, so a restore that is begun again finds no half of a key."""
+    aside = target.with_name(f"{target.name}.partial")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with source.open("rb") as file, os.fdopen(descriptor, "wb") as copy:
         shutil.copyfileobj(file, copy)
         copy.flush()
         os.fsync(copy.fileno())
+    aside.rename(target)

@@ -65,16 +65,21 @@ class Restored(NamedTuple):
     clients: int
 
 
+def refuse_damaged(backup: Path) -> None:
+    """Reads the rows and keys of a backup against their digests. Errors: RefusedError when one is missing or damaged."""
+    damaged = list(problems_of(backup, with_content=False))
+    if damaged:
+        more = f", and {len(damaged) - 1} more" if damaged[1:] else ""
+        raise RefusedError(f"{backup} is damaged: {damaged[0]}{more}")
+
+
 def load_rows(backup: Path, database: Database, note: Note) -> None:
     """Puts the rows of a backup into a database, in the place of all that is there, in one transaction.
 
     Errors: RefusedError: the backup is damaged, or of a newer release; UnavailableError.
     """
+    refuse_damaged(backup)
     manifest = manifest_of(backup)
-    damaged = list(problems_of(backup, with_content=False))
-    if damaged:
-        more = f", and {len(damaged) - 1} more" if damaged[1:] else ""
-        raise RefusedError(f"{backup} is damaged: {damaged[0]}{more}")
     database.migrate()
     try:
         with database.write() as tx:
