@@ -6,7 +6,9 @@ from purveyor.lab.stories.story import Story
 from purveyor.lab.stories.telling import told
 from purveyor.site_server.admin import packages
 
-EDITOR = Step("package-added", ("Editor", "no content", "", "runs well", "no uninstall command", "no detection", "leave"))
+EDITOR = Step(
+    "package-added", ("Editor", "no content", "nothing else", "runs well", "no uninstall command", "no detection", "leave")
+)
 AT_ONCE = Step("advertised", ("A1", "Editor", "Pilot", "as soon as possible"))
 
 
@@ -24,7 +26,9 @@ def test_a_pause_of_a_point_that_a_clock_left_which_was_ahead_is_not_kept_to() -
 
 def test_a_machine_that_tells_again_after_a_power_cut_what_was_taken_without_an_answer_is_no_clone() -> None:
     slow = Step(
-        "package-added", ("Editor", "content", "", "takes ten minutes", "an uninstall command", "no detection", "leave"), 47
+        "package-added",
+        ("Editor", "content", "nothing else", "takes ten minutes", "an uninstall command", "no detection", "leave"),
+        47,
     )
     assert (
         broken(
@@ -50,7 +54,9 @@ def test_a_power_cut_between_noticing_a_deletion_and_telling_of_it_is_made_up_fo
 
 def test_a_client_that_never_heard_of_a_package_answers_its_removal_all_the_same() -> None:
     removable = Step(
-        "package-added", ("Editor", "no content", "", "runs well", "an uninstall command", "no detection", "leave"), 27
+        "package-added",
+        ("Editor", "no content", "nothing else", "runs well", "an uninstall command", "no detection", "leave"),
+        27,
     )
     offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 5)
     with Stage(client_count=2, seed=0) as stage:

@@ -16,6 +16,7 @@ MAX_RUN_SECONDS = 900
 CONTENTS = ("no content", "content")
 REMOVALS = ("no uninstall command", "an uninstall command", "an uninstall command for when nobody offers it any more")
 RULES = ("no detection", "detection")
+NOTHING_ELSE = "nothing else"
 TIMES = (
     "as soon as possible",
     "every three hours",
@@ -45,7 +46,7 @@ def _contents(name: str, version: int) -> dict[str, bytes]:
 
 
 def _new_package(draft: Draft) -> tuple[Argument, ...]:
-    needed = draft.pick([*draft.packages, "", "", ""])
+    needed = draft.pick([*draft.packages, *[NOTHING_ELSE] * 3])
     return (
         draft.new_package(),
         draft.pick(CONTENTS),
@@ -59,7 +60,7 @@ def _new_package(draft: Draft) -> tuple[Argument, ...]:
 
 @kind(
     "package-added",
-    "{0} is added, with {1}, {4} and {5}; its program {3}, needs [{2}], and after an interruption: {6}",
+    "{0} is added, with {1}, {4} and {5}; its program {3}, needs {2}, and after an interruption: {6}",
     _new_package,
     weight=5,
 )
