@@ -101,7 +101,7 @@ def gathered(stage: Stage) -> Evidence:
         now=fleet.clock.now(),
         clients=clients,
         names={product.package: name for name, product in ordered.products.items()},
-        absent=tuple(fleet.absent_requests()),
+        absent=tuple(stage.absent_requests()),
         problems=tuple(fleet.problems()),
         forgotten=tuple(stage.witness.forgotten),
         unknown_launches=tuple(stage.witness.unknown),

@@ -56,7 +56,7 @@ def broken(evidence: Evidence) -> Iterator[str]:
 def broken_already(stage: Stage) -> Iterator[str]:
     """What of the promise is broken while faults may still go on: what nobody asks for, forgets or runs at any time."""
     witness, ordered = stage.witness, stage.ordered
-    yield from _asked_in_vain(stage.fleet.absent_requests())
+    yield from _asked_in_vain(stage.absent_requests())
     yield from witness.unknown
     for client, key in witness.forgotten:
         if key.package not in ordered.deleted_packages and key not in ordered.deleted_programs:
@@ -168,12 +168,16 @@ def _is_same(said: JobState, held: JobState) -> bool:
 
 
 def _not_forgotten(evidence: Evidence) -> Iterator[str]:
+    """A machine that owes a restart removes nothing before it."""
+    owing = {client.name for client in evidence.clients if any(job.state is JobState.RESTART_PENDING for job in client.jobs)}
     for client in evidence.clients:
         for package, held in client.holds.items():
-            if held:
+            if held and client.name not in owing:
                 yield f"{client.name} still holds something of {_package(evidence, package)}, now deleted: {', '.join(held)}"
-    for package, names in evidence.unacknowledged.items():
-        yield f"the site still waits for {', '.join(names)} to forget {_package(evidence, package)}"
+    for package, waited_for in evidence.unacknowledged.items():
+        names = [name for name in waited_for if name not in owing]
+        if names:
+            yield f"the site still waits for {', '.join(names)} to forget {_package(evidence, package)}"
 
 
 def _named(evidence: Evidence, key: ProgramKey) -> str:

@@ -13,6 +13,7 @@ from purveyor.lab.copies import Snapshot
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.stories.witness import Witness
+from purveyor.lab.transport import AbsentRequest
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import RunningChoice
 from purveyor.wire.package_info import ProgramKey
@@ -145,6 +146,11 @@ class Stage(AbstractContextManager["Stage"]):
         self.ordered.deleted_packages[package] = holding
         if with_uninstall:
             self.ordered.uninstalled_packages.add(package)
+
+    def absent_requests(self) -> list[AbsentRequest]:
+        """Who asked for what was not there. A join code names a root, which a machine that joins may ask an empty folder for."""
+        asked = self.fleet.absent_requests()
+        return [one for one in asked if not (one.path.endswith(".root.json") and self.fleet.cap.current(one.path))]
 
     def power_failed(self) -> None:
         """The power of the site or of a machine failed in the middle of a step; they start again as after any power cut."""
