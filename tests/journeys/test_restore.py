@@ -18,9 +18,10 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.recovery import adopting, form, restore
 from purveyor.recovery.decisions import Kind
 from purveyor.recovery.restore import Restored
-from purveyor.site_server.admin import advertisements, collections, packages, programs, resources, settings, windows
+from purveyor.site_server.admin import advertisements, collections, packages, points, programs, resources, settings, windows
 from purveyor.site_server.custody import keys as custody
 from purveyor.site_server.database import restoring, schema, site_keys
+from purveyor.site_server.model.points import PointKind
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Command, OsPackageRule, ProgramKey, Uninstall
@@ -319,6 +320,35 @@ def test_a_package_that_was_being_uninstalled_goes_on_being_uninstalled() -> Non
         life.polls(4)
         assert [fleet.ran(client, "remove.exe") for client in fleet.clients] == [1, 1, 1]
         assert fleet.absent_requests() == []
+
+
+def test_settings_and_points_that_were_changed_after_the_backup_are_named_with_the_command_that_says_them_again() -> None:
+    fleet, life = lives()
+    with fleet:
+        admin = fleet.admin
+        before = [admin.change(points.add, PointKind.DP, url=f"http://branch{number}.lab/dp") for number in range(3)]
+        life.polls()
+        backup = fleet.backup()
+        admin.change(settings.change, "retry_seconds", 700)
+        admin.change(settings.change, "may_restart", True)
+        admin.change(settings.change, "confirm_above", 7)  # of which clients are not told
+        admin.change(points.edit, before[0], url="http://moved.lab/dp", networks=["10.1.0.0/16"], weight=7)
+        admin.change(points.drain, before[1])
+        admin.change(points.remove, before[2], is_forced=True)
+        added = admin.change(points.add, PointKind.DP, url="http://new.lab/dp", networks=["10.2.0.0/16"])
+        life.polls()
+        restored = fleet.restore(backup, with_cap=True)
+        said = {one.about: one.text for one in restored.decisions if one.kind in (Kind.SETTING, Kind.POINT)}
+        assert said.keys() == {"retry_seconds", "may_restart", *before, added}
+        assert "was 700 when last published, is 600 now: `purveyor settings set retry_seconds 700`" in said["retry_seconds"]
+        assert "`purveyor settings set may_restart yes`" in said["may_restart"]
+        edited = f"`purveyor point edit {before[0]} --url http://moved.lab/dp --network 10.1.0.0/16 --weight 7`"
+        assert edited in said[before[0]]
+        assert f"`purveyor point drain {before[1]}`" in said[before[1]]
+        assert "is told again" in said[before[2]]
+        assert "`purveyor point add dp http://new.lab/dp --network 10.2.0.0/16`" in said[added]
+        again = admin.change(points.add, PointKind.DP, url="http://new.lab/dp")
+        assert again not in {added, *before}, "an id was given twice"
 
 
 # --- more than once, and while others are away ------------------------------------------------------------------------

@@ -77,6 +77,9 @@ def _raise_numbers(tx: Connection, published: Published) -> None:
             (counters.REQUEST, [one.number for one in said.requests]),
         ):
             counters.raise_to(tx, kind, max(numbers, default=0))
+    for kind, told in ((counters.CAP, published.settings.access_points), (counters.DP, published.settings.distribution_points)):
+        ids = [point.id.removeprefix(kind) for point in told]
+        counters.raise_to(tx, kind, max((int(number) for number in ids if number.isdecimal()), default=0))
 
 
 # --- packages ---------------------------------------------------------------------------------------------------------
@@ -206,10 +209,10 @@ def adopt_clients(tx: Connection, reading: Reading, made: Collection[CollectionI
         for part in slices(sorted(shard.entries)):
             joined += _adopt_entries(tx, {client: shard.entries[client] for client in part}, made, found, now)
     if joined:
-        text = f"{joined} clients joined after the backup and are known again; their names come with their next report"
+        text = f"joined after the backup, and known again: {joined}; names come with the next report of each"
         found.append(Decision(Kind.CLIENT, "joined", text))
     if reading.unread:
-        text = f"{reading.unread} shards could not be read: clients that joined or were removed since come back with a receipt"
+        text = f"could not be read: {reading.unread}; clients that joined or were removed since come back with a receipt"
         found.append(Decision(Kind.CLIENT, "shards", text))
     return found
 

@@ -13,6 +13,8 @@ class Kind(StrEnum):
     COLLECTION = "collection"
     CLIENT = "client"
     KEY = "key"
+    SETTING = "setting"
+    POINT = "point"
     ACCESS = "access"
     NUMBERS = "numbers"
 
@@ -40,7 +42,7 @@ ALWAYS = (
 OLDER_CAP = Decision(
     Kind.NUMBERS,
     "older access point",
-    "the access point is older than a site restored from these backups before: if that site ever ran, restore with its own",
+    "the access point is older than a site restored from these backups before: if that site ever ran, restore with its CAP",
 )
 WITHOUT_CAP = (
     Decision(

@@ -17,12 +17,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from purveyor.content.store import ContentStore
-from purveyor.recovery import adopting, form, keys
+from purveyor.recovery import adopting, differing, form, keys
 from purveyor.recovery.backup import manifest_of, problems_of
 from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, Decision, Kind
 from purveyor.recovery.published import Published, Reading, read_published
-from purveyor.site_server.database import audit, content_copies, counters, publication, restoring, row_files
+from purveyor.site_server.database import audit, content_copies, counters, points, publication, restoring, row_files, settings
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.publish import audit as boxes
 from purveyor.site_server.publish import key_change, lookup
 from purveyor.site_server.publish import turn as publish
@@ -31,6 +32,7 @@ from purveyor.transport.interface import Point
 from purveyor.wire.errors import AbsentError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import CollectionId
 from purveyor.wire.manifest import distinct_files
+from purveyor.wire.settings import AgentSettings
 
 VERSIONS_LEFT_OUT = 1_000_000
 """Versions and publications between the highest that is known and the first after a restore."""
@@ -181,8 +183,17 @@ def _adopt(
     made = [CollectionId(one.about) for one in found if one.kind is Kind.COLLECTION]
     reading = Reading(point, witness.settings, restoring.shard_publications(tx, witness.settings.shards.generation))
     found += adopting.adopt_clients(tx, reading, made, now)
+    found += _differences(tx, witness.settings)
     _take_generation(tx, site, witness, now)
     return found, max(highest, reading.highest)
+
+
+def _differences(tx: Connection, said: AgentSettings) -> list[Decision]:
+    """Settings and points of which clients were told otherwise."""
+    found = list(differing.settings_that_differ(settings.read_settings(tx), said))
+    for kind, told in ((PointKind.CAP, said.access_points), (PointKind.DP, said.distribution_points)):
+        found += differing.points_that_differ(kind, points.told(tx, kind), told, home=(points.HOME_CAP, points.HOME_DP))
+    return found
 
 
 def _pause_all(tx: Connection) -> list[Decision]:
