@@ -21,6 +21,10 @@ LOOKUPS: dict[str, Callable[[Connection], Any]] = {
 }
 
 
+SMALL = ("SCAN point",)
+"""Tables of some dozen rows at most, which may be read whole."""
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Database:
     database = open_database(f"sqlite:///{tmp_path / 'site.db'}")
@@ -41,4 +45,4 @@ def test_no_lookup_of_a_batch_reads_a_whole_table(sqlite: Database, lookup: str)
         event.remove(tx, "before_cursor_execute", noted)
         plan = [row.detail for statement, given in asked for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
     assert any("SEARCH" in step for step in plan)
-    assert [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step] == []
+    assert [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step and step not in SMALL] == []

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from journeys.branch import Branch, serves_all_of
+from purveyor.lab.faults import Fate
 from purveyor.lab.fleet import Fleet
 from purveyor.site_server.admin import packages
 from purveyor.wire.errors import RefusedError
@@ -79,17 +80,18 @@ def test_a_site_that_publishes_at_every_moment_of_a_pass_is_never_served_half() 
         client = branch.add_client("branch-pc")
         source = fleet.cap
         wanted = {"left": 25}
-        note = source.note
+        asked = source.asked
 
-        def publish_meanwhile(who: str, verb: str, path: str) -> None:
-            note(who, verb, path)
-            if who == "the mirror" and wanted["left"]:
+        def publish_meanwhile(client: str, verb: str, path: str) -> Fate:
+            fate = asked(client, verb, path)
+            if client == "the mirror" and wanted["left"]:
                 wanted["left"] -= 1
                 package = fleet.admin.add_package(f"Package {wanted['left']}")
                 fleet.admin.advertise(fleet.admin.add_program(package, "install", f"command-{wanted['left']}"))
                 fleet.site_turn()
+            return fate
 
-        source.note = publish_meanwhile  # type: ignore[method-assign]
+        source.asked = publish_meanwhile  # type: ignore[method-assign]
         while wanted["left"]:
             branch.mirror()
             client.turn()
