@@ -144,8 +144,9 @@ def leave(call: Call) -> int:
 
 
 def _in_words(job: Job) -> str:
-    exit_code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     reason = job.problem or job.text
+    is_said = job.exit_code is None or f"exit code {job.exit_code}" in reason
+    exit_code = "" if is_said else f", exit code {job.exit_code}"
     return f"uninstallation {job.state}{exit_code}" + (f": {reason}" if reason else "")
 
 

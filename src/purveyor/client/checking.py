@@ -32,7 +32,7 @@ from purveyor.wire.shards import ClientState
 POLL_GRACE = timedelta(hours=1)
 """How much later than a day and two intervals the last pass may be before that is a warning; a day more, and it is critical."""
 TRUST_GRACE = timedelta(days=1)
-"""How long before the metadata expires that is a warning: it is renewed every day."""
+"""How long before the metadata expires that is a warning; a quarter of a timestamp's life where that is less."""
 DISK_GRACE = 2
 """Free space below this many times what is to be kept free is a warning."""
 SENT_OFTEN = 3
@@ -256,19 +256,27 @@ def _last_pass(state: State, now: datetime) -> Finding:
 
 
 def _access_points(parts: Parts) -> Iterator[Finding]:
-    """A finding for the access points: one that answers is enough to go on, each that does not is named."""
-    answering, failing = [], []
-    for url in points.access_points(parts.state, read_identity(parts.state), parts.machine.now()):
+    """A finding for the access points: one that answers is enough to go on, each that does not is named.
+
+    One that settings do not name, such as the address before a change to HTTPS, may well be gone while others answer.
+    """
+    state, now = parts.state, parts.machine.now()
+    identity = read_identity(state)
+    named = {place.url for place in points.places(state, identity, now)}
+    answering, failing, left_behind = [], [], []
+    for url in points.access_points(state, identity, now):
+        found_wrong = failing if url in named or not named else left_behind
         try:
             parts.point_for(url).read(poll.TIMESTAMP, limit_bytes=_TIMESTAMP_LIMIT_BYTES)
         except AbsentError:
-            failing.append(f"{url} has no {poll.TIMESTAMP}: it is no access point, or was emptied")
+            found_wrong.append(f"{url} has no {poll.TIMESTAMP}: it is no access point, or was emptied")
         except PurveyorError as error:
-            failing.append(str(error))
+            found_wrong.append(str(error))
         else:
             answering.append(url)
     grade = Grade.CRITICAL if not answering else Grade.WARNING if failing else Grade.OK
-    words = "; ".join([*(f"{url} answers" for url in answering), *failing])
+    unnamed = [f"{words} (the site's settings do not name it: the last resort)" for words in left_behind]
+    words = "; ".join([*(f"{url} answers" for url in answering), *failing, *unnamed])
     yield Finding(subject="access point", grade=grade, words=words)
 
 
@@ -305,7 +313,9 @@ def _trust(state: State, now: datetime) -> Finding:
     if left <= timedelta(0):
         words = f"what the site signed has expired at {when}: nothing new is accepted"
         return Finding(subject="trust", grade=Grade.CRITICAL, words=words)
-    grade = Grade.WARNING if left < TRUST_GRACE else Grade.OK
+    lifetime = state.fact("timestamp_lifetime_seconds")
+    grace = min(TRUST_GRACE, timedelta(seconds=int(lifetime)) / 4) if lifetime else TRUST_GRACE
+    grade = Grade.WARNING if left < grace else Grade.OK
     return Finding(subject="trust", grade=grade, words=f"what the site signed is good until {when}")
 
 

@@ -16,6 +16,7 @@ from purveyor.lab.client import LabClient
 from purveyor.lab.clock import START
 from purveyor.lab.disk import UNLIMITED_BYTES
 from purveyor.lab.fleet import CAP_URL, DP_URL, Fleet
+from purveyor.site_server.admin import settings
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.shards import ClientState, Entry
 from purveyor.wire.status_messages import StatusId
@@ -165,6 +166,30 @@ def test_each_condition_is_found(fleet: Fleet, condition: str) -> None:
     assert words in found.words
     assert EXIT_CODES[verdict.grade] >= EXIT_CODES[grade]
     assert words in verdict.summary.partition(" | ")[0] or verdict.grade is Grade.CRITICAL
+
+
+@pytest.mark.parametrize(("hours_left", "grade"), [(7, Grade.OK), (5, Grade.WARNING)])
+def test_a_timestamp_of_a_day_is_a_warning_only_in_its_last_quarter(hours_left: float, grade: Grade) -> None:
+    with Fleet(1) as fleet:
+        for name, hours in (("timestamp_rhythm_seconds", 6), ("timestamp_lifetime_seconds", 24)):
+            fleet.admin.change(settings.change, name, hours * 3600)
+        fleet.admin.advertise(fleet.admin.add_program(fleet.admin.add_package("App"), "install", "a.exe"))
+        fleet.settle()
+        _expires_in(fleet["pc1"], hours=hours_left)
+        assert [one.grade for one in checked(fleet["pc1"]).findings if one.subject == "trust"] == [grade]
+
+
+@pytest.mark.parametrize(("fault", "grade"), [("the last resort", Grade.OK), ("both", Grade.CRITICAL)])
+def test_an_address_that_settings_do_not_name_may_be_gone_while_others_answer(fleet: Fleet, fault: str, grade: Grade) -> None:
+    state = fleet["pc1"].machine.state
+    gone = "http://gone.lab/cap"
+    state.connection.execute("update identity set access_point = ?", (gone,))
+    if fault == "both":
+        fleet.cap.cut()
+    parts = Parts(fleet["pc1"].machine, state, fleet["pc1"].point_for)
+    [found] = [one for one in checking.findings(parts, sentinel_process=SENTINEL) if one.subject == "access point"]
+    assert found.grade is grade
+    assert gone in found.words and "the last resort" in found.words
 
 
 def test_an_agent_that_does_not_run_is_a_warning_until_its_last_pass_is_too_long_ago(fleet: Fleet) -> None:

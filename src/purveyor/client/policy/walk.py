@@ -91,6 +91,8 @@ class Walk:
                 self.state.remember("rhythm_seconds", str(rhythm_seconds))
                 if issued_at is not None:  # of the newest version, not the highest: a site's clock that was ahead can be mended
                     self.state.remember_time("newest_signed", issued_at)
+                    lifetime = self.trusted.timestamp.expires - issued_at
+                    self.state.remember("timestamp_lifetime_seconds", str(int(lifetime.total_seconds())))
             if self.trusted.snapshot is not None:
                 self.state.raise_mark("snapshot", self.trusted.snapshot.version)
 

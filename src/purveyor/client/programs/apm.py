@@ -130,6 +130,8 @@ def uninstall(
     bench = Bench(state=state, machine=machine, now=now(), note=note)
     receipts = [receipt for receipt in records.receipts(state, package) if receipt.uninstall is not None]
     if not receipts:
+        if package in records.packages_uninstalled(state):
+            raise RefusedError(f"{package} is already uninstalled from this machine")
         raise RefusedError(f"nothing of {package} that can be uninstalled was installed on this machine")
     planned = [removal.plan_uninstall(bench, receipt) for receipt in receipts]
     while True:

@@ -608,7 +608,7 @@ def test_a_machine_is_uninstalled_from_its_receipt_long_after_the_package_is_gon
     assert [job.state for job in uninstalled] == [JobState.SUCCEEDED]
     assert "/opt/app" not in world.machine.files
     assert records.receipts(world.machine.state, PACKAGE) == []
-    with pytest.raises(RefusedError, match="nothing of S0100001"):
+    with pytest.raises(RefusedError, match="S0100001 is already uninstalled"):
         apm.uninstall(PACKAGE, state=world.machine.state, machine=world.machine, now=world.machine.now, wait=lambda: None)
 
 
