@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from purveyor.content.store import ContentStore
 from purveyor.lab.fleet import Fleet
 from purveyor.recovery import backup as backups
 from purveyor.recovery import restore
@@ -16,7 +17,7 @@ from purveyor.site_server.admin import settings
 from purveyor.site_server.database import counters, row_files
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.site import UNFINISHED, create_site, open_site
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import RefusedError, UnavailableError
 from site_rows import NOW
 
 
@@ -120,6 +121,28 @@ def test_damaged_content_is_found(lived: Path, tmp_path: Path) -> None:
         file.unlink()
         file.write_bytes(b"abd")
         assert [problem for problem in backups.problems_of(made.folder) if file.name in problem]
+
+
+def test_content_that_cannot_be_brought_is_said_with_the_places_that_were_asked(tmp_path: Path) -> None:
+    with Fleet(1) as fleet:
+        fleet.admin.add_package("One", {"a.exe": b"abc"})
+        made = make(fleet, tmp_path)
+        (file,) = [path for path in (tmp_path / "content" / "files").rglob("*") if path.is_file()]
+        file.unlink()
+        file.write_bytes(b"abd")
+        notes: list[str] = []
+        store, point = (ContentStore(tmp_path / name) for name in ("new", "point"))
+        assert restore.bring_content(made.folder, store, [point], notes.append) == 0
+        assert "is damaged in the backup" in notes[0]
+        assert all(str(folder) in notes[1] for folder in (tmp_path / "content", store.folder, point.folder))
+        assert restore.bring_content(made.folder, fleet.site.store, [], notes.append) == 1  # it outlived the site
+        assert len(notes) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(lost: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError, match="file/new cannot be made: Not a directory"):
+        lay_out(lost, tmp_path / "file" / "new", keys=lost / "keys")
 
 
 def test_only_the_newest_are_kept_and_content_that_they_need(tmp_path: Path) -> None:

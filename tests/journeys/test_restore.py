@@ -4,6 +4,7 @@ given twice, and no client is lost."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -207,6 +208,25 @@ def test_without_a_cap_everything_is_paused_and_clients_come_back_with_their_rec
         assert paused(life) == {life.offers[command] for command in (OLD, GONE, CHANGED)}
         promise_is_kept(life)
         assert {one.name for one in fleet.admin.ask(resources.listed)} == {client.name for client in fleet.clients}
+
+
+def test_without_a_cap_those_that_the_backup_names_elsewhere_are_said_and_one_that_was_given_is_not() -> None:
+    with Fleet(1) as fleet:
+        add = partial(fleet.admin.change, points.add, PointKind.CAP)
+        fleet.admin.change(points.edit, "cap1", url="http://site.lab/cap")
+        fleet.admin.change(points.edit, "dp1", url="http://site.lab/dp")
+        added = [
+            add(url="http://branch.lab/cap", target="/srv/a branch/cap"),
+            add(url="https://bucket.lab/cap", target="s3://bucket/cap", credentials="/etc/s3"),
+        ]
+        given = add(url="http://mirror.lab/cap")
+        backup = fleet.backup()
+        mirror = MemoryBoxes("http://mirror.lab/cap", fleet.clock.now)
+        restored = fleet.restore(backup, with_cap=False, mirrors=[mirror.point("the site itself")])
+        said = {one.about: one.text for one in restored.decisions if one.kind is Kind.NUMBERS}
+        assert "`--replace --cap '/srv/a branch/cap'`" in said[added[0]]
+        assert "`--replace --cap https://bucket.lab/cap`" in said[added[1]]
+        assert given not in said and "cap1" not in said
 
 
 # --- one thing at a time ----------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from purveyor.site_server.site import (
 )
 from purveyor.transport.durable import make_durable
 from purveyor.wire.boxes import cap_folder, dp_folder
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import RefusedError, UnavailableError
 
 Note = Callable[[str], None]
 _OUTLIVES = ("content", "rejected", "lock", UNFINISHED)
@@ -42,7 +42,7 @@ def laid_out(
     """The site of a backup's rows, with its keys and content, in a folder; complete once the caller is done with it.
 
     Errors: RefusedError: the backup is none, is damaged or has no keys, something is in the way and `is_replacing` was not
-    said, a site runs there, or the database belongs to another site.
+    said, a site runs there, or the database belongs to another site; UnavailableError: the folder cannot be made.
     """
     manifest = manifest_of(backup)
     keys = keys_from or (backup / form.KEYS if manifest.has_keys else None)
@@ -52,7 +52,10 @@ def laid_out(
         raise RefusedError(f"{keys} holds no keys")
     _check_free(folder, manifest, is_replacing=is_replacing)
     restore.refuse_damaged(backup)  # before the first change: a site that stands is not given up for it
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from error
     with running_alone(folder):
         mark = folder / UNFINISHED
         mark.touch(mode=0o600)

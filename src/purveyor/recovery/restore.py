@@ -7,7 +7,8 @@ leads to all else, is written by the first turn of the site.
 Source: the protocol, section 11.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, Decision
 from purveyor.recovery.published import Published, Reading, read_published
 from purveyor.site_server.database import audit, content_copies, counters, points, publication, restoring, row_files, settings
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.model.points import PointKind, place_of
 from purveyor.site_server.publish import audit as boxes
 from purveyor.site_server.publish import key_change, lookup
 from purveyor.site_server.publish import turn as publish
@@ -94,17 +95,26 @@ def load_rows(backup: Path, database: Database, note: Note) -> None:
 
 
 def bring_content(backup: Path, store: ContentStore, places: Iterable[ContentStore], note: Note) -> int:
-    """Gives the site's store the content of a backup, or of a distribution point that outlived it. Shape: how many trees."""
+    """Gives the site's store the content of a backup, or of the `places` that outlived it. Shape: how many trees it has now.
+
+    What the backup should have and cannot give is said, and so is what is in none of the places that were asked.
+    """
     shared = ContentStore(backup.parent / form.CONTENT)
+    asked = (store, shared, *places)
     count = 0
     for sha256 in manifest_of(backup).contents:
-        for source in (shared, *places):
-            with suppress(UnavailableError, RejectedError):
+        for source in asked:
+            try:
                 source.copy_to(store, source.read_manifest(sha256))
                 count += 1
                 break
+            except (UnavailableError, RejectedError) as error:
+                if source is shared:
+                    what = "is damaged" if isinstance(error, RejectedError) else "could not be taken"
+                    note(f"content {sha256[:12]} {what} in the backup: {error}")
         else:
-            note(f"content {sha256[:12]} is neither in the backup nor on a point of this machine")
+            names = ", ".join(str(place.folder) for place in asked)
+            note(f"content {sha256[:12]} could be had from none of {names}; other points are not asked")
     return count
 
 
@@ -113,7 +123,7 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
 
     Errors: UnavailableError: a box cannot be written, the database cannot be used; begin again then.
     """
-    now, made_at = site.clock(), manifest_of(backup).made_at
+    now, manifest = site.clock(), manifest_of(backup)
     with site.database.read() as tx:
         root = publication.read_role(tx, "root")
         held = publication.role_version(tx, "timestamp")
@@ -127,12 +137,12 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
         audit.record(tx, by=by, now=now, action="site.restore", about=site.code, detail=detail)
         found, highest = _adopt(tx, site, witness, point, now)
         if not is_certain:
-            found += _pause_all(tx)
+            found += _pause_all(tx) + _caps_to_try(tx, others)
         elif witness is not None and witness.version < earlier.version:
             found.append(OLDER_CAP)
-        minutes = min(max(0, int((now - made_at).total_seconds()) // 60), MINUTES_LEFT_OUT)
+        minutes = min(max(0, int((now - manifest.made_at).total_seconds()) // 60), MINUTES_LEFT_OUT)
         _leave_numbers_out(tx, earlier, minutes=minutes, is_certain=is_certain, has_witness=witness is not None)
-        found += _missing_content(tx, site)
+        found += _missing_content(tx, site, held=manifest.contents)
         found += keys.replace_lost(tx, site.keys, now)
         restoring.close_signing_requests(tx, now)
         restoring.distrust_copies(tx, now)
@@ -200,6 +210,20 @@ def _pause_all(tx: Connection) -> list[Decision]:
     """Without the site's own CAP nobody can tell what was published until the end: a mirror may lag, or show old files."""
     text = "whether it was still published is not known; it is paused"
     return [Decision(Kind.ADVERTISEMENT, one, f"{name}: {text}") for one, name in restoring.pause_all(tx)]
+
+
+def _caps_to_try(tx: Connection, others: Sequence[Point]) -> list[Decision]:
+    """The access points that the backup names elsewhere and that this restore was not given."""
+    given = {place_of(point.url) for point in others}
+    found: list[Decision] = []
+    for one in points.standing(tx, PointKind.CAP):
+        addresses = [address for address in (one.said.target, one.said.url) if address and not address.startswith("s3://")]
+        if one.is_home or given & {place_of(address) for address in addresses}:
+            continue
+        option = shlex.join(["--cap", addresses[0]])
+        text = f"it may show newer publications, and was not read: before the site runs, restore again with `--replace {option}`"
+        found.append(Decision(Kind.NUMBERS, one.id, text))
+    return found
 
 
 def _take_generation(tx: Connection, site: Site, witness: Published, now: datetime) -> None:
@@ -277,13 +301,20 @@ def _write_numbers(tx: Connection, backup: Path, incarnation: int, floor: int, n
 # --- content and boxes ------------------------------------------------------------------------------------------------
 
 
-def _missing_content(tx: Connection, site: Site) -> list[Decision]:
-    """Takes in content that outlived the rows that named it; what is nowhere is for people to add again."""
+def _missing_content(tx: Connection, site: Site, *, held: Collection[str]) -> list[Decision]:
+    """Takes in content that outlived the rows that named it; what was not found is for people to add again.
+
+    `held`: what the backup says that it has.
+    """
     found: list[Decision] = []
     for sha256, packages in sorted(restoring.manifests_needed(tx).items()):
         if _bring_one(tx, site, sha256):
             continue
-        text = "its content is neither in the backup nor on a point of this machine: add it again (package update)"
+        where = "damaged or missing in the backup, which should have it" if sha256 in held else "not in the backup"
+        text = (
+            f"its content is {where}, and neither in the site's own content nor in its own DP; other points were not asked: "
+            "add it again (`purveyor package update`)"
+        )
         found += [Decision(Kind.CONTENT, package, text) for package in packages]
     return found
 
