@@ -100,6 +100,14 @@ def test_a_listing_has_at_most_as_many_as_asked_for(shelf: Shelf) -> None:
     assert len(shelf.listed("ddr.box", limit=7)) == 7
 
 
+def test_whatever_lies_in_it_is_named_files_and_folders_alike(shelf: Shelf) -> None:
+    assert shelf.names(limit=10) == []
+    for path in ("ddr.box/a", "ddr.box/b", "deeper/and/deeper", "site.json"):
+        shelf.write(path, b"x")
+    assert sorted(shelf.names(limit=10)) == ["ddr.box", "deeper", "site.json"]
+    assert len(shelf.names(limit=2)) == 2
+
+
 def test_a_folder_that_is_not_there_lists_nothing(shelf: Shelf) -> None:
     assert shelf.listed("ddr.box", limit=10) == []
 

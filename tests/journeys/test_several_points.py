@@ -282,6 +282,26 @@ def test_a_folder_of_another_site_is_never_touched() -> None:
         assert (cap2.files, dp2.files) == before
 
 
+@pytest.mark.parametrize("kind", list(PointKind))
+def test_a_folder_with_other_things_in_it_is_left_alone_until_they_are_gone(kind: PointKind) -> None:
+    with Fleet(1) as fleet:
+        place = fleet.add_point(kind, CAP2)
+        place.files["lost+found/1"] = place.files["source/setup.exe"] = next(iter(fleet.cap.files.values()))
+        before = dict(place.files)
+        roll_out(fleet, "editor")
+        fleet.settle()
+        assert "'source' lies there" in view(fleet, f"{kind}2").problem
+        assert place.files == before
+
+        del place.files["source/setup.exe"]
+        fleet.settle()
+        place.files["later.txt"] = before["source/setup.exe"]
+        roll_out(fleet, "viewer")
+        fleet.settle()
+        assert (view(fleet, f"{kind}2").behind, view(fleet, f"{kind}2").problem) == (0, "")
+        assert "later.txt" in place.files and "site.json" in place.files
+
+
 def test_of_two_sites_that_are_given_one_place_one_fills_it_and_the_other_says_whose_it_is() -> None:
     with Fleet(1) as fleet, Fleet(1, seed=7) as other:
         place = fleet.add_point(PointKind.CAP, CAP2)

@@ -286,6 +286,10 @@ def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: Running
     (theirs / "clidata.box").mkdir(parents=True)
     (theirs / "clidata.box" / "1.root.json").write_text("{}")
     assert "another site" in refused("cap", cap2, "--push-to", str(theirs))
+    sources = tmp_path / "sources"
+    (sources / "app").mkdir(parents=True)
+    for kind in ("cap", "dp"):
+        assert "'app' lies there" in refused(kind, f"https://{kind}2.example", "--push-to", str(sources))
     given(running_site, "point", "add", "cap", cap2, "--push-to", str(tmp_path / "two"))
     assert "is the address of cap2" in refused("cap", "https://CAP2.example:443/cap")
     assert "one place" in refused("dp", "https://cap2.example/dp", "--push-to", str(tmp_path / "two" / "dp"))

@@ -364,6 +364,11 @@ class MemoryShelf:
                     break
         return self._folder.delivery.listed(found)
 
+    def names(self, *, limit: int) -> list[str]:
+        """First parts of the paths of all files but hidden ones, at most `limit`."""
+        tops = dict.fromkeys(path.partition("/")[0] for path in self._files())
+        return [name for name in tops if not name.startswith(".")][:limit]
+
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Nothing: only files are kept."""
 

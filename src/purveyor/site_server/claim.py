@@ -11,11 +11,14 @@ import msgspec
 
 from purveyor.site_server.model.points import PointKind
 from purveyor.transport.interface import Listed, Shelf
+from purveyor.wire.boxes import BOXES
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 
 MARK = "site.json"
 FIRST_ROOT = "clidata.box/1.root.json"
+_NOBODYS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""What a disk has of itself."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -47,12 +50,29 @@ def refuse_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes)
     return False
 
 
+def refuse_filled(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> bool:
+    """As `refuse_foreign`, of a place that is to become a point: with files of others in it and no mark it may not.
+
+    Errors: RefusedError; UnavailableError.
+    """
+    if refuse_foreign(shelf, kind, mark, first_root):
+        return True
+    usual = _NOBODYS.union(box.name for box in BOXES) if kind is PointKind.CAP else _NOBODYS
+    others = [name for name in shelf.names(limit=len(usual) + 1) if name not in usual]
+    if others:
+        raise RefusedError(
+            f"{others[0][:80]!r} lies there, and no mark says that the folder is this site's: give an empty folder"
+        )
+    return False
+
+
 def claim(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes, *, is_claimed: bool) -> None:
     """Makes sure that a place is the site's, and says so in it. `is_claimed`: the mark was there before, and must be.
 
     Errors: RefusedError when it is somebody else's; UnavailableError, also when the mark is gone.
     """
-    if refuse_foreign(shelf, kind, mark, first_root):
+    looked_for = refuse_foreign if is_claimed else refuse_filled
+    if looked_for(shelf, kind, mark, first_root):
         return
     if is_claimed:
         raise UnavailableError(
@@ -93,6 +113,10 @@ class MarkedShelf:
     def listed(self, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
         """As the shelf's."""
         return self._shelf.listed(folder, limit=limit, until=until)
+
+    def names(self, *, limit: int) -> list[str]:
+        """As the shelf's."""
+        return self._shelf.names(limit=limit)
 
     def sync(self) -> None:
         """As the shelf's."""

@@ -178,6 +178,16 @@ class FolderShelf:
             raise unavailable(error, f"{self._folder}/{folder}", "list") from error
         return found
 
+    def names(self, *, limit: int) -> list[str]:
+        """Names of whatever lies directly in the folder but hidden ones, at most `limit`. Errors: UnavailableError."""
+        try:
+            with os.scandir(self._folder) as entries:
+                return list(itertools.islice((entry.name for entry in entries if not entry.name.startswith(".")), limit))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unavailable(error, self._folder, "list") from error
+
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Removes each of these folders in which nothing is left, and the place for asides. Errors: none; what is used stays."""
         self._is_swept = False

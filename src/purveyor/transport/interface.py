@@ -83,6 +83,12 @@ class Shelf(Protocol):
         Units: aware UTC, by the clock of the disk or server that holds them.
         """
 
+    def names(self, *, limit: int) -> list[str]:
+        """Names of files and folders directly in the shelf, in any order, at most `limit`; hidden ones are left out.
+
+        Errors: UnavailableError.
+        """
+
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Removes each of these folders, in this order, in which nothing is left, and what the owner made to write aside.
 

@@ -140,6 +140,13 @@ class S3Shelf:
             after = self._list_behind(folder, after, until, found)
         return found[:limit]
 
+    def names(self, *, limit: int) -> list[str]:
+        """First parts of the names below the prefix but hidden ones, as far as one page shows them. Errors: UnavailableError."""
+        with self._working("", "listed") as store:
+            page = next(iter(obstore.list(store, chunk_size=_PAGE_LENGTH)), None)
+        tops = dict.fromkeys(seen["path"].partition("/")[0] for seen in page or ())
+        return [name for name in tops if not name.startswith(".")][:limit]
+
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Nothing: a bucket has no folders."""
 

@@ -7,7 +7,8 @@ Source: MS-SMB2.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.file_info import (
@@ -32,6 +33,8 @@ from smbprotocol.open import (
 from purveyor.transport.smb_address import SmbAddress
 from purveyor.transport.smb_session import SmbSession, in_words
 from purveyor.wire.errors import AbsentError, UnavailableError
+
+Kept = TypeVar("Kept")
 
 FIRST_READ_BYTES = 64 * 1024
 PIECE_BYTES = 1024 * 1024
@@ -148,7 +151,17 @@ class SmbShare:
 
         Errors: AbsentError when there is no folder, UnavailableError.
         """
-        found: list[Entry] = []
+        return self._kept(folder, partial(_entry, until=until), limit)
+
+    def names(self, *, limit: int) -> list[str]:
+        """Names of files and folders directly in the address's folder but hidden ones, at most so many.
+
+        Errors: AbsentError when there is no folder, UnavailableError.
+        """
+        return self._kept("", _visible_name, limit)
+
+    def _kept(self, folder: str, wanted: Callable[[Any], Kept | None], limit: int) -> list[Kept]:
+        found: list[Kept] = []
         with self._working(folder, "list"):
             opened = self._file(folder)
             opened.create(*_folder(DirectoryAccessMask.FILE_LIST_DIRECTORY, CreateDisposition.FILE_OPEN))
@@ -160,8 +173,7 @@ class SmbShare:
                         if error.status in (NtStatus.STATUS_NO_MORE_FILES, NtStatus.STATUS_NO_SUCH_FILE):
                             break
                         raise
-                    entries = [entry for entry in map(_entry, listed) if entry is not None]
-                    found += [entry for entry in entries if until is None or entry.written_at < until]
+                    found += [entry for entry in map(wanted, listed) if entry is not None]
             finally:
                 _close(opened)
         return found[:limit]
@@ -368,9 +380,14 @@ def _time(time: Any) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=(_ticks(time) - _TICKS_BEFORE_1970) // 10)
 
 
-def _entry(listed: Any) -> Entry | None:
-    name = listed["file_name"].get_value().decode("utf-16-le", "replace")
-    attributes = listed["file_attributes"].get_value()
-    if name.startswith(".") or attributes & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
+def _visible_name(listed: Any) -> str | None:
+    name = str(listed["file_name"].get_value().decode("utf-16-le", "replace"))
+    return None if name.startswith(".") else name
+
+
+def _entry(listed: Any, *, until: datetime | None) -> Entry | None:
+    name = _visible_name(listed)
+    if name is None or listed["file_attributes"].get_value() & FileAttributes.FILE_ATTRIBUTE_DIRECTORY:
         return None
-    return Entry(name, int(listed["end_of_file"].get_value()), _time(listed["last_write_time"].get_value()))
+    entry = Entry(name, int(listed["end_of_file"].get_value()), _time(listed["last_write_time"].get_value()))
+    return entry if until is None or entry.written_at < until else None

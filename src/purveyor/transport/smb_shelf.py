@@ -96,6 +96,13 @@ class SmbShelf:
         except AbsentError:
             return []
 
+    def names(self, *, limit: int) -> list[str]:
+        """Names of whatever lies directly in the share's folder but hidden ones, at most `limit`. Errors: UnavailableError."""
+        try:
+            return self._share.names(limit=limit)
+        except AbsentError:
+            return []
+
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Removes each of these folders in which nothing is left, and those where files arrive. Errors: UnavailableError."""
         self._folders.clear()

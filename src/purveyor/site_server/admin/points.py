@@ -10,7 +10,7 @@ from typing import Unpack
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.claim import Mark, refuse_foreign
+from purveyor.site_server.claim import Mark, refuse_filled
 from purveyor.site_server.database import audit, content_copies, points, publication, settings
 from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.model import points as rules
@@ -195,10 +195,10 @@ def joining_pin(tx: Connection) -> str:
 def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> str:
     """Looks at a place before it becomes a point. Shape: why it could not be looked at, in words; empty when it could.
 
-    Errors: RefusedError when it holds somebody else's boxes or content.
+    Errors: RefusedError when it holds somebody else's boxes, content or files.
     """
     try:
-        refuse_foreign(shelf, kind, mark, first_root)
+        refuse_filled(shelf, kind, mark, first_root)
     except (UnavailableError, RejectedError) as error:
         return str(error)
     return ""
