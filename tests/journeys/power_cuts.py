@@ -1,7 +1,8 @@
 """Stories in which the power fails: at every effect of a client, and at every commit and box write of the site.
 
 In round n there is a new package, and the power fails right before the n-th effect from then; the story ends with the first round
-that has fewer effects than that. A fleet lives through some rounds, then a new one follows.
+that has fewer effects than that. A fleet lives through some rounds, then a new one follows. Its first round is left alone: it has
+effects that no later one has, so a moment of it is another moment than that of the same number later.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import IfInterrupted, OsPackageRule, ProgramKey
 
 MOST_MOMENTS = 400
-ROUNDS_A_FLEET = 6
+ROUNDS_A_FLEET = 12
 POLL_INTERVAL = timedelta(minutes=10)
 POLLS_A_HALF = 3
 
@@ -86,6 +87,7 @@ def _first_without_a_cut(client_count: int, lives_through: Callable[[Fleet, int]
     """Lives through one moment after the other, until one comes that the round no longer has."""
     for begun in range(first, MOST_MOMENTS, ROUNDS_A_FLEET):
         with Fleet(client_count, poll_interval=POLL_INTERVAL) as fleet:
+            assert not lives_through(fleet, MOST_MOMENTS + begun)
             for moment in range(begun, begun + ROUNDS_A_FLEET):
                 if not lives_through(fleet, moment):
                     return moment
