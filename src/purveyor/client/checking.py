@@ -263,7 +263,9 @@ def _access_points(parts: Parts) -> Iterator[Finding]:
     state, now = parts.state, parts.machine.now()
     identity = read_identity(state)
     named = {place.url for place in points.places(state, identity, now)}
-    answering, failing, left_behind = [], [], []
+    answering: list[str] = []
+    failing: list[str] = []
+    left_behind: list[str] = []
     for url in points.access_points(state, identity, now):
         found_wrong = failing if url in named or not named else left_behind
         try:

@@ -183,15 +183,6 @@ class MemoryBoxes:
         """Items that are put are taken and thrown away without a word."""
         self.delivery.discards.append(Scope(client, only, until))
 
-    @property
-    def is_discarding(self) -> bool:
-        """Whether any items are thrown away; set to True it throws all of them away."""
-        return bool(self.delivery.discards)
-
-    @is_discarding.setter
-    def is_discarding(self, is_so: bool) -> None:
-        self.delivery.discards = [Scope()] if is_so else []
-
     def delay_items(self, by: timedelta, *, spread: timedelta = NONE, seed: int = 0) -> None:
         """Items that are put lie in their box only later; with a spread each after a time of its own, so in another order."""
         self.delivery.by, self.delivery.spread, self.delivery.chance = by, spread, Random(seed)
@@ -355,19 +346,14 @@ class MemoryShelf:
         """Complete files directly in a folder, at most `limit`; only those last written before `until`."""
         start = _checked(folder) + "/" if folder else ""
         self._folder.arrive()
-        found: list[Listed] = []
-        for path, stored in self._files().items():
-            is_meant = until is None or stored.modified < until.timestamp()
-            if is_meant and path.startswith(start) and "/" not in path[len(start) :]:
-                found.append(Listed(path[len(start) :], len(stored.content)))
-                if len(found) == limit:
-                    break
-        return self._folder.delivery.listed(found)
+        before = float("inf") if until is None else until.timestamp()
+        below = ((path.removeprefix(start), stored) for path, stored in self._files().items() if path.startswith(start))
+        found = [Listed(name, len(stored.content)) for name, stored in below if "/" not in name and stored.modified < before]
+        return self._folder.delivery.listed(found[:limit])
 
     def names(self, *, limit: int) -> list[str]:
         """First parts of the paths of all files but hidden ones, at most `limit`."""
-        tops = dict.fromkeys(path.partition("/")[0] for path in self._files())
-        return [name for name in tops if not name.startswith(".")][:limit]
+        return sorted({path.partition("/")[0] for path in self._files() if not path.startswith(".")})[:limit]
 
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Nothing: only files are kept."""
