@@ -125,7 +125,7 @@ def test_q268586_an_agent_works_in_a_folder_whose_name_has_blanks_and_letters_of
 
 def test_q304961_a_request_to_join_is_sent_until_it_is_answered_with_yes_or_a_reason() -> None:
     with Fleet(0) as fleet:
-        fleet.cap.is_discarding = True
+        fleet.cap.discard()
         client = fleet.add_client("slow", fleet.new_join_code())
         fleet.advance(hours=5)
         assert client.standing() is None

@@ -234,10 +234,10 @@ def test_a_word_that_arrives_twice_and_one_that_was_lost_leave_counts_that_equal
         fleet.admin.change(settings.change, "heartbeat_interval_seconds", 3600)
         program = fleet.admin.add_program(fleet.admin.add_package("Editor"), "install", "setup.exe")
         taken: dict[str, object] = {}
-        fleet.cap.is_discarding = True
+        fleet.cap.discard()
         fleet.admin.advertise(program)
         fleet.settle()
-        fleet.cap.is_discarding = False
+        fleet.cap.mend()
         for _ in range(8):
             fleet.advance(minutes=60)
             boxed = {path: stored for path, stored in fleet.cap.files.items() if path.startswith("statmsgs.box/")}
@@ -506,7 +506,7 @@ def test_q256215_a_client_that_went_to_another_site_tells_the_new_one_nothing_of
         fleet.admin.advertise(program)
         while client.machine.running() == []:
             fleet.advance(minutes=1)
-        fleet.cap.is_discarding = True
+        fleet.cap.discard()
         fleet.settle()
         join.leave(client.machine.state, client.machine, point_for=client.point_for)
         other.clock.advance(fleet.clock.now() - other.clock.now())

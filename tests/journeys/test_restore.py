@@ -414,9 +414,9 @@ def test_reports_that_no_shard_covered_are_sent_to_the_restored_site() -> None:
         backup = fleet.backup()
         fleet.site_away(timedelta(days=1))
         life.offers.pop(GONE)
-        fleet.cap.is_discarding = True
+        fleet.cap.discard()
         life.polls(2)
-        fleet.cap.is_discarding = False
+        fleet.cap.mend()
         sent = fleet.cap.put_count
         fleet.restore(backup, with_cap=True)
         fleet.calm()

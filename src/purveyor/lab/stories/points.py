@@ -68,7 +68,7 @@ def _empty(stage: Stage) -> None:
 
 @kind("discarding", "the access point takes what clients put, and throws it away", lambda _: ())
 def _discarding(stage: Stage) -> None:
-    stage.fleet.cap.is_discarding = True
+    stage.fleet.cap.discard()
     stage.has_thrown_away = True
 
 
