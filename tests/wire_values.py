@@ -40,7 +40,7 @@ from purveyor.wire.reports import (
     Summary,
 )
 from purveyor.wire.schedule import Zone
-from purveyor.wire.settings import SECONDS_LIMIT, AgentSettings, Point, SealingKey, Shards
+from purveyor.wire.settings import POLL_LIMIT_SECONDS, SECONDS_LIMIT, AgentSettings, Point, SealingKey, Shards
 from purveyor.wire.shards import ClientState, Entry, Shard
 from purveyor.wire.status_messages import StatusId
 
@@ -136,7 +136,7 @@ agent_settings = st.builds(
     sealing_keys=st.lists(st.builds(SealingKey, id=texts, public=digests), min_size=1, max_size=2).map(tuple),
     access_points=st.lists(points, max_size=2).map(tuple),
     distribution_points=st.lists(points, max_size=2).map(tuple),
-    poll_interval_seconds=st.integers(0, SECONDS_LIMIT),
+    poll_interval_seconds=st.integers(0, POLL_LIMIT_SECONDS),
 )
 
 entries = st.builds(

@@ -7,6 +7,7 @@ excused: not for the next root, not for a mark, not for an item that is being wr
 """
 
 import functools
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,8 +98,9 @@ def test_a_file_removed_by_hand_is_seen_as_absent(installation: Installation, sa
     assert len(seen.absent) == 1
     assert seen.absent[0].path in removed
     assert seen.naming("timestamp.json"), "and what is there was read"
-    check = installation.call("client", "check", "--state", str(installation.state(ONCE)))
-    assert [line.split()[-1] for line in check.out.splitlines() if "absent files" in line] == ["1"]
+    check = installation.call("client", "check", "--state", str(installation.state(ONCE)), "--json")
+    found = {one["subject"]: one["words"] for one in json.loads(check.out)["findings"]}
+    assert found["requests for absent files"] == "1"
 
 
 def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last: str) -> None:
