@@ -40,7 +40,7 @@ from purveyor.wire.reports import (
     Summary,
 )
 from purveyor.wire.schedule import Zone
-from purveyor.wire.settings import POLL_LIMIT_SECONDS, SECONDS_LIMIT, AgentSettings, Point, SealingKey, Shards
+from purveyor.wire.settings import POLL_LIMIT_SECONDS, AgentSettings, Point, SealingKey, Shards
 from purveyor.wire.shards import ClientState, Entry, Shard
 from purveyor.wire.status_messages import StatusId
 

@@ -130,8 +130,10 @@ def test_in_utc_firings_are_the_times_of_the_rule(rule: Rule, wall: datetime) ->
     start = at("1971-06-01T09:00")
     moments = Moments(start, rule, Zone.UTC, BERLIN)
     last, following = latest_firing(moments, wall.replace(tzinfo=UTC)), next_firing(moments, wall.replace(tzinfo=UTC))
-    assert (last and last.nominal) == latest_until(start, rule, wall)
-    assert (following and following.nominal) == next_after(start, rule, wall)
+    before, after = latest_until(start, rule, wall), next_after(start, rule, wall)
+    assert (last and last.nominal) == before
+    is_in_reach = after is not None and after.year - (before or start).year < 100
+    assert (following and following.nominal) == after or not is_in_reach
     assert all(one.at == one.nominal.replace(tzinfo=UTC) for one in (last, following) if one)
 
 
