@@ -3,7 +3,7 @@
 Whatever stops a pass, the next one goes on from the state. Nothing here decides; it only puts the steps in order.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -96,8 +96,9 @@ class Agent:
         )
         if policy.is_fresh:
             state.raise_mark("applied", state.mark("read_snapshot"))
-        self._answer_restore(identity, policy, now)
-        sent = self._report(identity, policy, access_point, now)
+        holding = apm.holding(state, policy)
+        self._answer_restore(identity, policy, holding, now)
+        sent = self._report(identity, policy, holding, access_point, now)
         next_poll_at = state.time("next_poll_at") or now
         is_restart_owed = bool(restart.owed(state, self.machine))
         is_watching = is_restart_owed or waits_for_sessions(policy)
@@ -105,8 +106,8 @@ class Agent:
 
     def _notice_start(self, now: datetime) -> None:
         """After a start of the machine every CAP may be asked at once: short working days reach it too (Q292030)."""
-        boot_id = self.machine.boot_id()
-        if origin.notice_machine(self.state, machine=self.machine.facts().machine_id, boot=boot_id):
+        boot_id, facts = self.machine.boot_id(), self.machine.facts()
+        if origin.notice_machine(self.state, machine=facts.machine_id, boot=boot_id):
             self.state.remember("heartbeat_at", "")  # the site is told at once from where it is spoken to
         if self.state.fact(_BOOT) != boot_id:
             with self.state.transaction():
@@ -114,11 +115,11 @@ class Agent:
                 self.state.remember(_BOOT, boot_id)
         if memory.notice_addresses(self.state, self.machine.addresses()):
             pauses.forget(self.state)  # where it is now, what failed elsewhere may be reached
-        self._notice_upgrade(now)
+        self._notice_upgrade(facts.agent_version, now)
 
-    def _notice_upgrade(self, now: datetime) -> None:
+    def _notice_upgrade(self, version: str, now: datetime) -> None:
         """Another version of the agent is told, and what the machine is with it, at once (Q256125)."""
-        version, before = self.machine.facts().agent_version, self.state.fact(_VERSION)
+        before = self.state.fact(_VERSION)
         if version == before:
             return
         with self.state.transaction():
@@ -164,18 +165,18 @@ class Agent:
         access_point = self.state.fact("access_point") or identity.access_point
         return view.policy_of(self.state, access_point=access_point, now=policy_poll.signed_now(self.state, now))
 
-    def _answer_restore(self, identity: Identity, policy: Policy, now: datetime) -> None:
+    def _answer_restore(self, identity: Identity, policy: Policy, holding: Sequence[PackageId], now: datetime) -> None:
         """Tells a site that was restored from a backup what it may have lost."""
-        state, incarnation = self.state, policy.settings.incarnation
-        holding, applied = apm.holding(state, policy), state.mark("applied")
+        state, incarnation, applied = self.state, policy.settings.incarnation, self.state.mark("applied")
         with state.transaction():
             for body in returning.owed(state, self.machine, incarnation):
                 reports.add_item(state, identity, body, applied=applied, holding=holding, incarnation=incarnation, now=now)
 
-    def _report(self, identity: Identity, policy: Policy, access_point: str | None, now: datetime) -> int:
+    def _report(
+        self, identity: Identity, policy: Policy, holding: Sequence[PackageId], access_point: str | None, now: datetime
+    ) -> int:
         """Gathers what was told and sends it. Shape: how many items a point took."""
-        state, settings = self.state, policy.settings
-        holding, applied = apm.holding(state, policy), state.mark("applied")
+        state, settings, applied = self.state, policy.settings, self.state.mark("applied")
         entry = published.held_entry(state)
         if not view.is_member(entry):
             reports.bound(state, settings, now)

@@ -51,11 +51,14 @@ class Bench:
         self.note(f"{message.id.value} {message.id.name} {about} {message.occurrence}{state}: {message.text}")
         tell(self.state, message)
 
-    def tell(self, job: Job, status: StatusId, text: str, *, exit_code: int | None = None, request: int = 0) -> None:
+    def tell(
+        self, job: Job, status: StatusId, text: str, *, exit_code: int | None = None, request: int = 0, by: str = ""
+    ) -> None:
         """Tells what happened to a job, in the open transaction; with it goes the state that its program is now in.
 
         A program that was uninstalled because nobody offers it any more is not offered, whatever its last run was.
-        `request` is the number of the administrator's request that this answers.
+        `request` is the number of the administrator's request that this answers; `by` the user whose doing it was, where that is
+        not the one for whom the job runs.
         """
         self.tell_message(
             StatusMessage(
@@ -69,7 +72,7 @@ class Bench:
                 state=_state_told(job),
                 exit_code=exit_code,
                 text=text[:TEXT_LIMIT],
-                user=job.user,
+                user=by or job.user,
                 request=request,
             ),
         )

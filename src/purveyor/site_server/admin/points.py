@@ -297,6 +297,7 @@ def _behind(tx: Connection, row: PointRow) -> int | None:
 
 def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
     said = row.said
+    waits_for = "" if row.state is PointState.ACTIVE else _waits_for(tx, row, now)
     return PointView(
         id=row.id,
         kind=row.kind,
@@ -318,8 +319,8 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         failures=row.failures,
         problem=row.problem,
         quiet_since=row.quiet_since,
-        is_drained=row.state is PointState.DRAINING and not _waits_for(tx, row, now),
-        waits_for="" if row.state is PointState.ACTIVE else _waits_for(tx, row, now),
+        is_drained=row.state is PointState.DRAINING and not waits_for,
+        waits_for=waits_for,
         files=points.file_count(tx, row),
         manifests=points.manifest_count(tx, row),
     )

@@ -80,20 +80,7 @@ def _put_off(bench: Bench, ask: Ask, standing: Standing, groups: tuple[str, ...]
     text = f"{ask.user} put it off until {until:%Y-%m-%d %H:%M} UTC"
     waiting = job if job.state is not JobState.POSTPONED else advanced(job, Event.WAIT)
     standing.job = bench.save(advanced(waiting, Event.POSTPONE, postponed_until=until, text=text, problem=""))
-    bench.tell_message(
-        StatusMessage(
-            id=StatusId.POSTPONED,
-            at=bench.now,
-            package=job.key.package,
-            program=job.key.program,
-            advertisement=job.advertisement,
-            occurrence=job.occurrence,
-            source_version=job.source_version,
-            state=JobState.POSTPONED,
-            text=text[:TEXT_LIMIT],
-            user=ask.user,
-        )
-    )
+    bench.tell(standing.job, StatusId.POSTPONED, text, by=ask.user)
 
 
 def _of(ask: Ask, found: Mapping[Errand, Standing]) -> list[Standing]:
