@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from purveyor.console.api import points as points_api
 from purveyor.site_server.admin import points
 from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.database.engine import Database
@@ -264,6 +265,28 @@ def test_a_site_stops_although_a_server_never_answers(tmp_path: Path) -> None:
             process.wait()
             asked.close()
     assert (process.returncode, b"cap2 does not answer" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("kind", ["s3", "smb"])
+def test_who_adds_a_point_at_a_silent_server_is_told_so_soon(
+    running_site: RunningSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    tell_whole_addresses(running_site)
+    assert points_api.LOOK_SECONDS <= 20
+    monkeypatch.setattr(points_api, "LOOK_SECONDS", 0.5)
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text(
+        "[default]\naws_access_key_id=site\naws_secret_access_key=secret\n" if kind == "s3" else "username=a\npassword=b\n"
+    )
+    with silent_server() as (endpoint, listening):
+        target = {"s3": "s3://silent/cap", "smb": f"smb://{endpoint.partition('//')[2]}/CAP_S01"}[kind]
+        where = ("--push-to", target, "--credentials", str(secret), *(("--endpoint", endpoint) if kind == "s3" else ()))
+        said = running_site.purveyor("point", "add", "cap", "https://cap2.example/cap", *where)
+        asked, _ = listening.accept()
+        asked.close()
+    assert (said.code, said.line) == (0, "cap2"), said
+    assert f"{target} does not answer within 0 seconds" in said.err
 
 
 def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: RunningSite, tmp_path: Path) -> None:

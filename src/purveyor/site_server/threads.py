@@ -1,4 +1,4 @@
-"""Threads in which points elsewhere have their rounds: one for each round, and none that keeps the process from ending.
+"""Threads in which points elsewhere have their rounds and their first look: none of them keeps the process from ending.
 
 Whatever a server leaves unanswered is given up by its transport in time; a site that is to stop does not wait for that. A round
 that is cut off there is as one that a power cut ends: the next one finds what is lacking.
@@ -7,6 +7,9 @@ that is cut off there is as one that a power cut ends: the next one finds what i
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
+
+Given = TypeVar("Given")
 
 
 class Threads:
@@ -25,3 +28,17 @@ def _carry_out(begun: "Future[bool]", call: Callable[[], bool]) -> None:
         outcome = call()
     finally:
         begun.set_result(outcome)
+
+
+def within(seconds: float, call: Callable[[], Given]) -> Given:
+    """What a call gives, or raises, in so many seconds; one that takes longer is left to end by itself. Errors: TimeoutError."""
+    begun: Future[Given] = Future()
+    threading.Thread(target=_answer, args=(begun, call), name="look", daemon=True).start()
+    return begun.result(seconds)
+
+
+def _answer(begun: "Future[Given]", call: Callable[[], Given]) -> None:
+    try:
+        begun.set_result(call())
+    except Exception as error:  # noqa: BLE001 - it rises where the call was asked for
+        begun.set_exception(error)

@@ -1,5 +1,6 @@
 """The site's points over REST. A point is named by its id, `cap2`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, status
@@ -12,7 +13,11 @@ from purveyor.console.visit import Visit
 from purveyor.site_server.admin import points
 from purveyor.site_server.admin.points import PointView, Removed
 from purveyor.site_server.model.points import PointGiven, PointKind, Target
+from purveyor.site_server.threads import within
 from purveyor.wire.errors import RejectedError, UnavailableError
+
+LOOK_SECONDS = 15.0
+"""How long somebody who adds a point waits for its server: the site itself is more patient."""
 
 router = APIRouter(prefix="/points", tags=["points"], responses=ANSWERS)
 
@@ -137,7 +142,10 @@ def _look(visit: Visit, kind: PointKind, target: Target) -> str:
         return ""
     mark, first_root = visit.site.mark()
     try:
-        return points.refuse_if_foreign(visit.site.open_shelf(target), kind, mark, first_root)
+        shelf = visit.site.open_shelf(target)
+        return within(LOOK_SECONDS, partial(points.refuse_if_foreign, shelf, kind, mark, first_root))
+    except TimeoutError:
+        return f"{target.url} does not answer within {LOOK_SECONDS:.0f} seconds"
     except (UnavailableError, RejectedError) as error:
         return str(error)
 
