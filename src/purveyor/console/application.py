@@ -24,6 +24,7 @@ from purveyor.console.api import (
     why,
     windows,
 )
+from purveyor.console.authentication import Door
 from purveyor.console.errors import answer_errors
 from purveyor.console.limits import BodyLimit
 from purveyor.console.page import page
@@ -51,6 +52,10 @@ ROUTERS = (
     restoration,
     content,
 )
+DOCUMENT, DOCS = f"{PREFIX}/openapi.json", f"{PREFIX}/docs"
+FREE = frozenset((DOCUMENT, DOCS))
+"""What needs no token: it says nothing of this site."""
+
 _DESCRIPTION = """Everything that an administrator can do, as the command line does it.
 
 Every request carries an access token (`Authorization: Bearer …`, made with `purveyor token create`). Errors are
@@ -63,29 +68,27 @@ def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
         title="Purveyor",
         version=__version__,
         description=_DESCRIPTION,
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    application.state.site = site
-    application.state.settings = limits
-    application.state.used_at = {}
     for part in ROUTERS:
         application.include_router(part.router, prefix=PREFIX)
     application.add_middleware(BodyLimit, limit_bytes=limits.json_limit_bytes, free=PREFIX + content.PREFIX)
+    application.add_middleware(Door, site=site, settings=limits, prefix=PREFIX, free=FREE)
     answer_errors(application)
     _show_page(application)
     return application
 
 
 def _show_page(application: FastAPI) -> None:
-    """Shows the description to people at `/api/v1/docs`. It needs no token: it says nothing of this site."""
+    """Shows the description to people at `/api/v1/docs`."""
 
-    @application.get(f"{PREFIX}/docs", include_in_schema=False, response_class=HTMLResponse)
+    @application.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:
         headers = {
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
             "X-Content-Type-Options": "nosniff",
         }
-        return HTMLResponse(page(application.openapi(), f"{PREFIX}/openapi.json"), headers=headers)
+        return HTMLResponse(page(application.openapi(), DOCUMENT), headers=headers)

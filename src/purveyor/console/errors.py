@@ -67,14 +67,19 @@ def status_and_kind(error: PurveyorError) -> tuple[int, str]:
             return 409, "refused"
 
 
+def answer_to(error: PurveyorError) -> JSONResponse:
+    """The answer that an expected error becomes."""
+    status, kind = status_and_kind(error)
+    return _answer(status, str(error), kind, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+
+
 def answer_errors(application: FastAPI) -> None:
     """Makes every error of this application an answer of the one form."""
 
     @application.exception_handler(PurveyorError)
     async def expected(request: Request, error: PurveyorError) -> JSONResponse:
         del request
-        status, kind = status_and_kind(error)
-        return _answer(status, str(error), kind, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+        return answer_to(error)
 
     @application.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:

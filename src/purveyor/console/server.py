@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -70,7 +69,7 @@ class RunningServer:
 
         Errors: OSError when the address cannot be listened on, or the two cannot be used.
         """
-        self._tls = None if chain is None else tls_of(chain)
+        self._shown = None if chain is None else tls_of(chain)
         self._socket = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
         config = uvicorn.Config(
             application,
@@ -82,7 +81,7 @@ class RunningServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=stop_seconds,
-            ssl_context_factory=None if self._tls is None else self._made_tls,
+            ssl_context_factory=None if chain is None else lambda config, default: self._door(chain),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
@@ -93,7 +92,7 @@ class RunningServer:
         """The address under which this machine reaches it."""
         host, port = self._socket.getsockname()[:2]
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-        scheme = "http" if self._tls is None else "https"
+        scheme = "http" if self._shown is None else "https"
         return f"{scheme}://[{reachable}]:{port}" if ":" in reachable else f"{scheme}://{reachable}:{port}"
 
     @property
@@ -103,14 +102,16 @@ class RunningServer:
 
     def show(self, chain: tuple[Path, Path]) -> None:
         """Shows another certificate from now on. Errors: OSError when it cannot be used; nothing changes then."""
-        tls_of(chain)
-        if self._tls is not None:
-            self._tls.load_cert_chain(*chain, password=lambda: "")
+        self._shown = tls_of(chain)
 
-    def _made_tls(self, config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        del config, default
-        assert self._tls is not None
-        return self._tls
+    def _door(self, chain: tuple[Path, Path]) -> ssl.SSLContext:
+        """What connections begin with; each goes on with what is shown at that time.
+
+        A certificate that is loaded beside one with a key of another kind, RSA beside ECDSA, would not take its place.
+        """
+        tls = tls_of(chain)
+        tls.sni_callback = lambda connection, name, door: setattr(connection, "context", self._shown)
+        return tls
 
     def stop(self) -> None:
         """Ends it, once requests under way are answered or their time is up."""

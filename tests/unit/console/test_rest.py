@@ -65,12 +65,33 @@ def test_every_change_is_listed_above(running_site: RunningSite) -> None:
     assert len(stated) == len(CHANGES)
 
 
-def test_who_is_not_known_gets_401(running_site: RunningSite) -> None:
+def test_who_is_not_known_gets_401_whatever_is_asked_and_sent(running_site: RunningSite) -> None:
+    _, document = running_site.ask("GET", "/openapi.json")
+    operations = [(method, path) for path, item in document["paths"].items() for method in item]
+    assert len(operations) > len(CHANGES)
+    for method, path in [
+        *operations,
+        ("get", "/api/v1/nothing"),
+        ("delete", "/api/v1/packages"),
+        ("get", "/api/v1/packages?x=1"),
+    ]:
+        for sent in ({}, {"Authorization": "Bearer wrong"}):
+            for body in (None, b"{", b"\xff" * (LIMITS.json_limit_bytes + 1)):
+                response = running_site.http.request(method.upper(), running_site.url + path, body=body, headers=sent)
+                assert (response.status, response.json()["kind"]) == (401, "not-allowed"), (method, path, sent)
+                assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_only_the_description_of_the_api_needs_no_token(running_site: RunningSite) -> None:
+    for path, status in (("openapi.json", 200), ("docs", 200), ("openapi.json/", 401), ("docs/x", 401), ("%64ocs", 200)):
+        assert running_site.http.request("GET", f"{running_site.url}/api/v1/{path}").status == status, path
+
+
+def test_what_is_no_token_is_refused_as_one_that_is_unknown(running_site: RunningSite) -> None:
     for token in ("", "wrong", "purveyor_unknown", "\u00e9".encode().decode("latin-1"), "x" * 5000):
-        for method, path in (("GET", "/packages"), ("POST", "/packages")):
-            status, answer = running_site.ask(method, path, {"name": "x"} if method == "POST" else None, token=token)
-            assert (status, answer["kind"]) == (401, "not-allowed")
-            assert not token or token not in answer["error"]
+        status, answer = running_site.ask("GET", "/packages", token=token)
+        assert (status, answer["kind"]) == (401, "not-allowed")
+        assert not token or token not in answer["error"]
 
 
 def test_a_revoked_token_is_not_known_any_more(running_site: RunningSite) -> None:
