@@ -15,6 +15,7 @@ from purveyor.cli.output import Output, moment
 from purveyor.cli.rest import rest_of
 from purveyor.site_server.custody import judging
 from purveyor.site_server.keys import KeyName, PrivateKey, id_of, open_keyring, path_in, read_key, write_key
+from purveyor.transport.durable import write_new
 from purveyor.wire import signing
 from purveyor.wire.errors import RefusedError
 
@@ -148,7 +149,6 @@ def remove(call: Call) -> int:
     write_key(target, key, passphrase)
     if id_of(read_key(target, passphrase)) != name.id:
         raise RefusedError(f"{target} does not hold what was written to it; the key stays on the server")
-    _sync(target)
     seen = rest.post(f"/keys/{name.role}/{name.id}/remove")
     call.output.done(
         seen, f"the key {name.id} of {name.role} is in {target} now, and no longer on the server: keep a second copy"
@@ -256,18 +256,6 @@ def _new_file(name: str) -> Path:
 
 def _write_new(path: Path, content: bytes) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, content)
     except OSError as error:
         raise RefusedError(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,7 +27,7 @@ from purveyor.site_server.database import audit, publication, restoring, row_fil
 from purveyor.site_server.database.engine import revision_of
 from purveyor.site_server.database.row_files import Stored
 from purveyor.site_server.site import Site
-from purveyor.transport.durable import make_durable
+from purveyor.transport.durable import make_durable, write_new
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import SiteCode
 from purveyor.wire.manifest import distinct_files
@@ -65,8 +65,7 @@ def make(site: Site, to: Path, *, keep: int, with_keys: bool, by: str, note: Not
         aside.mkdir(mode=0o700)
         manifest, new_files = _write(site, aside, ContentStore(to / form.CONTENT), with_keys=with_keys, now=now, note=note)
         make_durable(str(to), [str(aside / path) for path in manifest.files])
-        _write_synced(aside / form.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        make_durable(str(to), [str(aside / form.MANIFEST)])
+        write_new(aside / form.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         os.rename(aside, folder)
         make_durable(str(to), [str(folder / form.MANIFEST)])
         dropped = _drop_old(to, folder, site.code, keep) if keep else ()
@@ -132,7 +131,7 @@ def _write(
         site.keys.save_to(aside / form.KEYS)
         if site.folder is not None and (site.folder / form.TOKEN).exists():
             token = (site.folder / form.TOKEN).read_bytes()
-            _write_synced(aside / form.KEYS / form.TOKEN, token)
+            write_new(aside / form.KEYS / form.TOKEN, token)
     held, missing, new_files = _copy_content(site.store, content, needed, note)
     secrets = {f"{form.KEYS}/{path.name}": path for path in sorted((aside / form.KEYS).iterdir())}
     measured = {name: found for name, path in secrets.items() if (found := _measured(path)) is not None}
@@ -230,14 +229,6 @@ def _measured(path: Path) -> Stored | None:
         return Stored(size_bytes=path.stat().st_size, sha256=digest.hexdigest())
     except OSError:
         return None
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager

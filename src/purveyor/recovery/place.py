@@ -5,7 +5,6 @@ its mark lies in the folder, and no site runs there; a restore that was broken o
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from purveyor.site_server.site import (
     write_settings,
     written_in,
 )
-from purveyor.transport.durable import make_durable
+from purveyor.transport.durable import make_durable, replace_whole
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, UnavailableError
 
@@ -96,12 +95,12 @@ def _bring_keys(keys: Path, folder: Path, note: Note) -> None:
     target.mkdir(mode=0o700, exist_ok=True)
     for path in sorted(keys.glob("*.key")):
         if not (target / path.name).exists():
-            _copy_secret(path, target / path.name)
+            replace_whole(target / path.name, path.read_bytes())
     if (folder / form.TOKEN).exists():
         return
     tokens = [place / form.TOKEN for place in (keys, keys.parent) if (place / form.TOKEN).is_file()]
     if tokens:
-        _copy_secret(tokens[0], folder / form.TOKEN)
+        replace_whole(folder / form.TOKEN, tokens[0].read_bytes())
     else:
         note(f"{form.TOKEN} is neither among the keys nor beside them: only who has a token of his own can administer this site")
 
@@ -135,15 +134,3 @@ def _move_aside(folder: Path, now: datetime, note: Note) -> None:
         if path.exists():
             os.rename(path, folder / f"{DATABASE_FILE}.before-{stamp}{ending}")
     note(f"the old database is kept as {DATABASE_FILE}.before-{stamp}")
-
-
-def _copy_secret(source: Path, target: Path) -> None:
-    """Copies a secret; under its name it lies whole or not at all, so a restore that is begun again finds no half of a key."""
-    aside = target.with_name(f"{target.name}.partial")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with source.open("rb") as file, os.fdopen(descriptor, "wb") as copy:
-        shutil.copyfileobj(file, copy)
-        copy.flush()
-        os.fsync(copy.fileno())
-    aside.rename(target)

@@ -7,7 +7,6 @@ when it changes.
 """
 
 import ipaddress
-import os
 import ssl
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from purveyor.transport.durable import make_durable
+from purveyor.transport.durable import replace_whole
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
@@ -230,7 +229,7 @@ def _first(place: Path, names: tuple[str, ...]) -> Held:
 def _new_key(place: Path) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     pin = pin_of_key(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    _replace(place / _file_of(pin, ".key"), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    replace_whole(place / _file_of(pin, ".key"), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     return pin
 
 
@@ -254,7 +253,7 @@ def _sign(place: Path, of: Held, now: datetime) -> None:
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False),
     ):
         built = built.add_extension(extension, is_critical)
-    _replace(place / of.certificate, built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), mode=0o644)
+    replace_whole(place / of.certificate, built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), mode=0o644)
 
 
 def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
@@ -281,16 +280,4 @@ def _drop_keys(place: Path, of: Held) -> None:
 
 
 def _write(place: Path, of: Held) -> None:
-    _replace(place / STATE, to_bytes(of), mode=0o600)
-
-
-def _replace(path: Path, content: bytes, *, mode: int) -> None:
-    """Writes a file whole or not at all, and outlasts a power cut."""
-    aside = path.with_name(path.name + ".new")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    make_durable(str(path.parent), [str(aside)])
-    os.replace(aside, path)
-    make_durable(str(path.parent), [str(path)])
+    replace_whole(place / STATE, to_bytes(of), mode=0o600)

@@ -4,7 +4,6 @@ Which key of a role counts is said by the database and by what is published, nev
 before it counts, and an old one a moment longer. A key may live elsewhere: what needs it waits, and everything else goes on.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner
 
+from purveyor.transport.durable import make_durable, write_new
 from purveyor.wire import envelope
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.settings import SealingKey
@@ -113,7 +113,6 @@ class Keyring:
         name = KeyName(role, id_of(key))
         if self._folder is not None:
             write_key(path_in(self._folder, name), key)
-            _sync_folder(self._folder)
         self._keys = {**self._keys, name: key}
         return key.public_key().public_bytes_raw()
 
@@ -124,17 +123,16 @@ class Keyring:
             return
         self._keys = {name: key for name, key in self._keys.items() if name not in gone}
         if self._folder is not None:
-            for path, role, key in _files_in(self._folder):
-                if KeyName(role, id_of(key)) in gone:
-                    path.unlink(missing_ok=True)
-            _sync_folder(self._folder)
+            paths = [path for path, role, key in _files_in(self._folder) if KeyName(role, id_of(key)) in gone]
+            for path in paths:
+                path.unlink(missing_ok=True)
+            make_durable(str(self._folder), map(str, paths))
 
     def save_to(self, folder: Path) -> None:
         """Writes those keys into a folder that do not lie there yet, each readable by its owner alone. Errors: RefusedError."""
         for name, key in sorted(self._keys.items()):
             if not path_in(folder, name).exists():
                 write_key(path_in(folder, name), key)
-        _sync_folder(folder)
 
     def reload(self) -> None:
         """Takes in what lies in the folder now. Errors: RefusedError when a file there is no key."""
@@ -168,7 +166,6 @@ def save_keys(keys: Keys, folder: Path) -> None:
         write_key(path_in(folder, KeyName(role, id_of(key))), key)
     for sealing in keys.sealing.values():
         write_key(path_in(folder, KeyName(SEALING, id_of(sealing))), sealing)
-    _sync_folder(folder)
 
 
 def open_keyring(folder: Path) -> Keyring:
@@ -211,13 +208,9 @@ def write_key(path: Path, key: PrivateKey, passphrase: bytes | None = None) -> N
     protection: KeySerializationEncryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, content)
     except OSError as error:
         raise RefusedError(f"the key cannot be written to {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _files_in(folder: Path) -> list[tuple[Path, str, PrivateKey]]:
@@ -230,11 +223,3 @@ def _files_in(folder: Path) -> list[tuple[Path, str, PrivateKey]]:
             raise RefusedError(f"{path} holds no key of the kind that its name says")
         found.append((path, role, key))
     return found
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Making files outlast a power cut, in one call for many of them.
+"""Making files outlast a power cut, one or many of them in one call.
 
 A few files are synced one by one, with the folders that name them; for many, Linux syncs their whole file system at once.
 """
@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 ONE_BY_ONE_LIMIT = 48
 """With more files than this one sync of the whole file system costs less."""
@@ -29,6 +30,26 @@ def make_durable(root: str, places: Iterable[str], *, one_by_one_limit: int = ON
         folders.update(folders_between(root, place))
     for folder in sorted(folders, key=len, reverse=True):
         _sync(folder)
+
+
+def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Writes a file that was not there, for its owner alone unless `mode` says otherwise; it survives a power cut.
+
+    Errors: OSError; FileExistsError when something has that name.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    make_durable(str(path.parent), [str(path)])
+
+
+def replace_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Gives a file this content: under its name it lies whole or as it was, and survives a power cut. Errors: OSError."""
+    aside = path.with_name(f"{path.name}.partial")
+    aside.unlink(missing_ok=True)
+    write_new(aside, content, mode=mode)
+    aside.replace(path)
+    make_durable(str(path.parent), [str(path)])
 
 
 def folders_between(root: str, place: str) -> list[str]:
