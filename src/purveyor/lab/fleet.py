@@ -285,7 +285,7 @@ class Fleet(AbstractContextManager["Fleet"]):
 
     def calm(self) -> None:
         """Stops all faults of points, machines, disks, clocks and the site. Machines are on; what was lost stays lost."""
-        for folder in (self.cap, self.dp, self.rejected):
+        for folder in (*self._all_boxes(), self.rejected):
             folder.mend()
         self.power.fail_at(None)
         self.database.calm()

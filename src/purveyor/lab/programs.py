@@ -104,6 +104,7 @@ class KeptRuns:
 
     runs: Mapping[str, _Run]
     scripts: Mapping[str, Sequence[Script]]
+    endings: Mapping[str, RunReport]
 
 
 class SimulatedPrograms:
@@ -133,7 +134,10 @@ class SimulatedPrograms:
         self.launched: Callable[[Launch], None] = _nobody_watches
         """Called with each launch, when it has just begun: the agent has stored it, and knows no more of it than that."""
         self.endings: dict[str, RunReport] = {}
-        """What could be said of each run at its end, by run, for good: the agent forgets it once it has settled the run."""
+        """What could be said of each run at its end, by run, for good: the agent forgets it once it has settled the run.
+
+        A machine that goes back, and a copy, know what their image knew.
+        """
         self.completed: list[str] = []
         """The commands that ran to their end, in order: neither stopped, nor out of time, nor cut off by the machine."""
 
@@ -219,12 +223,13 @@ class SimulatedPrograms:
 
     def kept_runs(self) -> KeptRuns:
         """What a copy of this machine's disks holds of its runs."""
-        return KeptRuns({run: replace(known) for run, known in self._runs.items()}, dict(self._scripts))
+        return KeptRuns({run: replace(known) for run, known in self._runs.items()}, dict(self._scripts), dict(self.endings))
 
     def take_runs(self, kept: KeptRuns) -> None:
         """Knows of runs what a copy holds, and nothing else; of one that was under way nobody knows how it ended."""
         self._runs = {run: replace(known) for run, known in kept.runs.items()}
         self._scripts = dict(kept.scripts) | self._scripts
+        self.endings = dict(kept.endings)
         self._left_for_start.clear()
         self.machine_stopped()
 
