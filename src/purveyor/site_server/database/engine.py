@@ -38,7 +38,7 @@ _SQLITE_UNAVAILABLE = (
     "SQLITE_CANTOPEN",
     "SQLITE_PERM",
 )
-_MODE = "purveyor_mode"
+_LOCK_WRITERS = text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 VALUE_FAULTS: tuple[type[Exception], ...] = (DBAPIError,)
 """What a transaction raises where the database does not take a value that it was given; never that it cannot be used now."""
 
@@ -64,12 +64,12 @@ class Database:
 
         Errors: UnavailableError when the database cannot be reached, is full or read-only; nothing was changed then.
         """
-        with self._writer, _translated_errors(), self._engine.connect() as connection:
-            tx = connection.execution_options(**{_MODE: "write"})
-            with tx.begin():
-                if not self._is_sqlite:
-                    tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITER_LOCK})
-                yield tx
+        with self._writer, _translated_errors(), self._engine.connect() as tx, tx.begin():
+            if self._is_sqlite:
+                _begin_sqlite(tx, "BEGIN IMMEDIATE")
+            else:
+                tx.execute(_LOCK_WRITERS)
+            yield tx
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -77,12 +77,12 @@ class Database:
 
         Errors: UnavailableError when the database cannot be reached.
         """
-        with self._reader, _translated_errors(), self._engine.connect() as connection:
-            options: dict[str, object] = {_MODE: "read"}
+        with self._reader, _translated_errors(), self._engine.connect() as tx:
             if not self._is_sqlite:
-                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            tx = connection.execution_options(**options)
+                tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with tx.begin():
+                if self._is_sqlite:
+                    _begin_sqlite(tx, "BEGIN")
                 yield tx
 
     def migrate(self) -> None:
@@ -142,7 +142,6 @@ def _sqlite_engine(url: URL) -> Engine:
     else:
         engine = create_engine(url, connect_args=arguments, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -163,9 +162,17 @@ def _prepare_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) 
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    is_writing = connection.get_execution_options().get(_MODE) == "write"
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+def _begin_sqlite(tx: Connection, how: str) -> None:
+    """Begins a transaction; at once by the driver, since a turn begins many and SQLAlchemy needs as long for that as for a question.
+
+    Errors: UnavailableError.
+    """
+    connection = tx.connection.dbapi_connection
+    assert connection is not None
+    try:
+        connection.cursor().execute(how)
+    except sqlite3.OperationalError as error:
+        raise UnavailableError(f"the database cannot be used now: {error}") from error
 
 
 @contextmanager
