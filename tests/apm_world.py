@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
-from purveyor.client.content_cache import Fetched, FetchState, Lack
+from purveyor.client.content_cache import Fetched
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
 from purveyor.client.programs import apm
@@ -19,6 +19,7 @@ from purveyor.lab.clock import START, Clock
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.programs import Script
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber, SiteCode
 from purveyor.wire.jobs import JobState
@@ -85,11 +86,11 @@ class FakeContent:
         if self.lack is not None:
             return self.lack
         if not points:
-            return Fetched(state=FetchState.WAITING, kind=Lack.NO_POINT, reason="no distribution point holds the content")
+            return Fetched(cause=Cause.NO_POINT, reason="no distribution point holds the content")
         if manifest not in self.available:
-            return Fetched(state=FetchState.WAITING, kind=Lack.UNREACHABLE, reason="no point answers")
+            return Fetched(cause=Cause.POINTS_FAIL, reason="no point answers")
         self.held.setdefault(manifest, set()).add(package)
-        return Fetched(state=FetchState.READY)
+        return Fetched()
 
     def is_held(self, manifest: str) -> bool:
         return manifest in self.held

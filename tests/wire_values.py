@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from purveyor.wire import ids
+from purveyor.wire.causes import Cause
 from purveyor.wire.jobs import JobState
 from purveyor.wire.manifest import File, Link, Manifest
 from purveyor.wire.offers import (
@@ -170,6 +171,7 @@ status_messages = st.builds(
     state=st.none() | st.sampled_from(JobState),
     exit_code=st.none() | st.integers(-(2**31), 2**32),
     text=texts,
+    cause=st.none() | st.sampled_from(Cause),
 )
 program_states = st.builds(
     ProgramState,
@@ -180,6 +182,7 @@ program_states = st.builds(
     occurrence=texts,
     exit_code=st.none() | st.integers(-(2**31), 2**32),
     succeeded_version=counts,
+    cause=st.none() | st.sampled_from(Cause),
 )
 bodies = (
     st.builds(Returning, receipt=st.binary(max_size=100), facts=facts)

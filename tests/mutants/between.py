@@ -14,7 +14,7 @@ from journeys import between, faults
 from mutants.mutant import Mutant
 from purveyor.client import content, reports
 from purveyor.client.content import Content
-from purveyor.client.content_cache import READY, Lack
+from purveyor.client.content_cache import READY
 from purveyor.client.content_fetch import Sources
 from purveyor.client.policy import conclude
 from purveyor.client.policy import poll as policy_poll
@@ -29,6 +29,7 @@ from purveyor.site_server.model.sequence import Advance
 from purveyor.site_server.publish import content as site_content
 from purveyor.site_server.publish import retirement, turn
 from purveyor.site_server.receive import numbering
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import UnavailableError
 
 Patch = pytest.MonkeyPatch
@@ -97,7 +98,7 @@ def _run_without_content(patch: Patch) -> None:
 
     def fetch(cache: Content, *arguments: object, **options: object) -> object:
         fetched = original(cache, *arguments, **options)  # type: ignore[arg-type]
-        return READY if fetched.kind is Lack.NO_SPACE else fetched
+        return READY if fetched.cause is Cause.CONTENT_SPACE else fetched
 
     patch.setattr(Content, "fetch", fetch)
     original_lay_out = Content.lay_out

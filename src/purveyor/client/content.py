@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from purveyor.client import content_plan as plan
-from purveyor.client.content_cache import READY, ContentCache, Fetched, FetchState, Lack
+from purveyor.client.content_cache import READY, ContentCache, Fetched
 from purveyor.client.content_fetch import DiskError, Sources, fetch_file, fetch_manifest, keep_manifest, on_disk
 from purveyor.client.machine.interface import Disk
 from purveyor.client.state import published
@@ -22,12 +22,13 @@ from purveyor.client.state.store import State, text_of
 from purveyor.content.tree import check_tree
 from purveyor.content.verify import digest_of
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import File, Manifest, decode, hash_of
 from purveyor.wire.settings import AgentSettings
 
-__all__ = ["Content", "ContentCache", "FetchState", "Fetched", "Lack"]
+__all__ = ["Content", "ContentCache", "Fetched"]
 
 
 class _Row(NamedTuple):
@@ -63,7 +64,7 @@ class Content(ContentCache):
         self._record(manifest, package, now, is_complete=False)
         tree = self._tree(manifest)
         if not points and (tree is None or plan.missing_files(tree, self._sizes(manifest, tree))):
-            return _waiting(Lack.NO_POINT, "no distribution point holds the content")
+            return _waiting(Cause.NO_POINT, "no distribution point holds the content")
         sources = Sources(points, count_absent=lambda url: published.count_absent(self._state, url, 1))
         try:
             if tree is None:
@@ -77,11 +78,11 @@ class Content(ContentCache):
             for stored in plan.missing_files(tree, self._sizes(manifest, tree)):
                 fetch_file(self._disk, stored, sources)
         except DiskError as error:
-            return _waiting(Lack.NO_SPACE, f"the content cannot be stored: {error}")
+            return _waiting(Cause.CONTENT_SPACE, f"the content cannot be stored: {error}")
         except RejectedError as error:
-            return _waiting(Lack.UNREADABLE, f"the manifest {manifest} cannot be used: {error}")
+            return _waiting(Cause.CONTENT_UNREADABLE, f"the manifest {manifest} cannot be used: {error}")
         except UnavailableError as error:
-            return _waiting(Lack.UNREACHABLE, str(error))
+            return _waiting(Cause.POINTS_FAIL, str(error))
         self._record(manifest, package, now, is_complete=True)
         return msgspec.structs.replace(READY, wrong=tuple(sources.wrong))
 
@@ -147,7 +148,7 @@ class Content(ContentCache):
             reason = f"not enough space: needs {needed_bytes} bytes ({parts}), has {free_bytes}"
         else:
             reason = f"not enough space: {sum(wanted.values())} bytes do not fit into the cache's {settings.cache_quota_bytes}"
-        return _waiting(Lack.NO_SPACE, reason, needed_bytes)
+        return _waiting(Cause.CONTENT_SPACE, reason, needed_bytes)
 
     def _evict(self, manifests: Sequence[str]) -> None:
         self._give_up(row for row in self._rows() if row.manifest in manifests)
@@ -239,5 +240,5 @@ def _believable(content: bytes) -> Manifest:
     return manifest
 
 
-def _waiting(kind: Lack, reason: str, needed_bytes: int = 0) -> Fetched:
-    return Fetched(state=FetchState.WAITING, kind=kind, reason=reason, needed_bytes=needed_bytes)
+def _waiting(cause: Cause, reason: str, needed_bytes: int = 0) -> Fetched:
+    return Fetched(cause=cause, reason=reason, needed_bytes=needed_bytes)

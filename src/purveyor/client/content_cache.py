@@ -6,38 +6,20 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.ids import PackageId
 from purveyor.wire.settings import AgentSettings
 
 
-class FetchState(StrEnum):
-    """Whether the content is here."""
-
-    READY = "ready"
-    WAITING = "waiting"
-
-
-class Lack(StrEnum):
-    """What a fetch waits for."""
-
-    NO_POINT = "no-point"
-    NO_SPACE = "no-space"
-    UNREACHABLE = "unreachable"
-    UNREADABLE = "unreadable"
-    """The manifest is the one that the `.pkg` names, and yet none that a client can hold: a new source version has to mend it."""
-
-
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a fetch. `kind` and `reason` say why it waits; `needed_bytes` is what a lack of space would need free."""
+    """What became of a fetch. `cause` and `reason` say why it waits, if it does; `needed_bytes` is what has to be free for it."""
 
-    state: FetchState
-    kind: Lack | None = None
+    cause: Cause | None = None
     reason: str = ""
     needed_bytes: int = 0
     wrong: tuple[str, ...] = ()
@@ -46,10 +28,10 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_ready(self) -> bool:
         """Whether the content is here, whole and verified."""
-        return self.state is FetchState.READY
+        return self.cause is None
 
 
-READY = Fetched(state=FetchState.READY)
+READY = Fetched()
 
 
 class ContentCache(Protocol):

@@ -94,5 +94,6 @@ def _under_way(job: Job, ended: ProgramState | None) -> ProgramState | None:
         occurrence=job.occurrence,
         source_version=job.source_version,
         user=job.user,
+        cause=job.cause,
         succeeded_version=ended.succeeded_version if ended else 0,
     )

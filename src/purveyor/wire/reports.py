@@ -11,6 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from purveyor.wire import signed
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.ids import AdvertisementId, ClientId, PackageId, ProgramNumber, client_id_of
@@ -79,6 +80,8 @@ class StatusMessage(Wire):
     """The account in whose session it happened, where it matters."""
     request: int = 0
     """The number of the administrator's request that this answers."""
+    cause: Cause | None = None
+    """What the job waits for; None: for nothing, for its time, or an older agent that does not say."""
 
 
 class StatusMessages(Wire, tag="status", tag_field="kind"):
@@ -112,6 +115,8 @@ class ProgramState(Wire):
     user: str = ""
     succeeded_version: int = 0
     """0: none ever did."""
+    cause: Cause | None = None
+    """What it waits for, as in `StatusMessage`."""
 
 
 class Summary(Wire, tag="summary", tag_field="kind"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purveyor.client.content import Content, Fetched, Lack
+from purveyor.client.content import Content, Fetched
 from purveyor.client.state.published import absent_requests
 from purveyor.client.state.store import State
 from purveyor.content.verify import digest_of
@@ -16,6 +16,7 @@ from purveyor.lab.disk import UNLIMITED_BYTES, SimulatedDisk
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.state import memory_connection
 from purveyor.transport.interface import Answer, Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, SiteCode
 from purveyor.wire.manifest import File, Link, Manifest, encode, file_path, hash_of, manifest_path
@@ -240,14 +241,14 @@ def test_new_source_version_fetches_only_what_differs(client: Client) -> None:
 
 def test_without_a_point_it_waits_and_says_so(client: Client) -> None:
     fetched = client.fetch(SMALL)
-    assert (fetched.is_ready, fetched.kind) == (False, Lack.NO_POINT)
+    assert (fetched.is_ready, fetched.cause) == (False, Cause.NO_POINT)
     assert "no distribution point" in fetched.reason
 
 
 def test_point_that_is_away_is_asked_twice_then_left_and_named(client: Client) -> None:
     point = FaultyPoint("http://dp1", [SMALL], for_ever=gone)
     fetched = client.fetch(SMALL, point)
-    assert fetched.kind is Lack.UNREACHABLE
+    assert fetched.cause is Cause.POINTS_FAIL
     assert "http://dp1: cut" in fetched.reason
     assert len(point.asked) == 2
 
@@ -276,7 +277,7 @@ def test_manifest_that_comes_wrong_is_fetched_elsewhere(client: Client, fault: F
 def test_download_goes_on_where_it_was_cut_also_after_a_restart(client: Client) -> None:
     large = Package({"large": bytes(range(250)) * 4})
     first = FaultyPoint("dp", [large], [good, cut, cut])
-    assert client.fetch(large, first).kind is Lack.UNREACHABLE
+    assert client.fetch(large, first).cause is Cause.POINTS_FAIL
     client.start()
     second = FaultyPoint("dp", [large])
     assert client.fetch(large, second).is_ready
@@ -302,7 +303,7 @@ def test_wrong_beginning_of_one_point_is_not_blamed_on_another(client: Client) -
 
 def test_damaged_bytes_are_never_held_when_no_other_point_is_there(client: Client) -> None:
     fetched = client.fetch(SMALL, FaultyPoint("bad", [SMALL], [good], for_ever=corrupted))
-    assert fetched.kind is Lack.UNREACHABLE
+    assert fetched.cause is Cause.POINTS_FAIL
     assert "damaged" in fetched.reason
     assert not client.content.is_held(SMALL.manifest)
     client.assert_cache_is_what_it_is_called()
@@ -311,7 +312,7 @@ def test_damaged_bytes_are_never_held_when_no_other_point_is_there(client: Clien
 def test_manifest_that_no_client_can_hold_waits_for_a_better_one_and_hinders_nothing(client: Client) -> None:
     broken = Package({"a": b"x", "A": b"y"})
     fetched = client.fetch(broken, FaultyPoint("dp", [broken]))
-    assert fetched.kind is Lack.UNREADABLE
+    assert fetched.cause is Cause.CONTENT_UNREADABLE
     assert client.fetch(SMALL, FaultyPoint("dp", [SMALL]), owner=TWO).is_ready
     client.content.evict(SETTINGS, frozenset())
     client.content.forget_package(ONE)
@@ -349,7 +350,7 @@ def test_content_is_held_once_that_is_committed_and_then_nothing_is_asked_for_ag
 def test_point_that_never_stops_sending_is_left_before_the_disk_is_full() -> None:
     client = Client(capacity_bytes=5000)
     fetched = client.fetch(SMALL, FaultyPoint("dp", [SMALL], [good], for_ever=endless))
-    assert fetched.kind is Lack.UNREACHABLE
+    assert fetched.cause is Cause.POINTS_FAIL
     assert "is longer there" in fetched.reason
 
 
@@ -361,7 +362,7 @@ def test_full_disk_is_found_out_before_any_file_is_fetched() -> None:
     large = Package({"large": b"x" * 600})
     point = FaultyPoint("dp", [large])
     fetched = client.fetch(large, point)
-    assert fetched.kind is Lack.NO_SPACE
+    assert fetched.cause is Cause.CONTENT_SPACE
     assert "not enough space: needs 1200 bytes" in fetched.reason
     assert fetched.needed_bytes == 1200
     assert [path for path, _ in point.asked] == [manifest_path(large.manifest)]
@@ -370,7 +371,7 @@ def test_full_disk_is_found_out_before_any_file_is_fetched() -> None:
 def test_what_is_to_stay_free_stays_free() -> None:
     client = Client(capacity_bytes=2000)
     large = Package({"large": b"x" * 600})
-    assert client.fetch(large, FaultyPoint("dp", [large]), options=settings_with(reserve=700)).kind is Lack.NO_SPACE
+    assert client.fetch(large, FaultyPoint("dp", [large]), options=settings_with(reserve=700)).cause is Cause.CONTENT_SPACE
     assert client.fetch(large, FaultyPoint("dp", [large]), options=settings_with(reserve=500)).is_ready
 
 
@@ -388,7 +389,7 @@ def test_disk_that_takes_nothing_is_not_blamed_on_a_point(client: Client) -> Non
     point = FaultyPoint("dp", [SMALL])
     client.disk.is_read_only = True
     fetched = client.fetch(SMALL, point)
-    assert fetched.kind is Lack.NO_SPACE
+    assert fetched.cause is Cause.CONTENT_SPACE
     assert "read-only" in fetched.reason
     client.disk.is_read_only = False
     assert client.fetch(SMALL, point).is_ready
@@ -413,7 +414,7 @@ def test_what_is_to_be_kept_is_not_given_up(client: Client) -> None:
     fetched = client.fetch(
         second, FaultyPoint("dp", [second]), owner=TWO, options=settings_with(quota=150), keep=frozenset({first.manifest})
     )
-    assert fetched.kind is Lack.NO_SPACE
+    assert fetched.cause is Cause.CONTENT_SPACE
     assert "do not fit into the cache" in fetched.reason
     assert client.content.is_held(first.manifest)
 
@@ -427,7 +428,9 @@ def test_what_fits_only_by_its_beginning_being_here_is_fetched(client: Client) -
 def test_content_larger_than_the_quota_gives_up_nothing(client: Client) -> None:
     client.fetch(SMALL, FaultyPoint("dp", [SMALL]))
     large = Package({"large": b"x" * 5000})
-    assert client.fetch(large, FaultyPoint("dp", [large]), owner=TWO, options=settings_with(quota=4000)).kind is Lack.NO_SPACE
+    assert (
+        client.fetch(large, FaultyPoint("dp", [large]), owner=TWO, options=settings_with(quota=4000)).cause is Cause.CONTENT_SPACE
+    )
     assert client.content.is_held(SMALL.manifest)
 
 

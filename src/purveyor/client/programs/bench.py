@@ -57,6 +57,7 @@ class Bench:
         """Tells what happened to a job, in the open transaction; with it goes the state that its program is now in.
 
         A program that was uninstalled because nobody offers it any more is not offered, whatever its last run was.
+        Where it waits, it says for what (`job.cause`).
         `request` is the number of the administrator's request that this answers; `by` the user whose doing it was, where that is
         not the one for whom the job runs.
         """
@@ -74,6 +75,7 @@ class Bench:
                 text=text[:TEXT_LIMIT],
                 user=by or job.user,
                 request=request,
+                cause=job.cause if job.kind is Kind.RUN else None,
             ),
         )
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, POINT, World, at, key
-from purveyor.client.content_cache import Fetched, FetchState, Lack
+from purveyor.client.content_cache import Fetched
 from purveyor.client.programs import apm
 from purveyor.client.programs.memory import records
 from purveyor.lab.clock import START
 from purveyor.lab.power import PowerCut
 from purveyor.lab.programs import Script
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import RunningChoice
@@ -341,7 +342,7 @@ def test_a_lack_of_space_is_told_once_with_what_is_needed(world: World) -> None:
     world.advertise(1, ASAP)
     for free in (10, 20):
         reason = f"needs 500 bytes, has {free}"
-        world.content.lack = Fetched(state=FetchState.WAITING, kind=Lack.NO_SPACE, reason=reason, needed_bytes=500)
+        world.content.lack = Fetched(cause=Cause.CONTENT_SPACE, reason=reason, needed_bytes=500)
         world.after(HOUR)
     (message,) = world.told(StatusId.NOT_ENOUGH_SPACE)
     assert "500 bytes" in message.text

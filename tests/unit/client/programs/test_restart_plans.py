@@ -10,7 +10,8 @@ from apm_world import World
 from purveyor.client.machine.interface import Session
 from purveyor.client.programs.ending.restart import Facts, Plan, decided, postponed
 from purveyor.client.programs.memory.asks import Ask, AskKind
-from purveyor.client.programs.wanted.conditions import Cause, Unmet
+from purveyor.client.programs.wanted.conditions import Unmet
+from purveyor.wire.causes import Cause
 
 COUNTDOWN, POSTPONEMENTS, POSTPONE = 900, 3, 7200
 SETTINGS = msgspec.structs.replace(

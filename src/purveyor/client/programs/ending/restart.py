@@ -17,6 +17,7 @@ from purveyor.client.programs.memory.asks import Ask, AskKind, asks, drop_ask
 from purveyor.client.programs.memory.job import Job, changed
 from purveyor.client.programs.wanted.conditions import Unmet
 from purveyor.client.state.store import State
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
@@ -152,7 +153,7 @@ def turn(bench: Bench, settings: AgentSettings, closed_for: Callable[[Job], Unme
     if is_now and any(job.state is JobState.RUNNING for job in records.open_jobs(bench.state)):
         is_now = False  # its end comes first, and brings the next turn
     if settings.may_restart and plan.deadline is None and not is_now and window is not None:
-        _tell_waiting(bench, jobs[0], f"its restart {window.reason}")
+        _tell_waiting(bench, jobs[0], window.cause, f"its restart {window.reason}")
     plan = _restarted(bench, jobs[0], plan, facts.uptime_seconds) if is_now else _announced(bench, jobs[0], plan, facts)
     _save_plan(bench.state, plan)
     return _next_look(plan, facts, bench.now)
@@ -190,7 +191,7 @@ def _asked(bench: Bench, job: Job, plan: Plan, wishes: Sequence[Ask], facts: Fac
                 left = facts.settings.restart_postponements - plan.postponements
                 with bench.state.transaction():
                     text = f"{ask.user} put the restart off until {until:%Y-%m-%d %H:%M} UTC; {left} more times are possible"
-                    bench.tell(job, StatusId.RESTART_POSTPONED, text)
+                    bench.tell(changed(job, cause=Cause.POSTPONED), StatusId.RESTART_POSTPONED, text)
         with bench.state.transaction():
             drop_ask(bench.state, ask.number)
             _save_plan(bench.state, plan)
@@ -209,7 +210,7 @@ def _restarted(bench: Bench, job: Job, plan: Plan, uptime_seconds: float) -> Pla
     try:
         bench.machine.restart()
     except (RefusedError, UnavailableError) as error:
-        _tell_waiting(bench, job, f"the machine cannot be restarted: {error}")
+        _tell_waiting(bench, job, Cause.RESTART_FAILS, f"the machine cannot be restarted: {error}")
     return told
 
 
@@ -249,11 +250,11 @@ def _words(bench: Bench, job: Job, plan: Plan, facts: Facts) -> tuple[str, str]:
     )
 
 
-def _tell_waiting(bench: Bench, job: Job, reason: str) -> None:
+def _tell_waiting(bench: Bench, job: Job, cause: Cause, reason: str) -> None:
     if job.problem == reason:
         return
     with bench.state.transaction():
-        after = bench.save(changed(job, problem=reason, text=reason))
+        after = bench.save(changed(job, problem=reason, cause=cause, text=reason))
         bench.tell(after, StatusId.JOB_WAITING, reason)
 
 

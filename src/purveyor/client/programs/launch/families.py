@@ -14,7 +14,14 @@ from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.launch import opening
 from purveyor.client.programs.launch.fetching import Fetching
 from purveyor.client.programs.launch.gate import Gate
-from purveyor.client.programs.launch.launching import already_there, drifted, launch, looked_for, remember_answered
+from purveyor.client.programs.launch.launching import (
+    already_there,
+    drifted,
+    launch,
+    looked_for,
+    problem_of,
+    remember_answered,
+)
 from purveyor.client.programs.launch.links import Links
 from purveyor.client.programs.launch.removal import launch_next_uninstall, plan_superseded
 from purveyor.client.programs.memory import records
@@ -25,6 +32,7 @@ from purveyor.client.programs.wanted.conditions import Unmet, needs_user
 from purveyor.client.programs.wanted.due import Occurrence, due
 from purveyor.client.programs.wanted.intake import Standing
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, Priority, Rerun
@@ -115,7 +123,8 @@ class Runs:
         """The jobs that have to run for this one, in order, itself last; empty when it cannot run now (the reason is told)."""
         chain = chain_of(root.key, self._packages, gone=self.policy.deleted_programs, disabled=self.policy.disabled)
         if isinstance(chain, Broken):
-            self._tell_once(root, StatusId.JOB_WAITING if chain.may_pass else StatusId.POLICY_PROBLEM, chain.reason)
+            may_pass = chain.cause is Cause.DEPENDENCY_DISABLED
+            self._tell_once(root, chain.cause, chain.reason, StatusId.JOB_WAITING if may_pass else StatusId.POLICY_PROBLEM)
             return []
         members: list[Job] = []
         for place, key in enumerate(chain.keys[:-1]):
@@ -144,7 +153,7 @@ class Runs:
         job = records.job_of(self.bench.state, key, root.occurrence)
         if job is None and not is_supported(program, self.bench.machine.facts()):
             reason = f"the program {key}, on which it depends, is not for this machine's platform"
-            self._tell_once(root, StatusId.JOB_WAITING, reason)
+            self._tell_once(root, Cause.DEPENDENCY_UNSUPPORTED, reason)
             return None
         if job is None:
             job = self._new_dependency(root, key, parent, program)
@@ -184,20 +193,20 @@ class Runs:
             asked_by=root.asked_by,
         )
 
-    def _tell_once(self, job: Job, status: StatusId, reason: str, *, kind: str = "") -> None:
-        """Tells why a job does not go on, once as long as the reason, or its kind, is the same."""
-        problem = f"{status.name}: {kind or reason}"
-        if job.problem == problem and job.text == reason:
+    def _tell_once(self, job: Job, cause: Cause, reason: str, status: StatusId = StatusId.JOB_WAITING) -> None:
+        """Tells why a job does not go on, once as long as the cause is the same."""
+        problem = problem_of(status, cause, reason)
+        if (job.problem, job.cause, job.text) == (problem, cause, reason):
             return
         with self.bench.state.transaction():
-            after = self.bench.save(changed(job, problem=problem, text=reason))
-            if job.problem != problem:
+            after = self.bench.save(changed(job, problem=problem, cause=cause, text=reason))
+            if (job.problem, job.cause) != (problem, cause):
                 self.bench.tell(after, status, reason)
 
     def _wait(self, root: Job, job: Job, unmet: Unmet) -> None:
         """Tells once what a job waits for; a dependency's reason is told of the job that depends on it."""
         reason = unmet.reason if job is root else f"the program {job.key}, on which it depends, {unmet.reason}"
-        self._tell_once(root, StatusId.JOB_WAITING, reason, kind=unmet.cause.value)
+        self._tell_once(root, unmet.cause, reason)
 
     def _say_busy(self, root: Job) -> None:
         """Says what the job that would be next waits for while nothing may start. A restart that is owed is told as well."""
@@ -207,7 +216,7 @@ class Runs:
         ahead = next(job for job in records.open_jobs(self.bench.state) if job.state in _BUSY)
         name = ahead.key if ahead.program is None else ahead.program.name
         if ahead.state is JobState.RESTART_PENDING:
-            self._tell_once(root, StatusId.JOB_WAITING, f"waits for the restart that {name} needs", kind="restart")
+            self._tell_once(root, Cause.RESTART, f"waits for the restart that {name} needs")
         elif not root.problem and root.text != (reason := f"waits until {name} has ended"):
             self.bench.save(changed(root, text=reason))
 

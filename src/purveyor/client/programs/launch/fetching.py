@@ -7,7 +7,7 @@ Never while the policy is stale, and never again for what is held. Whether a job
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from purveyor.client.content import ContentCache, Fetched, Lack
+from purveyor.client.content import ContentCache, Fetched
 from purveyor.client.points import pauses
 from purveyor.client.points.watched import WatchedPoint, note_content
 from purveyor.client.policy_view import Policy
@@ -16,6 +16,7 @@ from purveyor.client.programs.launch.launching import delayed
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.job import RUNNABLE, Event, Job, advanced, changed
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.status_messages import StatusId
@@ -37,7 +38,7 @@ class Fetching:
 
     def is_time(self, job: Job) -> bool:
         """Whether to try now: the pause is over, or a point has come where there was none."""
-        waits_for_point = job.problem.endswith(Lack.NO_POINT.value)
+        waits_for_point = job.cause is Cause.NO_POINT
         return self.bench.may_try(job) or (waits_for_point and bool(self.policy.points.get(job.manifest)))
 
     def fetch(self, job: Job, *, is_busy: bool) -> Job:
@@ -47,7 +48,7 @@ class Fetching:
         if not job.manifest or self.content.is_held(job.manifest):
             return self._held(job)
         if not self.policy.is_fresh:
-            return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT))
+            return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT, cause=job.cause))
         points = self.points(job)
         if job.state is not JobState.DOWNLOADING:
             job = advanced(job, Event.FETCH)
@@ -60,10 +61,10 @@ class Fetching:
             job.manifest, job.key.package, points, self.policy.settings, self.bench.now, keep=self.kept_manifests()
         )
         self._note(job, points, fetched)
-        if fetched.is_ready:
+        if fetched.cause is None:
             return self._held(job)
-        status = StatusId.NOT_ENOUGH_SPACE if fetched.kind is Lack.NO_SPACE else StatusId.DOWNLOAD_WAITING
-        return delayed(self.bench, job, Event.FETCH, status, fetched.reason, kind=_kind_of(fetched))
+        status = StatusId.NOT_ENOUGH_SPACE if fetched.cause is Cause.CONTENT_SPACE else StatusId.DOWNLOAD_WAITING
+        return delayed(self.bench, job, Event.FETCH, status, fetched.reason, fetched.cause)
 
     def points(self, job: Job) -> Sequence[WatchedPoint]:
         """The distribution points that hold the job's content, in order, as far as they can be used.
@@ -115,7 +116,3 @@ class Fetching:
                     self.content.release(manifest, job.key.package)
                 except UnavailableError as error:
                     self.bench.note(f"older content of {job.key.package} cannot be removed now: {error}")
-
-
-def _kind_of(fetched: Fetched) -> str:
-    return fetched.kind.value if fetched.kind is not None else fetched.reason

@@ -13,8 +13,9 @@ from purveyor.client.machine.interface import Session, Surroundings
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.launch.opening import InForce, closed, unmet_window
 from purveyor.client.programs.memory.job import Job
-from purveyor.client.programs.wanted.conditions import Cause, Interval, Unmet, is_costly, session_for, unmet
+from purveyor.client.programs.wanted.conditions import Interval, Unmet, is_costly, session_for, unmet
 from purveyor.client.programs.wanted.due import Occurrence
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import Program
 

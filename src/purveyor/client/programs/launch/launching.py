@@ -13,10 +13,22 @@ from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.history import Started, with_started
 from purveyor.client.programs.memory.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.wanted.due import Occurrence
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Program, RunAs
 from purveyor.wire.status_messages import StatusId
+
+_STEADY = frozenset(
+    {
+        Cause.NOT_PREPARED,
+        Cause.NOT_STARTED,
+        Cause.DEPENDENCY_DISABLED,
+        Cause.DEPENDENCY_UNSUPPORTED,
+        Cause.DEPENDENCY_BROKEN,
+    }
+)
+"""Causes whose reasons stay as they are until somebody acts: each other reason is told too."""
 
 
 def launch(
@@ -35,14 +47,14 @@ def launch(
     """
     account = _account(bench, program, session)
     if isinstance(account, Obstacle):
-        status = StatusId.JOB_WAITING if account.may_pass else StatusId.PREPARATION_FAILED
-        return delayed(bench, job, Event.WAIT, status, account.reason, kind="account" if account.may_pass else "")
+        status = StatusId.PREPARATION_FAILED if account.cause is Cause.NOT_PREPARED else StatusId.JOB_WAITING
+        return delayed(bench, job, Event.WAIT, status, account.reason, account.cause)
     user = job.user if session is None or job.is_per_user else session.user
     run = bench.machine.random_bytes(8).hex()
     order = prepared(bench.machine.disk, job, program, run=run, site=site, lay_out=lay_out, user=user, account=account)
     if isinstance(order, Obstacle):
         bench.machine.disk.remove(folder_of(run))
-        return delayed(bench, job, Event.WAIT, StatusId.PREPARATION_FAILED, order.reason)
+        return delayed(bench, job, Event.WAIT, StatusId.PREPARATION_FAILED, order.reason, Cause.NOT_PREPARED)
     started = advanced(
         job,
         Event.START,
@@ -135,17 +147,21 @@ def not_started(bench: Bench, job: Job, reason: str) -> Job:
     """The job after a launch that failed for a reason that may pass: nothing ran, so it is tried again."""
     bench.machine.programs.forget(job.run)
     bench.machine.disk.remove(folder_of(job.run))
-    return delayed(bench, changed(job, attempts=max(0, job.attempts - 1)), Event.NOT_STARTED, StatusId.START_FAILED, reason)
+    again = changed(job, attempts=max(0, job.attempts - 1))
+    return delayed(bench, again, Event.NOT_STARTED, StatusId.START_FAILED, reason, Cause.NOT_STARTED)
 
 
-def delayed(bench: Bench, job: Job, event: Event, status: StatusId, reason: str, *, kind: str = "") -> Job:
-    """The job after a failure that may pass: tried again after a pause that grows. The reason is told once.
+def problem_of(status: StatusId, cause: Cause, reason: str) -> str:
+    """By what a job knows that it has told what it waits for: the cause, or the reason where that is the same at every look."""
+    return f"{status.name}: {reason if cause in _STEADY else cause}"
 
-    Shape:  `kind` tells reasons apart where their text changes at every try.
-    """
-    problem = f"{status.name}: {kind or reason}"
+
+def delayed(bench: Bench, job: Job, event: Event, status: StatusId, reason: str, cause: Cause) -> Job:
+    """The job after a failure that may pass: tried again after a pause that grows. Told once while it waits for the same."""
+    problem = problem_of(status, cause, reason)
+    failures = job.failures + 1
     after = advanced(
-        job, event, failures=job.failures + 1, next_try_at=bench.next_try(job.failures + 1), problem=problem, text=reason
+        job, event, failures=failures, next_try_at=bench.next_try(failures), problem=problem, cause=cause, text=reason
     )
     with bench.state.transaction():
         bench.save(after)
@@ -168,11 +184,11 @@ def _account(bench: Bench, program: Program, session: Session | None) -> Account
     if program.run_as is not RunAs.USER:
         return None
     if session is None:
-        return Obstacle("waits: no user is logged on", may_pass=True)
+        return Obstacle("waits: no user is logged on", Cause.NO_USER)
     try:
         account = bench.machine.account(session.user)
     except UnavailableError as error:
-        return Obstacle(f"waits: the account {session.user} cannot be looked up now: {error}", may_pass=True)
+        return Obstacle(f"waits: the account {session.user} cannot be looked up now: {error}", Cause.ACCOUNT_UNKNOWN)
     if account is None:
         return Obstacle(f"there is no account {session.user} on this machine, with whose rights it is to run")
     return account

@@ -12,8 +12,9 @@ import msgspec
 
 from purveyor.client.content_speed import measured
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.wanted.conditions import Cause, Unmet
+from purveyor.client.programs.wanted.conditions import Unmet
 from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.form import Instant, from_bytes, to_bytes
 

@@ -10,8 +10,9 @@ import msgspec
 
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.wanted.conditions import Cause, Unmet
+from purveyor.client.programs.wanted.conditions import Unmet
 from purveyor.client.state.store import State
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.offers import Window

@@ -10,15 +10,16 @@ import msgspec
 from purveyor.client.machine.interface import RUNS, Account, Disk, RunOrder
 from purveyor.client.programs.launch import environment
 from purveyor.client.programs.memory.job import Job
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import PurveyorError
 from purveyor.wire.package_info import Program
 
 
 class Obstacle(msgspec.Struct, frozen=True):
-    """Why a run cannot be prepared now. `may_pass`: nothing is wrong with it, it is only that nobody can tell now."""
+    """Why a run cannot be prepared now. With another cause nothing is wrong with it, it is only that nobody can tell now."""
 
     reason: str
-    may_pass: bool = False
+    cause: Cause = Cause.NOT_PREPARED
 
 
 def folder_of(run: str) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from purveyor.wire.accounts import account_name
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant
 from purveyor.wire.ids import AdvertisementId
@@ -156,6 +157,13 @@ NOT_STARTED = frozenset(
 OPEN = NOT_STARTED | {JobState.RUNNING, JobState.RESTART_PENDING}
 """States from which a job still goes on."""
 
+_CAUSES: Mapping[Event, Cause] = {
+    Event.POSTPONE: Cause.POSTPONED,
+    Event.TRY_LATER: Cause.TRY_LATER,
+    Event.NEED_RESTART: Cause.RESTART,
+}
+"""What a job waits for after an event that says so itself; after every other one for nothing, unless whoever names it says."""
+
 RUNNABLE = frozenset({JobState.WAITING, JobState.DOWNLOADING, JobState.READY})
 """States from which a job may come to run in this pass."""
 
@@ -184,6 +192,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_try_at: Instant | None = None
     problem: str = ""
     """The reason last told, so that each is told once."""
+    cause: Cause | None = None
+    """What it waits for, as the site is told with everything that is told of it; None: for its time, or for nothing."""
     program: Program | None = None
     run: str = ""
     boot_id: str = ""
@@ -255,7 +265,7 @@ def advanced(job: Job, event: Event, **changes: object) -> Job:
     """
     if not is_allowed(job.state, event):
         raise ValueError(f"{job.key} {job.occurrence}: {event} is not possible while {job.state}")
-    return msgspec.structs.replace(job, state=TRANSITIONS[job.state][event], **changes)
+    return msgspec.structs.replace(job, state=TRANSITIONS[job.state][event], **({"cause": _CAUSES.get(event)} | changes))
 
 
 def changed(job: Job, **changes: object) -> Job:

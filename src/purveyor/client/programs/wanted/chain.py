@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from purveyor.wire.causes import Cause
 from purveyor.wire.ids import PackageId
 from purveyor.wire.package_info import PackageInfo, Program, ProgramKey
 from purveyor.wire.platforms import is_of_platforms
@@ -23,10 +24,10 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """Why there is no chain to run. `may_pass`: by a change that is no mending, such as enabling a program again."""
+    """Why there is no chain to run. Where a program is only disabled, that may pass without anything being mended."""
 
     reason: str
-    may_pass: bool = False
+    cause: Cause = Cause.DEPENDENCY_BROKEN
 
 
 def chain_of(
@@ -53,7 +54,7 @@ def chain_of(
                 f"the program {wanted}, on which {key} depends, does not exist" if wanted != key else f"{key} cannot be read"
             )
         if keys and wanted in disabled:
-            return Broken(f"the program {wanted}, on which {key} depends, is disabled", may_pass=True)
+            return Broken(f"the program {wanted}, on which {key} depends, is disabled", Cause.DEPENDENCY_DISABLED)
         keys.insert(0, wanted)
         wanted = program.depends_on
     return Chain(tuple(keys))

@@ -6,30 +6,15 @@ stores anything. Windows are `opening`'s matter. Upstream: the machine's surroun
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 import msgspec
 
 from purveyor.client.machine.interface import Session, Surroundings
 from purveyor.wire.accounts import is_same
+from purveyor.wire.causes import Cause
 from purveyor.wire.package_info import Logon, Program, RunAs
 
 _LAST = datetime.max.replace(tzinfo=UTC)
-
-
-class Cause(StrEnum):
-    """What kind of thing stands in the way: each is told once, however its words change from look to look."""
-
-    GOING_DOWN = "going-down"
-    WINDOW = "window"
-    NEVER_IN_A_WINDOW = "never-in-a-window"
-    SLOW_LINK = "slow-link"
-    MAINS = "mains"
-    METERED = "metered"
-    SPACE = "space"
-    SESSIONS_UNKNOWN = "sessions-unknown"
-    NO_USER = "no-user"
-    SOME_USER = "some-user"
 
 
 class Unmet(msgspec.Struct, frozen=True, kw_only=True):
