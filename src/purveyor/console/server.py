@@ -3,11 +3,13 @@
 The paths that clients poll (`/cap`, `/dp`) go straight to their bare applications; only `/api` passes through the framework.
 """
 
+import asyncio
 import logging
 import socket
 import ssl
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -21,6 +23,8 @@ from purveyor.site_server.site import Site
 from purveyor.transport.serving import Application
 
 BACKLOG = 2048
+TLS_END_SECONDS = 1.0
+"""How long a client may take to agree that a connection over TLS ends; a kept one agrees only when it is used again."""
 
 
 class SiteApplication:
@@ -81,10 +85,10 @@ class RunningServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=stop_seconds,
-            ssl_context_factory=None if chain is None else lambda config, default: self._door(chain),
+            ssl_context_factory=None if chain is None else lambda *_: self._door(chain),
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
+        self._thread = threading.Thread(target=self._run, name="http")
         self._thread.start()
 
     @property
@@ -110,8 +114,15 @@ class RunningServer:
         A certificate that is loaded beside one with a key of another kind, RSA beside ECDSA, would not take its place.
         """
         tls = tls_of(chain)
-        tls.sni_callback = lambda connection, name, door: setattr(connection, "context", self._shown)
+        tls.sni_callback = lambda connection, *_: setattr(connection, "context", self._shown)
         return tls
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
+            if self._shown is not None:  # the server has no word for it, and half a minute is waited where nothing is said
+                loop = runner.get_loop()
+                loop.create_server = partial(loop.create_server, ssl_shutdown_timeout=TLS_END_SECONDS)  # type: ignore[method-assign]
+            runner.run(self._server.serve(sockets=[self._socket]))
 
     def stop(self) -> None:
         """Ends it, once requests under way are answered or their time is up."""
