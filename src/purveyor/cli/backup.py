@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from purveyor.cli.call import Call, UsageError
+from purveyor.cli.call import Call, UsageError, site_folder_of
 from purveyor.cli.mirror import doors_of
 from purveyor.cli.output import Output, counted, moment, size
 from purveyor.cli.rest import rest_of
@@ -13,7 +13,7 @@ from purveyor.recovery import backup as backups
 from purveyor.recovery import restore as restoring
 from purveyor.recovery.place import laid_out
 from purveyor.recovery.restore import Restored
-from purveyor.site_server.site import open_site
+from purveyor.site_server.site import opened_site
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.open_point import Points
 from purveyor.wire.boxes import cap_folder
@@ -29,16 +29,10 @@ def make(call: Call) -> int:
         raise UsageError(f"--keep {options.keep}: how many backups are to stay? 0 keeps all")
     if options.verify:
         return _verify(call, Path(options.dir).resolve())
-    folder = options.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "")
-    if not folder:
-        raise UsageError("which site? Name its folder with --site-dir DIR, or PURVEYOR_SITE_DIR")
-    site = open_site(Path(folder))
-    try:
+    with opened_site(site_folder_of(call)) as site:
         made = backups.make(
             site, Path(options.dir), keep=options.keep, with_keys=not options.without_keys, by="site backup", note=call.output.say
         )
-    finally:
-        site.database.dispose()
     if not options.without_keys:
         call.output.say("this backup holds the site's private keys and its administrator's token: whoever reads it is the site")
     answer = {

@@ -69,6 +69,14 @@ def access_of(call: Call) -> Access:
     return Access(url, token, str(Path(folder) / SITE_CERTIFICATE_FILE) if is_exact else named, is_exact=is_exact)
 
 
+def site_folder_of(call: Call) -> Path:
+    """The folder of the site that is meant, for what is done on its own machine. Errors: UsageError when none is named."""
+    folder = call.arguments.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "")
+    if not folder:
+        raise UsageError("which site? This is done on its own machine: name its folder with --site-dir DIR, or PURVEYOR_SITE_DIR")
+    return Path(folder)
+
+
 def _checked(token: str) -> str:
     """The token, once it is seen to be one that a header can carry; a damaged one is never shown."""
     if not token.isascii() or not token.isprintable() or " " in token:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Metadata, Root
 
-from purveyor.cli.call import Call
+from purveyor.cli.call import Call, site_folder_of
 from purveyor.cli.mirror import answer_of, doors_of, make_boxes, pin_given
 from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
@@ -21,7 +21,7 @@ from purveyor.courier.taking import take as take_in
 from purveyor.mirror.memory import pin_of_root
 from purveyor.mirror.metadata import ROOT
 from purveyor.site_server.keys import KeyName
-from purveyor.site_server.site import LOCAL_POINT, Site, open_site
+from purveyor.site_server.site import LOCAL_POINT, Site, opened_site
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import is_bucket, shelf_at
@@ -37,18 +37,15 @@ DONE, NOT_ALL, LATER = 0, 1, 3
 def send(call: Call) -> int:
     """Fills a stick from a site's own folder."""
     options = call.arguments
-    site = open_site(Path(options.site_dir))
-    try:
-        with _to_fill(Path(options.bundle)) as folder:
-            bundle = fill(
-                _sender(site, Path(options.site_dir)),
-                folder,
-                scope=Scope(options.content),
-                since=_read(Path(options.since)) if options.since else None,
-                now=datetime.now(UTC),
-            )
-    finally:
-        site.database.dispose()
+    site_folder = site_folder_of(call)
+    with opened_site(site_folder) as site, _to_fill(Path(options.bundle)) as folder:
+        bundle = fill(
+            _sender(site, site_folder),
+            folder,
+            scope=Scope(options.content),
+            since=_read(Path(options.since)) if options.since else None,
+            now=datetime.now(UTC),
+        )
     here = [piece for piece in bundle.pieces if piece.is_here]
     size_bytes = sum(piece.size_bytes for piece in here)
     kind = f"for a copy at timestamp {bundle.base_timestamp}" if bundle.base else "complete"

@@ -33,7 +33,9 @@ def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: O
     """Carries out one command, and gives its exit code."""
     parser = command_tree()
     try:
-        arguments = parser.parse_args(words)
+        arguments, unknown = parser.parse_known_args(words)
+        if unknown:
+            getattr(arguments, "parser_of_verb", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as ended:  # argparse ends so, after help and after wrong usage
         return int(ended.code or 0)
     target = getattr(arguments, "run", "")

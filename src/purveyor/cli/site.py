@@ -25,7 +25,7 @@ from purveyor.distribution_point.application import application as dp_applicatio
 from purveyor.site_server import certificates
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.points import Target
-from purveyor.site_server.site import Site, create_site, open_site, running_alone
+from purveyor.site_server.site import Site, create_site, no_site_in, open_site, running_alone
 from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_shelf import Doors, shelf_at
@@ -56,7 +56,7 @@ def run(call: Call) -> int:
     """Runs a site until SIGINT or SIGTERM."""
     folder = Path(call.arguments.dir)
     if not folder.is_dir():
-        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
+        raise no_site_in(folder)
     logging.basicConfig(level=logging.INFO, format=_LOG_FORM, stream=sys.stderr)
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):

@@ -3,19 +3,17 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from purveyor.cli.call import SITE_CERTIFICATE_FILE, Call, UsageError
+from purveyor.cli.call import SITE_CERTIFICATE_FILE, Call, site_folder_of
 from purveyor.cli.output import counted, moment
 from purveyor.console.server import RunningServer
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import https_pins
 from purveyor.site_server.admin.https_pins import Hearing
 from purveyor.site_server.certificates import Chain, Held
-from purveyor.site_server.site import Site, open_site
+from purveyor.site_server.site import Site, no_site_in, opened_site
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.pins import pin_in
 
@@ -104,7 +102,7 @@ def use(call: Call) -> int:
     except RejectedError as error:
         raise RefusedError(str(error)) from error
     certificate, key = Path(options.certificate), Path(options.key)
-    with _opened(folder) as site:
+    with opened_site(folder) as site:
         before, pin = certificates.held(folder), certificates.pin_at(certificate)
         if before is not None and before.pins and pin != before.pin and not options.no_pins:
             is_next = pin == before.next_pin
@@ -117,7 +115,7 @@ def use(call: Call) -> int:
 def rotate(call: Call) -> int:
     """Lets the next key come into use."""
     folder = _folder(call)
-    with _opened(folder) as site:
+    with opened_site(folder) as site:
         before = certificates.held(folder)
         if before is not None and before.is_own:
             _refuse_early(site, before, is_forced=call.arguments.force, now=site.clock())
@@ -134,7 +132,7 @@ def show(call: Call) -> int:
     if of is None:
         output.done(None, "this site serves HTTP; `purveyor site certificate make` gives it a certificate")
         return 0
-    with _opened(folder) as site, site.database.read() as tx:
+    with opened_site(folder) as site, site.database.read() as tx:
         hearing = https_pins.hearing(tx, of.announced_snapshot)
     answer = _answer(folder, of, hearing)
     if output.is_json:
@@ -183,21 +181,10 @@ def _answer(folder: Path, of: Held, hearing: Hearing | None) -> dict[str, object
     return answer if hearing is None else answer | {"members": hearing.members, "unheard": hearing.unheard}
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[Site]:
-    site = open_site(folder)
-    try:
-        yield site
-    finally:
-        site.database.dispose()
-
-
 def _folder(call: Call) -> Path:
-    folder = Path(call.arguments.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "") or ".")
-    if not (call.arguments.site_dir or call.environment.get("PURVEYOR_SITE_DIR")):
-        raise UsageError("which site? Name its folder with --site-dir DIR, or PURVEYOR_SITE_DIR")
+    folder = site_folder_of(call)
     if not folder.is_dir():
-        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
+        raise no_site_in(folder)
     return folder
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from purveyor.cli.call import Call, UsageError
+from purveyor.cli.call import Call, UsageError, site_folder_of
 from purveyor.cli.output import Output, moment
 from purveyor.cli.rest import rest_of
 from purveyor.site_server.custody import judging
@@ -140,7 +140,7 @@ def make(call: Call) -> int:
 def remove(call: Call) -> int:
     """Moves a key off the server."""
     options, rest = call.arguments, rest_of(call)
-    folder = _keys_folder(call)
+    folder = site_folder_of(call) / "keys"
     name = KeyName(options.role, _current(rest.get("/keys"), options.role))
     key = open_keyring(folder).find(name)
     if key is None:
@@ -159,7 +159,7 @@ def remove(call: Call) -> int:
 def restore(call: Call) -> int:
     """Brings a key back."""
     options, rest = call.arguments, rest_of(call)
-    folder = _keys_folder(call)
+    folder = site_folder_of(call) / "keys"
     key = read_key(Path(options.file), _passphrase(options.passphrase_file))
     rows = [row for row in rest.get("/keys") if row["id"] == id_of(key) and row["state"] in ("current", "next")]
     if not rows:
@@ -180,13 +180,6 @@ def _put_back(folder: Path, name: KeyName, key: PrivateKey) -> None:
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _keys_folder(call: Call) -> Path:
-    folder = call.arguments.site_dir or call.environment.get("PURVEYOR_SITE_DIR", "")
-    if not folder:
-        raise UsageError("keys are moved on the site's own machine: name its folder with --site-dir DIR")
-    return Path(folder) / "keys"
 
 
 def _current(rows: list[dict[str, Any]], role: str) -> str:

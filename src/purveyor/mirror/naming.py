@@ -46,11 +46,6 @@ def points_at(settings: AgentSettings, cap_url: str, dp_url: str) -> frozenset[s
     )
 
 
-def is_relative(settings: AgentSettings) -> bool:
-    """Whether clients of a mirror look for content beside it."""
-    return any(point.url.startswith(".") for point in settings.distribution_points)
-
-
 def _addresses(url: str, cap_url: str, settings: AgentSettings) -> set[str]:
     """What a point's URL may mean, seen from a CAP over HTTP or in a folder."""
     if not url.startswith("."):

@@ -32,7 +32,6 @@ NONINTERACTIVE = ("env", "DEBIAN_FRONTEND=noninteractive")
 
 _HEADER_BYTES = 60
 _BLOCK_BYTES = 512
-_REGULAR = b"0\0"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,199}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:-]{0,99}")
 _FIELD = re.compile(r"([!-,.-9;-~][!-9;-~]*):(.*)")

@@ -25,7 +25,6 @@ from purveyor.wire.package_info import (
 NAME_LIMIT = 100
 """Characters in the name of a program, a version or a publisher, as the site takes them."""
 PACKAGE_NAME_LIMIT = 200
-NOTE_LIMIT = 100
 DESCRIPTION_LIMIT = 1000
 _KEPT = "Kept from the package definition file: "
 

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.claim import FIRST_ROOT, Mark
 from purveyor.site_server.database import collections, points, publication
 from purveyor.site_server.database.engine import Database, open_database
-from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.database.settings import patient_settings, read_settings
 from purveyor.site_server.keys import Keyring, Keys, make_keys, open_keyring, save_keys
 from purveyor.site_server.model.points import Target
 from purveyor.site_server.model.settings import SiteSettings
@@ -52,6 +53,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def seconds_running() -> float:
+    """The seconds since the machine was started, those included in which it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """All that a site's components are given. `folder` is None in the lab."""
@@ -70,6 +76,8 @@ class Site:
     open_point: Callable[[str], Point] = point_for
     """Opens a distribution point that a mirror fills, at the address that clients use."""
     clock: Callable[[], datetime] = utc_now
+    running: Callable[[], float] = seconds_running
+    """Seconds that go on whatever the clock is set to; only what lies between two of them says something."""
     mark_full_boxes: Callable[[], list[str]] = list
     """Lets up boxes that are full take nothing more, where a web server of others fills them. Shape: their names."""
     wake: threading.Event = field(default_factory=threading.Event)
@@ -78,6 +86,11 @@ class Site:
         """The settings that hold now."""
         with self.database.read() as tx:
             return read_settings(tx)
+
+    def patient_settings(self) -> SiteSettings:
+        """The settings by which anything may end for good: grace times are longer by what is in doubt of the clock."""
+        with self.database.read() as tx:
+            return patient_settings(tx, self.clock())
 
     def folders(self) -> tuple[Path, ...]:
         """Where the site itself writes on this machine: its own folder, and its content."""
@@ -163,7 +176,7 @@ def open_site(
         raise RefusedError(f"a restore into {folder} was broken off: begin it again (purveyor site restore BACKUP {folder})")
     written = written_in(folder)
     if written is None:
-        raise RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
+        raise no_site_in(folder)
     code, url = written
     database = open_database(url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}")
     database.migrate()
@@ -185,6 +198,21 @@ def open_site(
         open_shelf=open_shelf,
         clock=clock,
     )
+
+
+@contextmanager
+def opened_site(folder: Path) -> Iterator[Site]:
+    """The site in a folder, for as long as something is done with it. Errors: as `open_site`."""
+    site = open_site(folder)
+    try:
+        yield site
+    finally:
+        site.database.dispose()
+
+
+def no_site_in(folder: Path) -> RefusedError:
+    """What is said of a folder where a site is looked for in vain."""
+    return RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
 
 
 def written_in(folder: Path) -> tuple[SiteCode, str] | None:

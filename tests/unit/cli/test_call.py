@@ -2,12 +2,13 @@
 
 import argparse
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from purveyor.cli.call import Access, Call, UsageError, access_of
+from purveyor.cli.call import Access, Call, UsageError, access_of, site_folder_of
+from purveyor.cli.main import carry_out
 from purveyor.cli.output import Output
 from purveyor.wire.errors import NotAllowedError, UnavailableError
 
@@ -88,3 +89,21 @@ def test_over_https_any_other_site_is_judged_by_the_cas_that_are_named_or_those_
     assert access_of(call_with(elsewhere | {"PURVEYOR_CA": "/ca.pem"})) == Access(
         "https://site.example", "t", "/ca.pem", is_exact=False
     )
+
+
+@pytest.mark.parametrize("words", [("package", "list", "--nonsense"), ("--nonsense", "package", "list")])
+def test_who_types_an_unknown_option_is_shown_those_of_that_command(
+    words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Output(stdout=io.StringIO(), stderr=io.StringIO(), stdin=io.StringIO())
+    assert carry_out(words, environment={}, output=output) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("usage: purveyor package list ")
+    assert told.endswith("unrecognized arguments: --nonsense\n")
+
+
+def test_what_is_done_in_a_folder_needs_one(folder: Path) -> None:
+    assert site_folder_of(call_with({"PURVEYOR_SITE_DIR": "elsewhere"}, site_dir=str(folder))) == folder
+    assert site_folder_of(call_with({"PURVEYOR_SITE_DIR": str(folder)})) == folder
+    with pytest.raises(UsageError, match="--site-dir DIR"):
+        site_folder_of(call_with({}))

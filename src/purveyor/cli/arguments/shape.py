@@ -57,7 +57,7 @@ class Noun:
             allow_abbrev=False,
             formatter_class=_Plain,
         )
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, parser_of_verb=parser)
         add_shared_options(parser, is_administrative=is_administrative or codes is ADMINISTRATIVE, is_verb=True)
         return parser
 
