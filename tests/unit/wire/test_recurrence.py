@@ -52,9 +52,9 @@ def oracle(start: datetime, rule: Rule) -> rrule.rrule:
 
 
 def first_times(start: datetime, rule: Rule, most: int) -> list[datetime]:
-    """The first times of a rule, each asked for after the one before."""
+    """The first times of a rule, each asked for after the one before. The last week of all time goes on a little after its end."""
     found, last = [], start - timedelta(seconds=1)
-    while len(found) < most and (following := next_after(start, rule, last)) is not None:
+    while len(found) < most and (following := next_after(start, rule, last)) is not None and following <= END:
         found.append(following)
         last = following
     return found
