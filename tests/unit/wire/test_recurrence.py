@@ -52,7 +52,7 @@ def oracle(start: datetime, rule: Rule) -> rrule.rrule:
 
 
 def first_times(start: datetime, rule: Rule, most: int) -> list[datetime]:
-    """The first times of a rule, each asked for after the one before. The last week of all time goes on a little after its end."""
+    """The first times of a rule, each asked for after the one before. A week may go on after the end of time."""
     found, last = [], start - timedelta(seconds=1)
     while len(found) < most and (following := next_after(start, rule, last)) is not None and following <= END:
         found.append(following)
