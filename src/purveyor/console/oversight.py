@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 from purveyor import __version__
 from purveyor.site_server.admin import resources
 from purveyor.site_server.custody import keys
-from purveyor.site_server.executive import Executive
+from purveyor.site_server.database.settings import clock_doubt
+from purveyor.site_server.executive import DOUBTFUL, Executive
 from purveyor.site_server.site import Site
 from purveyor.site_server.storage import low_room
 from purveyor.wire.errors import UnavailableError
@@ -26,6 +27,9 @@ from purveyor.wire.errors import UnavailableError
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STANDSTILL = timedelta(minutes=10)
 """A component that took no turn for so long stands still: something holds the executive up."""
+
+
+DOUBT_TOLD = timedelta(days=1)
 
 
 class Oversight:
@@ -51,10 +55,14 @@ class Oversight:
         await Response(content, 200, {"Cache-Control": "no-store", "Content-Type": METRICS_TYPE})(scope, receive, send)
 
     def warnings(self) -> list[str]:
-        """What works now and soon will not: a disk that fills up; metadata that expires and cannot be renewed here."""
+        """What works now and soon will not: a full disk, metadata that expires and cannot be renewed here, a clock in doubt."""
         found = low_room(self._site.folders())
         with suppress(UnavailableError), self._site.database.read() as tx:
-            found += [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
+            now = self._site.clock()
+            found += [alarm.text for alarm in keys.alarms_of(tx, now)]
+            doubtful = clock_doubt(tx, now)
+        if doubtful >= DOUBT_TOLD:
+            found.append(f"clock: {DOUBTFUL.format(doubtful)}")
         return found
 
     def troubles(self) -> list[str]:

@@ -98,6 +98,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             open_shelf=lambda target: self.elsewhere[target.url].shelf(),
             open_point=lambda url: next(boxes for boxes in self._all_boxes() if boxes.url == url).point("the site"),
             clock=self.site_clock.now,
+            running=lambda: self.clock.now().timestamp(),
         )
         prepare_database(self.site.database, code=self.site.code, keys=keys, bin_bits=BIN_BITS, now=self.clock.now())
         self.executive = Executive(self.site)

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from purveyor.site_server.custody import keys as custody
+from purveyor.site_server.database import settings as stored
+from purveyor.site_server.model.site_clock import TOLERANCE, doubt, has_come, settled
 from purveyor.site_server.publish import audit, content, leftovers, retirement
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.receive import ageing
@@ -28,7 +30,10 @@ ITEMS_A_TURN = 5000
 AUDIT_INTERVAL = timedelta(hours=1)
 AGEING_INTERVAL = timedelta(minutes=10)
 SWEEP_INTERVAL = timedelta(days=1)
+_CLOCK_NOTED_EVERY = timedelta(minutes=1)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
+
+DOUBTFUL = "it is ahead by {}: the site was off for so long, or it was set; grace times wait until that is made up for"
 
 logger = logging.getLogger("purveyor.site")
 
@@ -59,6 +64,9 @@ class Executive:
     _next_sweep_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
+    _settled_at: datetime | None = None
+    _ran_seconds: float | None = None
+    _doubt: timedelta = timedelta(0)
     rounds: Rounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +75,7 @@ class Executive:
     def components(self) -> Mapping[str, Callable[[], bool]]:
         """The turns in their order, by name. Each says whether there is more to do at once."""
         return {
+            "clock": self._look_at_clock,
             "receive": self._receive,
             "retirement": self._retire,
             "content": self._keep_content,
@@ -81,7 +90,7 @@ class Executive:
         is_more = False
         for name, component in self.components().items():
             now = self.site.clock()
-            if _has_come(self._not_before.get(name), now, _LONGEST_BACK_OFF):
+            if has_come(self._not_before.get(name), now, _LONGEST_BACK_OFF):
                 is_more |= self._guarded(name, component, now)
         return is_more
 
@@ -119,6 +128,25 @@ class Executive:
         for name, amount in amounts.items():
             self.totals[name] = self.totals.get(name, 0) + amount
 
+    def _look_at_clock(self) -> bool:
+        """Goes on with the time that is known to have passed, and tells where the clock leaves it."""
+        site, now, seconds = self.site, self.site.clock(), self.site.running()
+        ran = timedelta(seconds=0 if self._ran_seconds is None else seconds - self._ran_seconds)
+        with site.database.read() as tx:
+            kept = stored.settled_at(tx)
+        before = self._settled_at or kept
+        known = settled(before, ran=ran, now=now)
+        if kept is None or not timedelta(0) <= known - kept < _CLOCK_NOTED_EVERY:
+            with site.database.write() as tx:
+                stored.set_settled(tx, known)
+        doubt_before, self._doubt = self._doubt, doubt(known, now)
+        self._settled_at, self._ran_seconds = known, seconds
+        if before is not None and now < before - TOLERANCE:
+            logger.warning("clock: it was set back by %s: what was signed for later is signed anew", before - now)
+        elif self._doubt > doubt_before + TOLERANCE:
+            logger.warning("clock: %s", DOUBTFUL.format(self._doubt))
+        return False
+
     def _receive(self) -> bool:
         site = self.site
         received = receive.turn(
@@ -148,7 +176,7 @@ class Executive:
             store=site.store,
             points=site.points,
             cap=site.cap,
-            settings=site.settings(),
+            settings=site.patient_settings(),
             now=site.clock(),
         )
         self._note("retirement", retired.problems)
@@ -157,7 +185,7 @@ class Executive:
     def _keep_content(self) -> bool:
         site = self.site
         kept = content.turn(
-            database=site.database, store=site.store, points=site.points, settings=site.settings(), now=site.clock()
+            database=site.database, store=site.store, points=site.points, settings=site.patient_settings(), now=site.clock()
         )
         self._note("content", kept.problems)
         self._sweep()
@@ -168,10 +196,12 @@ class Executive:
         now = self.site.clock()
         if self._next_sweep_at is None:
             self._next_sweep_at = now + AUDIT_INTERVAL
-        if _has_come(self._next_sweep_at, now, SWEEP_INTERVAL):
+        if has_come(self._next_sweep_at, now, SWEEP_INTERVAL):
             self._next_sweep_at = now + SWEEP_INTERVAL
             site = self.site
-            self._count(leftover_bytes=leftovers.sweep(database=site.database, store=site.store, points=site.points, now=now))
+            with site.database.read() as tx:
+                passed = now - stored.clock_doubt(tx, now)
+            self._count(leftover_bytes=leftovers.sweep(database=site.database, store=site.store, points=site.points, now=passed))
 
     def _note(self, component: str, problems: Iterable[str]) -> None:
         """Logs problems that stop nothing; one that lasts is not repeated at every turn."""
@@ -197,9 +227,9 @@ class Executive:
     def _age(self) -> bool:
         """A batch at a time while something is too old, and then not again for the interval."""
         now = self.site.clock()
-        if not _has_come(self._next_ageing_at, now, AGEING_INTERVAL):
+        if not has_come(self._next_ageing_at, now, AGEING_INTERVAL):
             return False
-        aged = ageing.turn(database=self.site.database, settings=self.site.settings(), now=now)
+        aged = ageing.turn(database=self.site.database, settings=self.site.patient_settings(), now=now)
         self._count(messages_aged=aged.messages, refusals_aged=aged.refusals)
         self._next_ageing_at = None if aged.is_more else now + AGEING_INTERVAL
         return aged.is_more
@@ -208,7 +238,7 @@ class Executive:
         """One slice. A running audit goes on at the next turn; a finished one rests for the interval."""
         now = self.site.clock()
         if self._place is None:
-            if not _has_come(self._next_audit_at, now, AUDIT_INTERVAL):
+            if not has_come(self._next_audit_at, now, AUDIT_INTERVAL):
                 return False
             self._place = audit.Place()
         audited = audit.audit_slice(self.site.database, self.site.cap, self._place)
@@ -218,11 +248,3 @@ class Executive:
         self._place = audited.next
         self._next_audit_at = now + AUDIT_INTERVAL if audited.next is None else None
         return audited.next is not None
-
-
-def _has_come(planned: datetime | None, now: datetime, longest: timedelta) -> bool:
-    """Whether a time that was planned is here, or was never planned.
-
-    One that lies further ahead than anything is ever planned was planned by a clock that has been set back since.
-    """
-    return planned is None or not now < planned <= now + longest

@@ -18,7 +18,8 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.site_server.claim import MARK, MarkedShelf, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
-from purveyor.site_server.model.points import PointKind, PointState, emptied_from, retry_after
+from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after
+from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish import content, emptying, pulled, pushing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
@@ -79,7 +80,11 @@ class Rounds:
             if finished is not None and not finished.done():
                 continue
             self._running.pop(point.id, None)
-            if point.failures and point.tried_at is not None and now < point.tried_at + retry_after(point.failures):
+            if (
+                point.failures
+                and point.tried_at is not None
+                and not has_come(point.tried_at + retry_after(point.failures), now, LONGEST_RETRY)
+            ):
                 continue
             if self.workers is None:
                 is_more |= self._guarded(point)
@@ -128,7 +133,7 @@ class Rounds:
         site = self.site
         if point.is_read_back:
             return self._round_of_mirrored(point)
-        if point.state is PointState.EMPTYING and site.clock() >= emptied_from(point.state_since, site.settings()):
+        if point.state is PointState.EMPTYING and site.clock() >= emptied_from(point.state_since, site.patient_settings()):
             return self._round_of_emptying(point)
         standing = self._opened(point)
         if point.kind is PointKind.CAP:
@@ -162,7 +167,7 @@ class Rounds:
 
     def _round_of_mirrored(self, point: PointRow) -> Round:
         """Reads at a DP that a mirror fills what clients are to be told of there; most rounds have nothing to read."""
-        site, now, settings = self.site, self.site.clock(), self.site.settings()
+        site, now, settings = self.site, self.site.clock(), self.site.patient_settings()
         with site.database.read() as tx:
             due = pulled.due(tx, point.id, settings, now)
         if not any(due):
@@ -182,7 +187,7 @@ class Rounds:
             store=site.store,
             point=point.id,
             place=ShelfStore(standing.shelf, name=point.id),
-            settings=site.settings(),
+            settings=site.patient_settings(),
             now=site.clock(),
             is_filling=point.state is PointState.ACTIVE,
         )
@@ -193,18 +198,21 @@ class Rounds:
     def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
         site, now = self.site, self.site.clock()
         items, is_more = self._looked_into(point, standing)
-        if standing.audited_at is None or now >= standing.audited_at + AUDIT_INTERVAL:
+        if standing.audited_at is None or has_come(standing.audited_at + AUDIT_INTERVAL, now, AUDIT_INTERVAL):
             lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf, now=now)
             standing.audited_at = now
             if lost:
                 logger.warning("%s: %d files were missing or of another size; they are written again", point.id, lost)
-        pushed = pushing.push(database=site.database, point=point, shelf=standing.shelf, settings=site.settings(), now=now)
+        pushed = pushing.push(
+            database=site.database, point=point, shelf=standing.shelf, settings=site.patient_settings(), now=now
+        )
         return Round(pushed.written, pushed.removed, items, is_more=is_more or pushed.is_more)
 
     def _looked_into(self, point: PointRow, standing: Standing) -> tuple[int, bool]:
         """Takes in what clients put there, once in each interval. Shape: how many items, and whether more are there."""
         now = self.site.clock()
-        if not point.takes_items or (standing.looked_at is not None and now < standing.looked_at + LOOK_INTERVAL):
+        looked_at = standing.looked_at
+        if not point.takes_items or (looked_at and not has_come(looked_at + LOOK_INTERVAL, now, LOOK_INTERVAL)):
             return 0, False
         items, is_more = self._take_in(point, standing.shelf)
         standing.looked_at = None if is_more else now

@@ -169,7 +169,7 @@ def remove(tx: Connection, name: str, *, is_forced: bool = False, is_left: bool 
     points.set_state(tx, name, PointState.EMPTYING if is_emptied else PointState.REMOVED, now)
     detail = {"left": left, "forced": is_forced or None, "emptied": is_emptied or None}
     audit.record(tx, by=by, now=now, action="point.remove", about=name, detail=detail)
-    begins = rules.emptied_from(now, settings.read_settings(tx)) if is_emptied else None
+    begins = rules.emptied_from(now, settings.patient_settings(tx, now)) if is_emptied else None
     return Removed(id=name, left=left, emptied_from=begins)
 
 
@@ -252,7 +252,7 @@ def _forget(tx: Connection, name: str) -> None:
 
 
 def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
-    held = settings.read_settings(tx)
+    held = settings.patient_settings(tx, now)
     if row.state is PointState.ACTIVE:
         return f"clients use it: `purveyor point drain {row.id}` comes first"
     if row.state is PointState.REMOVED:
@@ -264,7 +264,7 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
         return f"{left} that the site put there still to go" + (f" from {begins:%Y-%m-%d %H:%M} UTC on" if now < begins else "")
     if row.failures and row.takes_items:
         return "the site cannot reach it, and does not know what clients put there last"
-    if rules.is_drained(row.state, row.quiet_since, held, now):
+    if rules.is_drained(row.state, row.quiet_since, held, now - settings.clock_doubt(tx, now)):
         return ""
     quiet_since = row.quiet_since or row.state_since
     return f"clients may still use it until {quiet_since + rules.drain_grace(held):%Y-%m-%d %H:%M} UTC, if nothing more comes"

@@ -207,7 +207,7 @@ def note_success(tx: Connection, point: PointRow, now: datetime) -> None:
 
 def is_success_news(point: PointRow, now: datetime) -> bool:
     """Whether a success is worth writing down."""
-    return bool(point.failures) or point.succeeded_at is None or now - point.succeeded_at >= _TOLD_EVERY
+    return bool(point.failures) or point.succeeded_at is None or abs(now - point.succeeded_at) >= _TOLD_EVERY
 
 
 def note_failure(tx: Connection, point: PointRow, problem: str, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What is published and what must be: roles, down files, shards. Read and written by `publish` alone."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, or_, select, update
@@ -9,6 +9,8 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.wanted import Kind
 from purveyor.wire.ids import ClientId, CollectionId, PackageId, SiteCode
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Want(NamedTuple):
@@ -124,10 +126,13 @@ def role_version(tx: Connection, name: str) -> int:
     return int(tx.execute(select(schema.role.c.version).where(schema.role.c.name == name)).scalar_one())
 
 
-def roles_expiring(tx: Connection, *, names: Collection[str], before: datetime, limit: int) -> list[str]:
-    """Roles of these names (with their bins) whose signatures end before a time, soonest first."""
+def roles_expiring(
+    tx: Connection, *, names: Collection[str], before: datetime, limit: int, after: datetime = FOREVER
+) -> list[str]:
+    """Roles of these names (with their bins) whose signatures end before one time or after another, soonest first."""
     matches = or_(*(or_(schema.role.c.name == name, schema.role.c.name.like(f"{name}-%")) for name in names))
-    statement = select(schema.role.c.name).where(matches, schema.role.c.expires_at < before).order_by(schema.role.c.expires_at)
+    expires_at = schema.role.c.expires_at
+    statement = select(schema.role.c.name).where(matches, or_(expires_at < before, expires_at > after)).order_by(expires_at)
     return list(tx.execute(statement.limit(limit)).scalars())
 
 
@@ -287,11 +292,13 @@ def wanted_shards(tx: Connection, generation: int, limit: int) -> list[int]:
     return list(tx.execute(statement.order_by(table.c.number).limit(limit)).scalars())
 
 
-def want_expiring_shards(tx: Connection, *, before: datetime, limit: int) -> int:
-    """Asks for shards anew whose signatures end before a time. Shape: how many."""
+def want_expiring_shards(tx: Connection, *, before: datetime, after: datetime, limit: int) -> int:
+    """Asks for shards anew whose signatures end before one time or after another. Shape: how many."""
     table = schema.shard
     rows = tx.execute(
-        select(table.c.generation, table.c.number).where(table.c.expires_at < before, table.c.is_wanted.is_(False)).limit(limit)
+        select(table.c.generation, table.c.number)
+        .where(or_(table.c.expires_at < before, table.c.expires_at > after), table.c.is_wanted.is_(False))
+        .limit(limit)
     ).all()
     if rows:
         where = and_(table.c.generation == bindparam("of"), table.c.number == bindparam("no"))

@@ -36,6 +36,7 @@ site = Table(
     Column("incarnation", Integer, nullable=False),
     Column("publication", BigInteger, nullable=False, comment="counts publications; shards state it"),
     Column("bin_bits", Integer, nullable=False, comment="two to this power bins per hashed role, fixed for life"),
+    Column("settled_at", UtcTime, comment="the newest time that is known to have passed, whatever the clock shows"),
 )
 
 counter = Table(
@@ -146,8 +147,9 @@ status_message = Table(
     "status_message",
     metadata,
     Column("id", Number, primary_key=True, autoincrement=True),
-    Column("client", BigInteger, ForeignKey("client.number"), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
+    Column("client", BigInteger, ForeignKey("client.number"), comment="who told it; null: the site itself, of a point"),
+    Column("point", String(32), index=True, comment="id of the point that it is about; null: of none"),
+    Column("sequence", BigInteger, nullable=False, comment="of the client's item; of the site's own, how many of this point"),
     Column("position", Integer, nullable=False, comment="within the item"),
     Column("arrived_at", UtcTime, nullable=False, index=True),
     Column("at", UtcTime, nullable=False, comment="by the client's clock"),
@@ -159,6 +161,9 @@ status_message = Table(
     Column("occurrence", String(320), nullable=False),
     Column("source_version", Integer, nullable=False),
     Column("state", String(16)),
+    Column(
+        "cause", String(32), comment="what the job waits for, as its agent says (wire.causes); null: for nothing, or not said"
+    ),
     Column("exit_code", BigInteger),
     Column("user", String(256), nullable=False, server_default="", comment="in whose session it happened; empty: in none"),
     Column("text", Text, nullable=False),
@@ -176,6 +181,7 @@ job_state = Table(
     Column("advertisement", String(8)),
     Column("occurrence", String(320), nullable=False),
     Column("source_version", Integer, nullable=False),
+    Column("cause", String(32), comment="what it waits for, as its agent says (wire.causes); null: for nothing, or not said"),
     Column("exit_code", BigInteger),
     Column("user", String(256), nullable=False, server_default="", comment="in whose session it happened; empty: in none"),
     Column("text", Text, nullable=False),

@@ -1,10 +1,13 @@
-"""The site's settings as stored: only what differs from the defaults."""
+"""The site's settings as stored: only what differs from the defaults; and how far its clock is believed."""
+
+from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.model.settings import SiteSettings, with_value
+from purveyor.site_server.model.site_clock import doubt, patient
 
 
 def read_settings(tx: Connection) -> SiteSettings:
@@ -12,6 +15,27 @@ def read_settings(tx: Connection) -> SiteSettings:
     known = SiteSettings.__struct_fields__
     stored = tx.execute(select(schema.setting.c.name, schema.setting.c.value)).all()
     return msgspec.convert({name: msgspec.json.decode(value) for name, value in stored if name in known}, SiteSettings)
+
+
+def patient_settings(tx: Connection, now: datetime) -> SiteSettings:
+    """The settings by which anything may end for good: grace times are longer by what is in doubt of the clock."""
+    return patient(read_settings(tx), clock_doubt(tx, now))
+
+
+def settled_at(tx: Connection) -> datetime | None:
+    """The newest time that is known to have passed; None before the first turn of a site."""
+    found: datetime | None = tx.execute(select(schema.site.c.settled_at)).scalar_one_or_none()
+    return found
+
+
+def set_settled(tx: Connection, at: datetime) -> None:
+    """Notes the newest time that is known to have passed."""
+    tx.execute(update(schema.site).values(settled_at=at))
+
+
+def clock_doubt(tx: Connection, now: datetime) -> timedelta:
+    """How much of the time that the clock shows may not have passed."""
+    return doubt(settled_at(tx), now)
 
 
 def change_setting(tx: Connection, name: str, value: int | bool) -> SiteSettings:

@@ -30,7 +30,7 @@ NETWORKS_LIMIT = 100
 TEXT_LIMIT = 500
 _RELATIVE = re.compile(r"\.{1,2}(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _FIRST_RETRY = timedelta(seconds=10)
-_LAST_RETRY = timedelta(minutes=10)
+LONGEST_RETRY = timedelta(minutes=10)
 
 
 class PointKind(StrEnum):
@@ -182,7 +182,7 @@ def place_of(url: str) -> str:
 
 def retry_after(failures: int) -> timedelta:
     """How long a point is left alone after so many failures in a row: ten seconds, doubled each time, ten minutes at most."""
-    return min(_LAST_RETRY, _FIRST_RETRY * (1 << min(max(0, failures - 1), 10)))
+    return min(LONGEST_RETRY, _FIRST_RETRY * (1 << min(max(0, failures - 1), 10)))
 
 
 def drain_grace(settings: SiteSettings) -> timedelta:

@@ -24,6 +24,7 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.model.site_clock import has_come
 from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.manifest import distinct_files, file_path
 
@@ -106,7 +107,7 @@ def point_turn(
 def is_try_due(copy: Copy, now: datetime) -> bool:
     """Whether a copy that failed is to be tried again: after ten seconds, and then twice as long each time, up to an hour."""
     doublings = min(max(0, copy.failures - 1), 10)
-    return now >= copy.since + min(_LAST_RETRY, _FIRST_RETRY * (1 << doublings))
+    return has_come(copy.since + min(_LAST_RETRY, _FIRST_RETRY * (1 << doublings)), now, _LAST_RETRY)
 
 
 # --- coming -----------------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def _check_oldest(database: Database, places: Places, everything: list[Held], no
     if not standing:
         return 0
     checked_at, held, copy = min(standing, key=lambda one: (one[0], one[1].sha256, one[2].point))
-    if now < checked_at + CHECK_AFTER:
+    if not has_come(checked_at + CHECK_AFTER, now, CHECK_AFTER):
         return 0
     try:
         problem = _damage(places.points[copy.point], held.sha256)

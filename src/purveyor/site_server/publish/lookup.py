@@ -15,6 +15,7 @@ from purveyor.site_server.database.publication import Generation, ShardClient, S
 from purveyor.site_server.database.site_keys import KeyState
 from purveyor.site_server.keys import KeyName, KeySource
 from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.model.site_clock import TOLERANCE
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
 from purveyor.wire.errors import RefusedError
@@ -95,11 +96,13 @@ def write_shards(database: Database, cap: Shelf) -> int:
 
 
 def renew_shards(database: Database, *, settings: SiteSettings, now: datetime) -> int:
-    """Asks anew for shards in the second half of their life, a slice at a time so that they spread. Shape: how many."""
+    """Asks anew for shards in the second half of their life, or signed by a clock that was ahead. Shape: how many.
+
+    A slice at a time, so that they spread.
+    """
+    lifetime = timedelta(seconds=settings.shard_lifetime_seconds)
     with database.write() as tx:
-        return publication.want_expiring_shards(
-            tx, before=now + timedelta(seconds=settings.shard_lifetime_seconds / 2), limit=SLICE
-        )
+        return publication.want_expiring_shards(tx, before=now + lifetime / 2, after=now + lifetime + TOLERANCE, limit=SLICE)
 
 
 def grow_generation(standing: Sequence[Generation], client_count: int) -> Generation | None:

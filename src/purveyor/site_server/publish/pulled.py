@@ -6,7 +6,7 @@ more first (`publish.content`); it counts as gone when the mirror has taken it a
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.points import PointRow, point_of
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish.content import BYTES_A_TURN, CHECK_AFTER, ContentOutcome, is_try_due
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import AbsentError, DeniedError, RejectedError
@@ -41,7 +42,7 @@ class Due(NamedTuple):
 def due(tx: Connection, point: str, settings: SiteSettings, now: datetime) -> Due:
     """What is due at a point; nothing is said over a wire."""
     found = Due([], [], None)
-    oldest = now
+    oldest = datetime.max.replace(tzinfo=UTC)
     for held in content_copies.held(tx):
         copy = held.copies.get(point)
         if copy is None or copy.state is CopyState.WAITING:
@@ -49,9 +50,9 @@ def due(tx: Connection, point: str, settings: SiteSettings, now: datetime) -> Du
                 found.unread.append(held)
         elif copy.state is CopyState.UNNAMED:
             is_over = is_grace_over(copy.since, settings.point_grace_seconds, now)
-            if is_over and (copy.checked_at is None or now >= copy.checked_at + LOOK_AFTER):
+            if is_over and (copy.checked_at is None or has_come(copy.checked_at + LOOK_AFTER, now, LOOK_AFTER)):
                 found.leaving.append(held.sha256)
-        elif now >= (checked_at := copy.checked_at or copy.since) + CHECK_AFTER and checked_at < oldest:
+        elif has_come((checked_at := copy.checked_at or copy.since) + CHECK_AFTER, now, CHECK_AFTER) and checked_at < oldest:
             oldest, found = checked_at, found._replace(again=held)
     return found
 

@@ -9,14 +9,14 @@ Source: the protocol, section 3.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from purveyor.site_server.database import points, publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.database.settings import clock_doubt, patient_settings, read_settings
 from purveyor.site_server.database.site_keys import RequestState
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
@@ -24,6 +24,7 @@ from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
 from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
+from purveyor.site_server.model.site_clock import TOLERANCE
 from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
 from purveyor.site_server.publish.offers import compile_offers
@@ -39,7 +40,6 @@ FILES_AT_ONCE = 500
 """Written, synced and recorded as written, before the next so many are."""
 RENEWALS_A_TURN = 32
 ROLES_AT_MOST = 100_000
-LATEST = datetime.max.replace(tzinfo=UTC)
 REMOVALS_A_TURN = 500
 
 _TIMESTAMP = "clidata.box/timestamp.json"
@@ -71,8 +71,8 @@ def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> P
     Errors: UnavailableError when the CAP's folder cannot be written.
     """
     with database.write() as tx:
-        settings = read_settings(tx)
-        requests.close_expired(tx, now)
+        settings = patient_settings(tx, now)
+        requests.close_expired(tx, now - clock_doubt(tx, now))
         answered_count, dropped = _publish_answer(tx, keys, settings, now)
         stand = key_change.standing(tx, keys)
         changing = key_change.possible_here(stand, keys)
@@ -119,7 +119,7 @@ def sign_above(tx: Connection, *, keys: KeySource, floor: int, now: datetime) ->
     stand = key_change.standing(tx, keys)
     if not {"snapshot", "timestamp"} <= stand.keys.signing.keys():
         return 0
-    names = publication.roles_expiring(tx, names=sorted(stand.keys.signing), before=LATEST, limit=ROLES_AT_MOST)
+    names = publication.roles_expiring(tx, names=sorted(stand.keys.signing), before=publication.FOREVER, limit=ROLES_AT_MOST)
     changes = repository.Changes(renew=frozenset(names) - {"root"}, floor=floor)
     signed = repository.next_roles(
         lambda name: publication.read_role(tx, name),
@@ -302,18 +302,22 @@ def _compiled(tx: Connection, wants: Sequence[publication.Want], settings: SiteS
 
 
 def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: datetime) -> list[str]:
-    """Roles past the part of their life after which they are signed anew; those whose key is elsewhere are left to alarms."""
+    """Roles past the part of their life after which they are signed anew; those whose key is elsewhere are left to alarms.
+
+    One that would live longer than it may was signed while the clock was ahead: it tells clients a time that has not come.
+    """
     rhythm = timedelta(seconds=lifetimes.rhythm_seconds)
-    timestamp_due = now + lifetimes.of("timestamp") - rhythm
-    due = publication.roles_expiring(tx, names=["timestamp"], before=timestamp_due, limit=1)
+    latest = now + lifetimes.of("timestamp")
+    due = publication.roles_expiring(tx, names=["timestamp"], before=latest - rhythm, after=latest + TOLERANCE, limit=1)
     for names, example in (
         (("snapshot", "offers", "settings"), "offers"),
         (OFFLINE, "packages"),
     ):
-        halfway = now + lifetimes.of(example) / 2
+        latest = now + lifetimes.of(example)
+        halfway = latest - lifetimes.of(example) / 2
         here = [name for name in names if name in keys.signing]
         if here:
-            due += publication.roles_expiring(tx, names=here, before=halfway, limit=RENEWALS_A_TURN)
+            due += publication.roles_expiring(tx, names=here, before=halfway, after=latest + TOLERANCE, limit=RENEWALS_A_TURN)
     return due
 
 

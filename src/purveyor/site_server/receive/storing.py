@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from purveyor.site_server.database import audit, holders, publication, refusals, requests, upward, wanted
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
-from purveyor.site_server.database.settings import read_settings
+from purveyor.site_server.database.settings import patient_settings
 from purveyor.site_server.database.upward import KnownClient
 from purveyor.site_server.receive import clones, joining, returning, status
 from purveyor.site_server.receive.effects import GONE, Effects, acknowledged
@@ -94,7 +94,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
 
 def drop_old_refusals(tx: Connection, now: datetime) -> int:
     """Forgets what machines were told longer ago than the settings say; in bulk, now and then. Shape: how many."""
-    lifetime = timedelta(seconds=read_settings(tx).refusal_lifetime_seconds)
+    lifetime = timedelta(seconds=patient_settings(tx, now).refusal_lifetime_seconds)
     return refusals.drop_old(tx, before=now - lifetime, limit=FORGOTTEN_A_TURN)
 
 

@@ -270,6 +270,12 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.Integer(), nullable=False),
         sa.Column("publication", sa.BigInteger(), nullable=False, comment="counts publications; shards state it"),
         sa.Column("bin_bits", sa.Integer(), nullable=False, comment="two to this power bins per hashed role, fixed for life"),
+        sa.Column(
+            "settled_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the newest time that is known to have passed, whatever the clock shows",
+        ),
         sa.CheckConstraint('"only" = 1', name=op.f("ck_site_one_row")),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_site")),
     )
