@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fuzz import seeds
 from fuzz.parser import Parser, of_text
@@ -31,6 +31,7 @@ from purveyor.wire import (
     rules,
     schedule,
 )
+from purveyor.wire.bandwidth import parse_budget, rate_at
 from purveyor.wire.errors import NotAllowedError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes
 
@@ -99,6 +100,11 @@ TEXTS: Mapping[str, Parser] = {
         ],
         write=lambda rule: rules.rule_text(rule).encode(),  # type: ignore[arg-type]  # of this parser
         reads=("wire/rules.py:parse_rule", "wire/rules.py:_until"),
+    ),
+    "budget": Parser(
+        read=of_text(lambda text: rate_at(parse_budget(text), DECEMBER, UTC)),
+        seeds=[b"mon-fri 08:00-18:00 512K; sat,sun 22:00-06:00 2M/s; otherwise unlimited", b"daily 8-9 0", b"64"],
+        reads=("wire/bandwidth.py:parse_budget",),
     ),
     "time": Parser(
         read=of_text(schedule.parse_time),

@@ -9,10 +9,10 @@ from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.mirror.copying import Ends, Store
-from purveyor.mirror.intake import Pace
 from purveyor.mirror.memory import pin_of_code
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.interface import Point
+from purveyor.transport.pace import Pace
 from purveyor.wire import join_code
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.shards import ClientState

@@ -12,7 +12,6 @@ from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.mirror.copying import Ends, Store
-from purveyor.mirror.intake import Pace
 from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
 from purveyor.mirror.turn import Outcome, turn
@@ -20,8 +19,10 @@ from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import Doors, folder_in, is_bucket, no_bucket_credentials, shelf_at
+from purveyor.transport.pace import Meter, Pace
 from purveyor.transport.s3_credentials import read_credentials
 from purveyor.wire import join_code
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RefusedError, UnavailableError
 
 WHOLE, NOT_WHOLE = 0, 3
@@ -64,7 +65,7 @@ def ends_of(call: Call) -> Ends:
         target=target,
         store=store,
         pin=pin_given(call),
-        pace=Pace(options.limit, tell=_Teller(call)),
+        pace=Pace(Meter(parse_budget(options.limit), now=lambda: datetime.now(UTC)), tell=_Teller(call)),
         is_carrying=options.up,
     )
 

@@ -15,12 +15,13 @@ from purveyor.content.place import ContentPlace
 from purveyor.content.verify import digest_of
 from purveyor.courier import sticks
 from purveyor.mirror.copying import Ends, Store
-from purveyor.mirror.intake import Intake, Pace
+from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import TIMESTAMP, Pin, pinned
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, ROOTS_A_PASS, Metadata, shown_version
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Shelf
+from purveyor.transport.pace import Pace
 from purveyor.wire import bundle as lists
 from purveyor.wire.boxes import DOWN_BOXES
 from purveyor.wire.bundle import LIST, RECEIPT, Bundle, Piece, Receipt

@@ -15,12 +15,13 @@ from datetime import datetime
 from purveyor.content.place import ContentPlace
 from purveyor.content.verify import digest_of, verified
 from purveyor.mirror import content, leaving, lookup, naming
-from purveyor.mirror.intake import Intake, Pace
+from purveyor.mirror.intake import Intake
 from purveyor.mirror.leaving import Clocks, Left
 from purveyor.mirror.memory import TIMESTAMP, Memory, Pin, keep, pinned, recalled
 from purveyor.mirror.metadata import ROOT, Metadata, Target
 from purveyor.mirror.naming import Named
 from purveyor.transport.interface import Point, Shelf
+from purveyor.transport.pace import Pace
 from purveyor.wire import settings as settings_file
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.settings import AgentSettings

@@ -3,6 +3,8 @@
 They rise to one of three borders: the executive (a turn), the HTTP server (a request), a role's `main`.
 """
 
+from datetime import datetime
+
 
 class PurveyorError(Exception):
     """Something expected went wrong; its text is what a person is shown."""
@@ -22,6 +24,25 @@ class AbsentError(UnavailableError):
 
 class DeniedError(UnavailableError):
     """A point answered that this file is not for us. Object stores say so of an absent one to whoever may not list it."""
+
+
+class BusyError(UnavailableError):
+    """A point has too much to do now, and serves again later: it is not broken.
+
+    Units: `wait_seconds` is how long it asks to be left alone; 0 where it did not say.
+    """
+
+    def __init__(self, text: str, *, wait_seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.wait_seconds = wait_seconds
+
+
+class HeldBackError(UnavailableError):
+    """A budget of bandwidth allows no more now; nobody was asked. `until`: when it allows more; None: it never will."""
+
+    def __init__(self, text: str, *, until: datetime | None) -> None:
+        super().__init__(text)
+        self.until = until
 
 
 class RefusedError(PurveyorError):

@@ -1,6 +1,7 @@
 """What a mirror reads is counted, slowed down, and taken up where it broke off; parts of large files outlast a broken pass."""
 
 from collections.abc import Iterator
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -8,9 +9,11 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.clock import Clock
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.mirror import content
-from purveyor.mirror.intake import TRIES, Intake, Pace
+from purveyor.mirror.intake import TRIES, Intake
 from purveyor.transport.interface import Answer
-from purveyor.wire.errors import UnavailableError
+from purveyor.transport.pace import Meter, Pace
+from purveyor.wire.bandwidth import parse_budget
+from purveyor.wire.errors import HeldBackError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path
 
 LARGE = bytes(range(256)) * 1000
@@ -65,11 +68,25 @@ def test_a_source_that_ends_early_is_not_asked_for_ever() -> None:
 
 def test_no_more_is_read_a_second_than_is_allowed() -> None:
     waited: list[float] = []
-    pace = Pace(1000, monotonic=lambda: sum(waited), pause=waited.append)
+    meter = Meter(parse_budget("1000"), now=Clock().now, monotonic=lambda: sum(waited))
+    pace = Pace(meter, pause=waited.append)
     for _ in range(10):
         pace.took(1000)
     assert sum(waited) == pytest.approx(10.0)
     assert pace.read_bytes == 10_000
+
+
+def test_content_waits_at_an_hour_that_allows_nothing_and_small_files_come_all_the_same() -> None:
+    clock = Clock()
+    pace = Pace(Meter(parse_budget("mon 08:00-09:00 0"), now=clock.now, monotonic=lambda: clock.now().timestamp(), zone=UTC))
+    point = Breaking({"a": LARGE}, piece_bytes=len(LARGE), answers=9)
+    intake = Intake(point, pace)
+    assert intake.read("a", len(LARGE)) == LARGE
+    with pytest.raises(HeldBackError, match="until Mon 09:00"):
+        list(intake.pieces("a", size_bytes=len(LARGE)))
+    assert point.offsets == [], "nobody was asked"
+    clock.advance(timedelta(hours=1))
+    assert b"".join(intake.pieces("a", size_bytes=len(LARGE))) == LARGE
 
 
 def test_a_large_file_goes_on_in_the_next_pass_with_the_parts_that_came(monkeypatch: pytest.MonkeyPatch) -> None:

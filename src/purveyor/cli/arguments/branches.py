@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 
 from purveyor.cli.arguments.shape import LOCAL, Noun
-from purveyor.cli.arguments.values import duration_seconds, size_bytes
+from purveyor.cli.arguments.values import budget, duration_seconds
 
 _MIRROR_CODES: Mapping[int, str] = {
     **LOCAL,
@@ -36,7 +36,13 @@ def register_mirror(cap: Noun) -> None:
     rhythm.add_argument("--once", action="store_true", help="one pass, then end (as when nothing is said)")
     rhythm.add_argument("--every", metavar="DURATION", type=duration_seconds, help="a pass each 5m, say, until interrupted")
     verb.add_argument("--up", action="store_true", help="have up boxes, and carry what clients put there to the source")
-    verb.add_argument("--limit", metavar="SIZE", type=size_bytes, default=0, help="read no more than this a second, 500K say")
+    verb.add_argument(
+        "--limit",
+        metavar="BUDGET",
+        type=budget,
+        default="",
+        help="read no more than this a second: 500K, or by hour, 'mon-fri 08:00-18:00 100K; otherwise unlimited'",
+    )
     add_doors(verb)
 
 

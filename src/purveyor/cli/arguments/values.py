@@ -7,6 +7,7 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.schedule import Zone, parse_time
 
@@ -37,6 +38,15 @@ def size_bytes(text: str) -> int:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write 500M, 2G, or a number of bytes")
     return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+
+
+def budget(text: str) -> str:
+    """A budget of bandwidth, such as 512K or `mon-fri 08:00-18:00 512K`; given on as written. An empty one is unlimited."""
+    try:
+        parse_budget(text)
+    except RejectedError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def count(text: str) -> int:
