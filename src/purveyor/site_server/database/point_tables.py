@@ -27,6 +27,16 @@ point = Table(
     Column("problem", Text, nullable=False),
 )
 
+point_asked = Table(
+    "point_asked",
+    metadata,
+    Column("client", BigInteger, ForeignKey("client.number"), primary_key=True),
+    Column("point", String(32), primary_key=True, comment="its id; empty: all addresses that settings do not name"),
+    Column("absent_requests", BigInteger, nullable=False, comment="how many of its requests there were for absent files"),
+    Index("ix_point_asked_point", "point", "absent_requests"),
+    sqlite_with_rowid=False,
+)
+
 point_file = Table(
     "point_file",
     metadata,

@@ -16,13 +16,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    column,
 )
 
 from purveyor.site_server.database.columns import Number, UtcTime, metadata
 from purveyor.site_server.database.key_tables import signing_request, site_key
-from purveyor.site_server.database.point_tables import point, point_file, point_shard
+from purveyor.site_server.database.point_tables import point, point_asked, point_file, point_shard
 
-__all__ = ["metadata", "point", "point_file", "point_shard", "signing_request", "site_key"]
+__all__ = ["metadata", "point", "point_asked", "point_file", "point_shard", "signing_request", "site_key"]
 """What is defined elsewhere and looked for here, beside every table below."""
 
 # --- the site itself -------------------------------------------------------------------------------------------------
@@ -148,11 +149,11 @@ status_message = Table(
     metadata,
     Column("id", Number, primary_key=True, autoincrement=True),
     Column("client", BigInteger, ForeignKey("client.number"), comment="who told it; null: the site itself, of a point"),
-    Column("point", String(32), index=True, comment="id of the point that it is about; null: of none"),
-    Column("sequence", BigInteger, nullable=False, comment="of the client's item; of the site's own, how many of this point"),
+    Column("point", String(32), comment="id of the point that it is about; null: of none"),
+    Column("sequence", BigInteger, nullable=False, comment="of the client's item; 0: the site itself told it"),
     Column("position", Integer, nullable=False, comment="within the item"),
     Column("arrived_at", UtcTime, nullable=False, index=True),
-    Column("at", UtcTime, nullable=False, comment="by the client's clock"),
+    Column("at", UtcTime, nullable=False, comment="by the clock of whoever told it"),
     Column("status", Integer, nullable=False),
     Column("severity", String(12), nullable=False),
     Column("package", String(8)),
@@ -169,6 +170,13 @@ status_message = Table(
     Column("text", Text, nullable=False),
     Index("uq_status_message_place", "client", "sequence", "position", unique=True),
     Index("ix_status_message_package", "package", "id"),
+    Index(
+        "ix_status_message_point",
+        "point",
+        "id",
+        sqlite_where=column("point").is_not(None),
+        postgresql_where=column("point").is_not(None),
+    ),
 )
 
 job_state = Table(

@@ -362,7 +362,7 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     statement = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
     new = statement.excluded
     is_newer = new.order > table.c.order
-    told = ("state", "advertisement", "occurrence", "source_version", "exit_code", "user", "text", "at", "order")
+    told = ("state", "advertisement", "occurrence", "source_version", "cause", "exit_code", "user", "text", "at", "order")
     values = {name: case((is_newer, new[name]), else_=table.c[name]) for name in told}
     known = table.c.succeeded_version
     has_risen = and_(new.succeeded_version.is_not(None), or_(known.is_(None), new.succeeded_version > known))

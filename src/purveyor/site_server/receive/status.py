@@ -85,6 +85,7 @@ def summed_up(programs: Iterable[ProgramState], *, client: int, sequence: int, n
             state=program.state,
             exit_code=program.exit_code,
             user=program.user,
+            cause=program.cause,
         )
         row = _row(message, client=client, sequence=sequence, position=position, now=now)
         if row["package"] is not None and row["program"] is not None:
@@ -165,6 +166,7 @@ def _own_row(status: StatusId, text: str, *, client: int, sequence: int, positio
         "occurrence": "",
         "source_version": 0,
         "state": None,
+        "cause": None,
         "exit_code": None,
         "user": "",
         "text": text,
@@ -198,6 +200,7 @@ def _row(message: StatusMessage, *, client: int, sequence: int, position: int, n
         "occurrence": plain(message.occurrence, OCCURRENCE_LIMIT),
         "source_version": message.source_version if 0 <= message.source_version < _INTEGER_LIMIT else 0,
         "state": message.state.value if message.state else None,
+        "cause": None if message.cause is None else message.cause.value,
         "exit_code": message.exit_code if message.exit_code is None or abs(message.exit_code) < _BIG_LIMIT else None,
         "user": plain(message.user, USER_LIMIT),
         "text": plain(message.text + unreadable, TEXT_LIMIT),
@@ -214,6 +217,7 @@ def _job(row: dict[str, Any]) -> dict[str, Any]:
         "advertisement": row["advertisement"],
         "occurrence": row["occurrence"],
         "source_version": row["source_version"],
+        "cause": row["cause"],
         "exit_code": row["exit_code"],
         "user": row["user"],
         "text": row["text"],

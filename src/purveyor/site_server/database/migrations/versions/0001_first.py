@@ -409,6 +409,12 @@ def upgrade() -> None:
         sa.Column("advertisement", sa.String(length=8), nullable=True),
         sa.Column("occurrence", sa.String(length=320), nullable=False),
         sa.Column("source_version", sa.Integer(), nullable=False),
+        sa.Column(
+            "cause",
+            sa.String(length=32),
+            nullable=True,
+            comment="what it waits for, as its agent says (wire.causes); null: for nothing, or not said",
+        ),
         sa.Column("exit_code", sa.BigInteger(), nullable=True),
         sa.Column(
             "user",
@@ -491,11 +497,12 @@ def upgrade() -> None:
     op.create_table(
         "status_message",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("client", sa.BigInteger(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("client", sa.BigInteger(), nullable=True, comment="who told it; null: the site itself, of a point"),
+        sa.Column("point", sa.String(length=32), nullable=True, comment="id of the point that it is about; null: of none"),
+        sa.Column("sequence", sa.BigInteger(), nullable=False, comment="of the client's item; 0: the site itself told it"),
         sa.Column("position", sa.Integer(), nullable=False, comment="within the item"),
         sa.Column("arrived_at", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False, comment="by the client's clock"),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="by the clock of whoever told it"),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("severity", sa.String(length=12), nullable=False),
         sa.Column("package", sa.String(length=8), nullable=True),
@@ -504,6 +511,12 @@ def upgrade() -> None:
         sa.Column("occurrence", sa.String(length=320), nullable=False),
         sa.Column("source_version", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=True),
+        sa.Column(
+            "cause",
+            sa.String(length=32),
+            nullable=True,
+            comment="what the job waits for, as its agent says (wire.causes); null: for nothing, or not said",
+        ),
         sa.Column("exit_code", sa.BigInteger(), nullable=True),
         sa.Column(
             "user",
@@ -518,6 +531,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_status_message_arrived_at"), "status_message", ["arrived_at"], unique=False)
     op.create_index("ix_status_message_package", "status_message", ["package", "id"], unique=False)
+    op.create_index(
+        "ix_status_message_point",
+        "status_message",
+        ["point", "id"],
+        unique=False,
+        sqlite_where=sa.column("point").is_not(None),
+        postgresql_where=sa.column("point").is_not(None),
+    )
     op.create_index("uq_status_message_place", "status_message", ["client", "sequence", "position"], unique=True)
     op.create_table(
         "upward_item",
@@ -558,6 +579,20 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_point")),
     )
+    op.create_table(
+        "point_asked",
+        sa.Column("client", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "point", sa.String(length=32), nullable=False, comment="its id; empty: all addresses that settings do not name"
+        ),
+        sa.Column(
+            "absent_requests", sa.BigInteger(), nullable=False, comment="how many of its requests there were for absent files"
+        ),
+        sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_point_asked_client_client")),
+        sa.PrimaryKeyConstraint("client", "point", name=op.f("pk_point_asked")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_point_asked_point", "point_asked", ["point", "absent_requests"], unique=False)
     op.create_table(
         "point_file",
         sa.Column("point", sa.String(length=32), nullable=False),
