@@ -31,7 +31,9 @@ def page() -> str:
     return _HEAD + "\n".join(rows) + "\n"
 
 
-def _shown(value: int | bool) -> str:
+def _shown(value: int | bool | str) -> str:
+    if value == "":
+        return "(empty)"
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value}"
 
 

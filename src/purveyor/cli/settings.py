@@ -2,12 +2,15 @@
 
 import argparse
 
+import msgspec
+
 from purveyor.cli.arguments.values import duration_seconds
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import cell
 from purveyor.cli.rest import rest_of, segment
 from purveyor.wire.settings import AgentSettings
 
+_TEXTS = frozenset(field.name for field in msgspec.structs.fields(AgentSettings) if field.type is str and field.name != "site")
 _FACTS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
@@ -34,11 +37,13 @@ def change(call: Call) -> int:
     return 0
 
 
-def value_of(name: str, text: str) -> int | bool:
+def value_of(name: str, text: str) -> int | bool | str:
     """The whole number that a value means, or whether it says yes; a name that ends in `_seconds` also takes a duration.
 
-    Errors: UsageError.
+    A budget is given on as written: the site judges it. Errors: UsageError.
     """
+    if name in _TEXTS:
+        return text
     if text.lower() in _FACTS:
         return _FACTS[text.lower()]
     try:

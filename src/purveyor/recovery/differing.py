@@ -47,7 +47,7 @@ def points_that_differ(
 
 
 def _word(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else shlex.quote(str(value))
 
 
 def _adding(kind: PointKind, said: Point) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
 from purveyor.wire.ids import SiteCode, site_code
@@ -90,6 +91,8 @@ class AgentSettings(Wire):
     """How long before a job is due its content may be fetched."""
     slow_link_bytes_per_second: int = 5000
     """A distribution point that serves more slowly is behind a slow link."""
+    bandwidth: str = ""
+    """How many bytes a second of content may come, by hour of the week (`wire.bandwidth`); empty: as many as can."""
     may_restart: bool = False
     """Whether the agent restarts machines by itself where a program needs it; else it waits until somebody does."""
     restart_countdown_seconds: int = 900
@@ -122,7 +125,10 @@ def decode(content: bytes) -> AgentSettings:
 
 
 def _within_limits(settings: AgentSettings) -> AgentSettings:
-    """The settings with every number as near to what was said as an agent can work with; a port that is none is nowhere."""
+    """The settings with every number as near to what was said as an agent can work with.
+
+    A port that is none is nowhere; a budget that cannot be read holds nothing back.
+    """
     changes: dict[str, object] = {}
     for name in ("access_points", "distribution_points"):
         said_points = getattr(settings, name)
@@ -131,12 +137,23 @@ def _within_limits(settings: AgentSettings) -> AgentSettings:
                 msgspec.structs.replace(point, weight=min(max(0, point.weight), WEIGHT_LIMIT), pins=point.pins[:PINS_LIMIT])
                 for point in said_points
             )
+    if not _is_budget(settings.bandwidth):
+        changes["bandwidth"] = ""
     for name, limit in _LIMITS.items():
         said = getattr(settings, name)
         kept = min(max(0, said), limit)
         if kept != said:
             changes[name] = 0 if name == "page_port" else kept
     return msgspec.structs.replace(settings, **changes) if changes else settings
+
+
+def _is_budget(text: str) -> bool:
+    """Whether a budget can be read: a later site may write one in other words."""
+    try:
+        parse_budget(text)
+    except RejectedError:
+        return False
+    return True
 
 
 def _limit_of(name: str) -> int:

@@ -294,6 +294,10 @@ def test_settings_are_shown_and_set(running_site: RunningSite) -> None:
     values = {row["name"]: row["value"] for row in running_site.purveyor("settings", "show", "--json").json}
     assert values["poll_interval_seconds"] == 900
     assert running_site.purveyor("settings", "set", "confirm_above", "15m").code == 2
+    said = running_site.purveyor("settings", "set", "bandwidth", "mon-fri 08:00-18:00 512K; otherwise unlimited")
+    assert said.err.startswith("bandwidth is mon-fri 08:00-18:00 512K; otherwise unlimited; clients hear of it")
+    refused = running_site.purveyor("settings", "set", "bandwidth", "mon-fri 8-18")
+    assert (refused.code, "'8-18' is no rate" in refused.err) == (1, True)
     assert running_site.purveyor("settings", "set", "no_such_setting", "1").code == 1
     assert running_site.purveyor("settings", "set", "poll_interval_seconds", "0").code == 1
 

@@ -54,6 +54,11 @@ def test_numbers_that_no_agent_could_work_with_are_brought_within_limits(number:
     datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=read.poll_interval_seconds + read.heartbeat_interval_seconds)
 
 
+@pytest.mark.parametrize(("said", "held"), [("mon 8-18 0; 5M", "mon 8-18 0; 5M"), ("every full moon 5M", ""), ("1;" * 1000, "")])
+def test_a_budget_that_cannot_be_read_holds_nothing_back(said: str, held: str) -> None:
+    assert settings.decode(json.dumps(GOOD | {"bandwidth": said}).encode()).bandwidth == held
+
+
 def test_no_more_pins_are_kept_than_a_point_can_need() -> None:
     points = [{"id": "cap2", "url": "https://cap2/cap", "pins": [str(number) for number in range(100)]}]
     read = settings.decode(json.dumps(GOOD | {"access_points": points}).encode())

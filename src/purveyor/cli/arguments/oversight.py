@@ -43,11 +43,17 @@ def register(root: Noun) -> None:
         "purveyor.cli.settings:change",
         "change a setting",
         more="docs/settings.md says what each of them means.",
-        examples=("purveyor settings set poll_interval_seconds 900", "purveyor settings set may_restart yes"),
+        examples=(
+            "purveyor settings set poll_interval_seconds 900",
+            "purveyor settings set may_restart yes",
+            "purveyor settings set bandwidth 'mon-fri 08:00-18:00 512K; otherwise unlimited'",
+        ),
     )
     change.add_argument("name", metavar="NAME", help="the setting, as shown")
     change.add_argument(
-        "value", metavar="VALUE", help="its new value: a number, or yes or no; a name that ends in _seconds also takes 15m, 1h"
+        "value",
+        metavar="VALUE",
+        help="its new value: a number, yes or no, or a budget; a name that ends in _seconds also takes 15m, 1h",
     )
 
     audit = root.noun("audit", "who changed what, and when")

@@ -3,21 +3,22 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import StrictBool, StrictInt
+from pydantic import StrictBool, StrictInt, StrictStr, StringConstraints
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Asked
 from purveyor.site_server.admin import settings
 from purveyor.site_server.admin.settings import SettingView
+from purveyor.wire.bandwidth import TEXT_LIMIT
 
 router = APIRouter(prefix="/settings", tags=["settings"], responses=ANSWERS)
 
 
 class SettingValue(Asked):
-    """What a setting is to be: a whole number, or true or false."""
+    """What a setting is to be: a whole number, true or false, or a text where it is a budget."""
 
-    value: StrictBool | StrictInt
+    value: StrictBool | StrictInt | Annotated[StrictStr, StringConstraints(max_length=TEXT_LIMIT)]
 
 
 @router.get("", summary="Show all settings")

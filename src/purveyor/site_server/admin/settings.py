@@ -16,8 +16,8 @@ class SettingView:
     """One setting: what it is now, what it is when nobody sets it, and what it means. Units: as the name says."""
 
     name: str
-    value: int | bool
-    default: int | bool
+    value: int | bool | str
+    default: int | bool | str
     meaning: str
 
 
@@ -28,7 +28,7 @@ def shown(tx: Connection) -> tuple[SettingView, ...]:
     return tuple(SettingView(name=name, value=values[name], default=defaults[name], meaning=MEANINGS[name]) for name in values)
 
 
-def change(tx: Connection, name: str, value: int | bool, *, by: str, now: datetime) -> SettingView:
+def change(tx: Connection, name: str, value: int | bool | str, *, by: str, now: datetime) -> SettingView:
     """Changes one setting; agents hear of it with the next publication.
 
     Errors: RefusedError: no such setting, or a value that it cannot have.

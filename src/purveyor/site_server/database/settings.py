@@ -38,7 +38,7 @@ def clock_doubt(tx: Connection, now: datetime) -> timedelta:
     return doubt(settled_at(tx), now)
 
 
-def change_setting(tx: Connection, name: str, value: int | bool) -> SiteSettings:
+def change_setting(tx: Connection, name: str, value: int | bool | str) -> SiteSettings:
     """The settings after one was changed; the agents' settings are published anew.
 
     Errors: RefusedError: no such setting, or a value that it cannot have.

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.bandwidth import EXAMPLE, TEXT_LIMIT, parse_budget
+from purveyor.wire.errors import RefusedError, RejectedError
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -15,10 +16,11 @@ SecondsOrNone = Annotated[int, msgspec.Meta(ge=0, le=10 * YEAR)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**50)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 LOWEST_PORT = 1024
+_KINDS: dict[type, str] = {bool: "holds or does not: yes or no", int: "is a whole number", str: f"is a budget: {EXAMPLE}"}
 
 
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that an administrator may set: whole numbers, and facts that hold or not.
+    """All that an administrator may set: whole numbers, facts that hold or not, and budgets in their own words.
 
     Units: seconds, bytes, as the names say; 0 where it says "none".
     """
@@ -36,6 +38,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     condition_interval_seconds: Annotated[int, msgspec.Meta(ge=10, le=DAY)] = 60
     prefetch_seconds: SecondsOrNone = DAY
     slow_link_bytes_per_second: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 5000
+    bandwidth: Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)] = ""
     may_restart: bool = False
     restart_countdown_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY)] = 900
     restart_postponements: Annotated[int, msgspec.Meta(ge=0, le=100)] = 3
@@ -59,7 +62,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     confirm_above: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 100
 
 
-def with_value(settings: SiteSettings, name: str, value: int | bool) -> SiteSettings:
+def with_value(settings: SiteSettings, name: str, value: int | bool | str) -> SiteSettings:
     """The settings with one of them changed.
 
     Errors: RefusedError: no such setting, out of its limits, or two that contradict each other.
@@ -67,13 +70,13 @@ def with_value(settings: SiteSettings, name: str, value: int | bool) -> SiteSett
     values = msgspec.structs.asdict(settings)
     if name not in values:
         raise RefusedError(f"there is no setting {name[:80]!r}: there are {', '.join(sorted(values))}")
-    is_fact = isinstance(values[name], bool)
-    if isinstance(value, bool) is not is_fact:
-        raise RefusedError(f"{name} holds or does not: yes or no" if is_fact else f"{name} is a whole number")
+    if type(value) is not type(values[name]):
+        raise RefusedError(f"{name} {_KINDS[type(values[name])]}")
     try:
         changed = msgspec.convert(values | {name: value}, SiteSettings)
-    except msgspec.ValidationError as error:
-        raise RefusedError(f"{name} cannot be {value}: {error}") from error
+        parse_budget(changed.bandwidth)
+    except (msgspec.ValidationError, RejectedError) as error:
+        raise RefusedError(f"{name} cannot be {str(value)[:TEXT_LIMIT]}: {error}") from error
     contradiction = contradiction_in(changed)
     if contradiction:
         raise RefusedError(f"{name} cannot be {value}: {contradiction}")

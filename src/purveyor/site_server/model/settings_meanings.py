@@ -13,6 +13,7 @@ MEANINGS: dict[str, str] = {
     "condition_interval_seconds": "How often, at most, a job that waits for a condition (a user, mains power) is looked at.",
     "prefetch_seconds": "How long before a job is due its content may be fetched.",
     "slow_link_bytes_per_second": "A distribution point that serves more slowly than this is behind a slow link; 0: none is.",
+    "bandwidth": "How many bytes of content a second a client may take, by hour of the week (docs/bandwidth.md); empty: any.",
     "may_restart": "Whether the agent restarts machines by itself where a program needs it; else it waits until somebody does.",
     "restart_countdown_seconds": "How long users are warned before their machine restarts.",
     "restart_postponements": "How many times the users of a machine may put one restart off.",

@@ -67,6 +67,7 @@ def test_defaults_contradict_nothing_and_agree_with_what_agents_take_by_themselv
         "condition_interval_seconds",
         "prefetch_seconds",
         "slow_link_bytes_per_second",
+        "bandwidth",
         "may_restart",
         "restart_countdown_seconds",
         "restart_postponements",
@@ -82,6 +83,7 @@ def test_a_fact_is_set_by_yes_or_no_and_a_number_by_a_number() -> None:
         with pytest.raises(RefusedError):
             with_value(SiteSettings(), name, value)
     assert with_value(SiteSettings(), "page_port", 8471).page_port == 8471
+    assert with_value(SiteSettings(), "bandwidth", "sat 8-9 0; 5M").bandwidth == "sat 8-9 0; 5M"
 
 
 def test_one_setting_is_changed_and_the_others_stay() -> None:
@@ -100,9 +102,13 @@ def test_one_setting_is_changed_and_the_others_stay() -> None:
         ("timestamp_lifetime_seconds", 60 * 86_400, "outlive"),
         ("retry_seconds", 86_400, "first retry"),
         ("confirm_above", True, "whole number"),
+        ("confirm_above", "5", "whole number"),
+        ("bandwidth", 5, "is a budget: mon-fri 08:00-18:00 512K"),
+        ("bandwidth", "mon-fry 8-18 0", "'mon-fry' is no day"),
+        ("bandwidth", "1;" * 1000, "cannot be"),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused(name: str, value: int, said: str) -> None:
+def test_a_setting_that_cannot_work_is_refused(name: str, value: int | str, said: str) -> None:
     with pytest.raises(RefusedError, match=said):
         with_value(SiteSettings(), name, value)
 
