@@ -12,6 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from starlette.types import Receive, Scope, Send
 
 from installation import Installation
@@ -171,6 +176,29 @@ def test_a_running_server_shows_another_certificate_to_whoever_comes_next(served
         assert shown_at(server.url) == next_pin
         assert kept.read(PATH, limit_bytes=100), "who is connected stays so"
         kept.close()
+
+
+def test_a_certificate_with_a_key_of_another_kind_takes_the_place_of_the_one_before(served: Served, tmp_path: Path) -> None:
+    own, pin = made(tmp_path / "own")
+    given, given_pin = made_with_rsa(tmp_path / "given")
+    with serving(served, own) as server:
+        for chain, expected in ((given, given_pin), (own, pin)):
+            server.show(chain)
+            point = HttpPoint(server.url, pins=lambda expected=expected: (expected,))
+            assert point.read(PATH, limit_bytes=100) and not point.unpinned, "a client that can do both kinds"
+            point.close()
+
+
+def made_with_rsa(folder: Path) -> tuple[Chain, str]:
+    """A certificate from elsewhere, with an RSA key as most have. Shape: with it the pin of its key."""
+    folder.mkdir()
+    key = rsa.generate_private_key(65537, 2048)
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.example")]), datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    given = Chain(folder / "site.pem", folder / "site.key")
+    given.certificate.write_bytes(built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    given.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return given, certificates.pin_at(given.certificate)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
