@@ -81,8 +81,9 @@ class HttpsKeeper:
 
 
 def names_of(host: str) -> tuple[str, ...]:
-    """The names under which a site that listens there is reached, beside those of the machine itself."""
-    return tuple(dict.fromkeys(name for name in (host, socket.gethostname()) if name not in _ANY))
+    """The names under which a site that listens there is reached; the machine's own where a certificate can be for it."""
+    own = socket.gethostname()
+    return tuple(dict.fromkeys(name for name in (host, *[own] * certificates.is_name(own)) if name not in _ANY))
 
 
 def make_own(call: Call) -> int:

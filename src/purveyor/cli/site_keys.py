@@ -3,7 +3,6 @@
 Private halves go from file to file on one machine, never over the network, and are never printed.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from purveyor.cli.output import Output, moment
 from purveyor.cli.rest import rest_of
 from purveyor.site_server.custody import judging
 from purveyor.site_server.keys import KeyName, PrivateKey, id_of, open_keyring, path_in, read_key, write_key
-from purveyor.transport.durable import write_new
+from purveyor.transport.durable import give_as, write_new
 from purveyor.wire import signing
 from purveyor.wire.errors import RefusedError
 
@@ -177,9 +176,7 @@ def _put_back(folder: Path, name: KeyName, key: PrivateKey) -> None:
     """Writes a key into the site's folder, owned as that is."""
     path = path_in(folder, name)
     write_key(path, key)
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+    give_as(folder, path)
 
 
 def _current(rows: list[dict[str, Any]], role: str) -> str:

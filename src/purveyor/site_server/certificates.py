@@ -7,6 +7,7 @@ when it changes.
 """
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from purveyor.transport.durable import replace_whole
+from purveyor.transport.durable import give_as, replace_whole
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
@@ -41,6 +42,8 @@ ANNOUNCED_FOR = timedelta(days=30)
 _BACK = timedelta(days=1)
 """How long before it was made a certificate is good: clocks differ."""
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
+_MADE_HERE = re.compile(r"[A-Za-z0-9_-]{43}\.(?:key|pem)(?:\.partial)?")
+"""The files of the site's own: whatever else lies in the folder is its owner's."""
 _FILE_LIMIT_BYTES = 200_000
 
 
@@ -109,8 +112,7 @@ def make(folder: Path, names: Iterable[str], now: datetime) -> Held:
         raise RefusedError("a certificate that was given is in use: `purveyor site certificate use` puts another in its place")
     whole = tuple(dict.fromkeys((*_ALWAYS, *(before.names if before else ()), *names)))
     _alternatives(whole)
-    place = folder / FOLDER
-    place.mkdir(mode=0o700, exist_ok=True)
+    place = _place(folder)
     made = msgspec.structs.replace(before, names=whole) if before else _first(place, whole)
     _sign(place, made, now)
     _write(place, made)
@@ -122,15 +124,14 @@ def use(folder: Path, certificate: Path, key: Path, *, next_pin: str, is_pinned:
 
     Errors: RefusedError when the two cannot be used together, or the certificate is good no more.
     """
-    chain = Chain(certificate.resolve(), key.resolve())
+    chain = Chain(certificate.absolute(), key.absolute())  # links as they are: a renewal lets them lead elsewhere
     check(chain)
     pin, ends_at = pin_at(chain.certificate), ends(chain.certificate)
     if ends_at <= now:
         raise RefusedError(f"{certificate} expired at {ends_at:%Y-%m-%d %H:%M} UTC")
     before = held(folder)
     same = before is not None and (before.next_pin, before.is_pinned) == (next_pin, is_pinned)
-    place = folder / FOLDER
-    place.mkdir(mode=0o700, exist_ok=True)
+    place = _place(folder)
     given = Held(
         certificate=str(chain.certificate),
         key=str(chain.key),
@@ -185,6 +186,14 @@ def renew(folder: Path, now: datetime) -> bool:
     return is_due
 
 
+def is_name(text: str) -> bool:
+    """Whether a certificate can be made for this name or address of a machine."""
+    try:
+        return bool(_alternatives([text]))
+    except RefusedError:
+        return False
+
+
 def note_announced(folder: Path, of: Held, snapshot: int, now: datetime) -> None:
     """Records in which snapshot clients were told of the next key, unless something else counts by now."""
     if held(folder) == of:
@@ -220,6 +229,15 @@ def _leaf(path: Path) -> x509.Certificate:
         raise RefusedError(f"{path} cannot be read as a certificate in PEM") from error
 
 
+def _place(folder: Path) -> Path:
+    """The folder of keys in a site's folder, which belongs to whoever that belongs to."""
+    place = folder / FOLDER
+    if not place.is_dir():
+        place.mkdir(mode=0o700)
+        give_as(folder, place)
+    return place
+
+
 def _first(place: Path, names: tuple[str, ...]) -> Held:
     pin = _new_key(place)
     certificate, key = _file_of(pin, ".pem"), _file_of(pin, ".key")
@@ -229,7 +247,8 @@ def _first(place: Path, names: tuple[str, ...]) -> Held:
 def _new_key(place: Path) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     pin = pin_of_key(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    replace_whole(place / _file_of(pin, ".key"), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    replace_whole(place / _file_of(pin, ".key"), content, owned_as=place)
     return pin
 
 
@@ -253,7 +272,8 @@ def _sign(place: Path, of: Held, now: datetime) -> None:
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False),
     ):
         built = built.add_extension(extension, is_critical)
-    replace_whole(place / of.certificate, built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), mode=0o644)
+    content = built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    replace_whole(place / of.certificate, content, mode=0o644, owned_as=place)
 
 
 def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
@@ -263,7 +283,8 @@ def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
         try:
             found.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            if not all(part.replace("-", "").isalnum() and len(part) < 64 for part in name.removeprefix("*.").split(".")):
+            parts = name.removeprefix("*.").split(".")
+            if not all(part.replace("-", "").replace("_", "").isalnum() and len(part) < 64 for part in parts):
                 raise RefusedError(f"{name[:80]!r} is no name or address of a machine") from None
             try:
                 found.append(x509.DNSName(name))
@@ -273,11 +294,12 @@ def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
 
 
 def _drop_keys(place: Path, of: Held) -> None:
-    kept = {STATE, of.certificate, of.key, _file_of(of.next_pin, ".key")}
+    """Destroys the keys and certificates that the site made and that count no more. What others put there stays."""
+    kept = {(place / name).resolve() for name in (of.certificate, of.key, _file_of(of.next_pin, ".key"))}
     for path in place.iterdir():
-        if path.name not in kept:
+        if _MADE_HERE.fullmatch(path.name) and path.resolve() not in kept:
             path.unlink()
 
 
 def _write(place: Path, of: Held) -> None:
-    replace_whole(place / STATE, to_bytes(of), mode=0o600)
+    replace_whole(place / STATE, to_bytes(of), owned_as=place)

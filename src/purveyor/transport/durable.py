@@ -32,24 +32,37 @@ def make_durable(root: str, places: Iterable[str], *, one_by_one_limit: int = ON
         _sync(folder)
 
 
-def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write_new(path: Path, content: bytes, *, mode: int = 0o600, owned_as: Path | None = None) -> None:
     """Writes a file that was not there, for its owner alone unless `mode` says otherwise; it survives a power cut.
 
-    Errors: OSError; FileExistsError when something has that name.
+    `owned_as`: a folder to whose owner it belongs, where root writes it. Errors: OSError; FileExistsError when something has that
+    name.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        if owned_as is not None:
+            give_as(owned_as, path)
     make_durable(str(path.parent), [str(path)])
 
 
-def replace_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Gives a file this content: under its name it lies whole or as it was, and survives a power cut. Errors: OSError."""
+def replace_whole(path: Path, content: bytes, *, mode: int = 0o600, owned_as: Path | None = None) -> None:
+    """Gives a file this content: under its name it lies whole or as it was, and survives a power cut.
+
+    `owned_as`: as `write_new`. Errors: OSError.
+    """
     aside = path.with_name(f"{path.name}.partial")
     aside.unlink(missing_ok=True)
-    write_new(aside, content, mode=mode)
+    write_new(aside, content, mode=mode, owned_as=owned_as)
     aside.replace(path)
     make_durable(str(path.parent), [str(path)])
+
+
+def give_as(folder: Path, path: Path) -> None:
+    """What root made belongs to whoever a folder belongs to; whoever else made it keeps it. Errors: OSError."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def folders_between(root: str, place: str) -> list[str]:

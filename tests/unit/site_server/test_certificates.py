@@ -1,5 +1,6 @@
 """The site's own certificate and keys: what counts is said in one file, and a key comes into use only after it was announced."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_names_are_added_and_no_key_changes(tmp_path: Path) -> None:
     second = certificates.make(tmp_path, ("two.example",), NOW)
     assert second.pins == first.pins
     assert {"one.example", "two.example"} <= names_in(shown(tmp_path))
+
+
+def test_names_of_machines_as_there_are(tmp_path: Path) -> None:
+    certificates.make(tmp_path, ("build_01", "*.site.example", "fd00::5"), NOW)
+    assert {"build_01", "*.site.example", "fd00::5"} <= names_in(shown(tmp_path))
+    assert certificates.is_name("build_01") and not certificates.is_name("büro")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "é.example", "a" * 64, "site.example:443", "https://site.example"])
@@ -110,6 +117,36 @@ def test_a_given_certificate_stays_where_it_lies_and_is_announced_with_what_foll
     same = certificates.use(tmp_path, certificate, key, next_pin=next_pin, is_pinned=True, now=NOW)
     assert same.announced_snapshot == 7, "nothing is to be told anew"
     assert certificates.use(tmp_path, certificate, key, next_pin="", is_pinned=False, now=NOW).pins == ()
+
+
+def test_what_an_administrator_put_beside_the_keys_of_the_site_stays(tmp_path: Path) -> None:
+    certificate, key = given(tmp_path / "ca")
+    made = certificates.make(tmp_path, (), NOW)
+    beside = [path.rename(tmp_path / "https" / name) for path, name in ((certificate, "site.pem"), (key, "site.key"))]
+    certificates.rotate(tmp_path, NOW)
+    used = certificates.use(tmp_path, beside[0], beside[1], next_pin="", is_pinned=True, now=NOW)
+    certificates.check(chain_of(tmp_path, used))
+    assert {path.name for path in (tmp_path / "https").iterdir()} == {"https.json", "site.pem", "site.key"}
+    assert not chain_of(tmp_path, made).key.exists()
+
+
+def test_a_link_that_leads_to_another_certificate_is_followed_there(tmp_path: Path) -> None:
+    first, key = given(tmp_path / "first")
+    second, _ = given(tmp_path / "second")
+    link = tmp_path / "live.pem"
+    link.symlink_to(first)
+    used = certificates.use(tmp_path, link, key, next_pin="", is_pinned=True, now=NOW)
+    link.unlink()
+    link.symlink_to(second)
+    assert certificates.pin_at(chain_of(tmp_path, used).certificate) == certificates.pin_at(second)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_belongs_to_whoever_the_folder_of_the_site_belongs_to(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    certificates.make(tmp_path, (), NOW)
+    certificates.rotate(tmp_path, NOW)
+    assert {path.stat().st_uid for path in [tmp_path / "https", *(tmp_path / "https").iterdir()]} == {12345}
 
 
 def test_files_that_cannot_be_used_are_refused_and_change_nothing(tmp_path: Path) -> None:
