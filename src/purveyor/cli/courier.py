@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Metadata, Root
 
 from purveyor.cli.call import Call, site_folder_of
-from purveyor.cli.mirror import answer_of, doors_of, make_boxes, pin_given
+from purveyor.cli.mirror import answer_of, beginning, doors_of, make_boxes
 from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
@@ -74,7 +74,7 @@ def take(call: Call) -> int:
         target=shelf_at(options.target, doors),
         shelf=shelf,
         place=ShelfStore(shelf, name=options.dp) if shelf is not None else None,
-        pin=pin_given(call),
+        pin=beginning(call).root,
     )
     with _to_read(Path(options.bundle)) as folder:
         taken = take_in(folder, receiver, datetime.now(UTC))

@@ -1,11 +1,13 @@
 """`purveyor cap mirror`: a branch server's copy of a CAP and its DP. Calls its source and nobody else, and holds no key."""
 
 import fcntl
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import counted, size
@@ -14,6 +16,7 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.mirror.copying import Ends, Store
 from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
+from purveyor.mirror.pinning import Pinning
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Shelf
@@ -24,6 +27,7 @@ from purveyor.transport.s3_credentials import read_credentials
 from purveyor.wire import join_code
 from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.pins import pin_in
 
 WHOLE, NOT_WHOLE = 0, 3
 _TOLD_BYTES = 100 * 1000 * 1000
@@ -32,26 +36,37 @@ _TOLD_BYTES = 100 * 1000 * 1000
 def mirror(call: Call) -> int:
     """Mirrors once, or until it is interrupted."""
     options = call.arguments
-    ends = ends_of(call)
+    begin = beginning(call)
+    pinning = Pinning(given=tuple(map(pin_in, options.pin or ())), from_code=begin.key)
+    points = _points_of(call, pinning)
+    ends = ends_of(call, points, pinning, begin.root)
     with _alone(folder_in(options.target)):
         while True:
             outcome = turn(ends, datetime.now(UTC))
             if isinstance(ends.target, FolderShelf) and options.up:
                 ends.target.mark_full_boxes()
-            _tell(call, outcome)
+            _tell(call, outcome, points.unpinned())
+            if not outcome.is_whole:
+                _tell_unknown(call, ends, pinning)
             if not options.every:
                 return WHOLE if outcome.is_whole else NOT_WHOLE
             call.output.stdout.flush()
             time.sleep(options.every)
 
 
-def ends_of(call: Call) -> Ends:
+class Beginning(NamedTuple):
+    """What a copy begins from: the root that is believed, and the pin of an HTTPS server's key; each where one was given."""
+
+    root: Pin | None
+    key: str = ""
+
+
+def ends_of(call: Call, points: Points, pinning: Pinning, root: Pin | None) -> Ends:
     """What is mirrored into what, as it was typed. Errors: UsageError, RefusedError, RejectedError."""
     options = call.arguments
     if options.up and is_bucket(options.target):
         raise RefusedError("a bucket has no up boxes: leave --up away, and let clients send their items to a site's own HTTP")
     doors = doors_of(call)
-    points = Points(doors.share_credentials)
     target = shelf_at(options.target, doors)
     store = None
     if options.dp:
@@ -64,7 +79,8 @@ def ends_of(call: Call) -> Ends:
         source=points.at(options.source),
         target=target,
         store=store,
-        pin=pin_given(call),
+        pin=root,
+        learn=pinning.learn,
         pace=Pace(Meter(parse_budget(options.limit), now=lambda: datetime.now(UTC)), tell=_Teller(call)),
         is_carrying=options.up,
     )
@@ -82,22 +98,39 @@ def doors_of(call: Call) -> Doors:
     )
 
 
-def pin_given(call: Call) -> Pin | None:
-    """The root to begin from, where one was given. Errors: UsageError, RejectedError, UnavailableError."""
+def _points_of(call: Call, pinning: Pinning) -> Points:
+    """The points of the source: with a file of CAs these decide alone, else pins as far as they are known.
+
+    Errors: UsageError, UnavailableError.
+    """
+    options, credentials = call.arguments, doors_of(call).share_credentials
+    if not options.ca:
+        return Points(credentials, pinning.pins_of)
+    if options.pin:
+        raise UsageError("--pin and --ca both say how the source is known: give one of them")
+    try:
+        return Points(credentials, tls=ssl.create_default_context(cafile=options.ca))
+    except OSError as error:
+        raise UnavailableError(f"{options.ca} cannot be read as certificates: {error.strerror}") from error
+
+
+def beginning(call: Call) -> Beginning:
+    """What to begin from. Errors: UsageError, RejectedError, UnavailableError."""
     options = call.arguments
     if options.code and options.root:
         raise UsageError("--code and --root both name the root to begin from: give one of them")
     if options.code:
         text = call.output.stdin.readline() if options.code == "-" else options.code
-        return pin_of_code(join_code.read(text))
+        code = join_code.read(text)
+        return Beginning(pin_of_code(code), code.pin)
     if not options.root:
-        return None
+        return Beginning(None)
     try:
         with Path(options.root).open("rb") as file:
             content = file.read(ROOT_LIMIT_BYTES)
     except OSError as error:
         raise UnavailableError(f"the root {options.root} cannot be read: {error.strerror}") from error
-    return pin_of_root(content, shown_version(content))
+    return Beginning(pin_of_root(content, shown_version(content)))
 
 
 def make_boxes(target: Shelf) -> None:
@@ -123,11 +156,24 @@ class _Teller:
             self._call.output.say(f"{size(self._read_bytes)} read so far")
 
 
-def _tell(call: Call, outcome: Outcome) -> None:
+def _tell_unknown(call: Call, ends: Ends, pinning: Pinning) -> None:
+    """Says how an HTTPS server is made known, where only the system's CAs could vouch for one."""
+    urls = [ends.source.url, *([ends.store.source.url] if ends.store else [])]
+    unknown = [url for url in urls if url.startswith("https://") and not pinning.pins_of(url)]
+    if unknown and not call.arguments.ca:
+        ways = "--pin PIN, a join code that carries one, or --ca FILE"
+        call.output.say(f"no pin of {unknown[0]} is known, so the CAs of this machine decide: {ways} say otherwise")
+
+
+def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str]) -> None:
     output = call.output
     if output.is_json:
-        output.give_json(answer_of(outcome))
+        output.give_json(answer_of(outcome) | {"unpinned": dict(unpinned)})
         return
+    for url, pin in sorted(unpinned.items()):
+        output.say(
+            f"{url} shows the key {pin}, which the site has not named: it is read, as what it serves is signed; nothing is sent"
+        )
     for problem in outcome.problems + outcome.carried.problems:
         output.say(f"purveyor: {problem}")
     serving = f"timestamp {outcome.timestamp}" if outcome.timestamp else "nothing yet"

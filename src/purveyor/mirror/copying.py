@@ -9,6 +9,7 @@ Source: the protocol, section 3.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -37,6 +38,11 @@ def nothing_elsewhere(path: str) -> bool:
     return False
 
 
+def nothing_to_learn(settings: AgentSettings, source_url: str) -> None:
+    """Nobody wants to know what settings say."""
+    del settings, source_url
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """A DP that is mirrored: where it is read, and the same place as a shelf and as content."""
@@ -50,7 +56,8 @@ class Store:
 class Ends:
     """What is mirrored into what; `pin` begins a new mirror.
 
-    `elsewhere` tells of what need not be copied, `chosen` which content is; `is_carrying` sends items of clients up.
+    `elsewhere` tells of what need not be copied, `chosen` which content is; `is_carrying` sends items of clients up. `learn` is
+    told the settings that are served, before anything is asked of the source and whenever there are others.
     """
 
     source: Point
@@ -62,6 +69,7 @@ class Ends:
     is_carrying: bool = False
     is_removing: bool = True
     chosen: Callable[[Named], frozenset[str]] = lambda named: named.offered
+    learn: Callable[[AgentSettings, str], None] = nothing_to_learn
 
 
 class Copying:
@@ -75,6 +83,7 @@ class Copying:
         self._pin = pinned(ends.target, ends.pin)
         self._memory: Memory = recalled(ends.target)
         self.metadata = Metadata(ends.target, self._source, self._pin)
+        self._learn_held()
         self.files = self.shards = self.content_files = self.served_snapshot = 0
         self.left = Left()
         self.problems: list[str] = []
@@ -110,15 +119,22 @@ class Copying:
         self._publish()
         return settings
 
+    def _learn_held(self) -> None:
+        """What the settings say that were served before this pass, where they are sound."""
+        target = self.metadata.held_target("settings", settings_file.PATH)
+        if target is not None and self._is_sound(target):
+            content_ = self._target.read(target.path)
+            with suppress(RejectedError):
+                self._ends.learn(settings_file.decode(content_ or b""), self._source.url)
+
     def _settings(self) -> AgentSettings:
-        listed = self.metadata.trusted.target("settings", settings_file.PATH)
-        if listed is None:
+        target = self.metadata.target_in("settings", settings_file.PATH)
+        if target is None:
             raise RejectedError(f"{self._source.url} has no settings for clients")
-        folder, _, name = settings_file.PATH.rpartition("/")
-        target = Target(settings_file.PATH, f"{folder}/{listed.hashes['sha256']}.{name}", listed.hashes["sha256"], listed.length)
         settings = settings_file.decode(self._content_of(target))
         if self._pin.site and settings.site != self._pin.site:
             raise RejectedError(f"{self._source.url} belongs to site {settings.site}, not to {self._pin.site}")
+        self._ends.learn(settings, self._source.url)
         return settings
 
     def _content_of(self, target: Target) -> bytes:

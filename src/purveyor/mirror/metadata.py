@@ -79,6 +79,22 @@ class Metadata:
             if not self.trusted.is_current(role):
                 self._need(self._path_of(role), trust.TARGETS_LIMIT_BYTES, partial(self.trusted.take_targets, role))
 
+    def held_target(self, role: str, name: str) -> Target | None:
+        """A file that a role lists in what the target serves; nothing where it serves none, or not all that leads there."""
+        for one in ("targets", role):
+            if self.trusted.snapshot is None or not self._take_held(self._path_of(one), partial(self.trusted.take_targets, one)):
+                return None
+        return self.target_in(role, name)
+
+    def target_in(self, role: str, name: str) -> Target | None:
+        """A file that a role lists; None where it does not."""
+        listed = self.trusted.target(role, name)
+        if listed is None:
+            return None
+        folder, _, last = name.rpartition("/")
+        digest = listed.hashes["sha256"]
+        return Target(name, f"{folder}/{digest}.{last}", digest, listed.length)
+
     def roles(self) -> list[str]:
         """The roles that the snapshot names, delegators first."""
         named = self.trusted.snapshot.meta if self.trusted.snapshot else {}

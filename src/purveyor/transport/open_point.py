@@ -5,6 +5,7 @@ What shares need is loaded when the address of a share is first opened, and not 
 
 import importlib
 import re
+import ssl
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
@@ -37,21 +38,25 @@ class Points:
     """Points as one pass uses them: each is opened once and keeps its connections; shares of one server have one session.
 
     `credentials` says as whom shares are used; it is asked at each connection. `pins` says by which keys an HTTPS server is
-    known, by its address; it is asked at each request.
+    known, by its address; it is asked at each request. `tls` has the CAs that decide where no pins are known; none: the system's.
     """
 
     def __init__(
-        self, credentials: Callable[[], Credentials] = no_credentials, pins: Callable[[str], Collection[str]] = no_pins
+        self,
+        credentials: Callable[[], Credentials] = no_credentials,
+        pins: Callable[[str], Collection[str]] = no_pins,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._credentials = credentials
         self._pins = pins
+        self._tls = tls
         self._opened: dict[str, Point] = {}
         self._sessions: dict[tuple[str, int], Any] = {}
 
     def at(self, url: str) -> Point:
         """The CAP or DP at `url`. Errors: as `point_for`."""
         if url not in self._opened:
-            self._opened[url] = self._share_point(url) if is_share(url) else point_for(url, partial(self._pins, url))
+            self._opened[url] = self._share_point(url) if is_share(url) else point_for(url, partial(self._pins, url), self._tls)
         return self._opened[url]
 
     def unpinned(self) -> Mapping[str, str]:
@@ -76,7 +81,7 @@ class Points:
         return point
 
 
-def point_for(url: str, pins: Pins = tuple) -> Point:
+def point_for(url: str, pins: Pins = tuple, tls: ssl.SSLContext | None = None) -> Point:
     r"""The CAP or DP at `url`: http, https, smb, `\\SERVER\SHARE`, file, or the path of a folder.
 
     Errors: RejectedError for any other kind, an address without a host, or one that carries a password.
@@ -94,7 +99,7 @@ def point_for(url: str, pins: Pins = tuple) -> Point:
         raise RejectedError(f"the address of a point cannot be read: {error}") from error
     match parts.scheme:
         case "http" | "https":
-            return _http_point(url, pins)
+            return _http_point(url, pins, tls)
         case "file":
             if parts.netloc not in ("", "localhost"):
                 raise RejectedError(f"{url} names the machine {parts.netloc}; file:// means this machine")
@@ -105,10 +110,10 @@ def point_for(url: str, pins: Pins = tuple) -> Point:
             raise RejectedError(f"points of the kind {other}:// cannot be opened; {_KNOWN} known")
 
 
-def _http_point(url: str, pins: Pins) -> HttpPoint:
+def _http_point(url: str, pins: Pins, tls: ssl.SSLContext | None) -> HttpPoint:
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise RejectedError("the address of a point must not carry a name or password")
     if not parts.hostname or parts.query or parts.fragment:
         raise RejectedError(f"{url} is no address of a point: http://HOST[:PORT]/PATH is expected")
-    return HttpPoint(url, pins=pins)
+    return HttpPoint(url, pins=pins, tls=tls)

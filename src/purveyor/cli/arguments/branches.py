@@ -32,6 +32,15 @@ def register_mirror(cap: Noun) -> None:
     verb.add_argument("target", metavar="TARGET", help="where to: a folder, smb://SERVER/SHARE or s3://BUCKET/PREFIX")
     verb.add_argument("--dp", nargs=2, metavar=("SOURCE_DP", "TARGET_DP"), help="copy what is offered of this DP too, to there")
     add_pin(verb)
+    verb.add_argument(
+        "--pin",
+        metavar="PIN",
+        action="append",
+        help="a key of an HTTPS source, SHA-256 in base64; counts until the site names others",
+    )
+    verb.add_argument(
+        "--ca", metavar="FILE", default="", help="certificates of the CAs that vouch for an HTTPS source, in place of pins"
+    )
     rhythm = verb.add_mutually_exclusive_group()
     rhythm.add_argument("--once", action="store_true", help="one pass, then end (as when nothing is said)")
     rhythm.add_argument("--every", metavar="DURATION", type=duration_seconds, help="a pass each 5m, say, until interrupted")

@@ -3,6 +3,7 @@
 Pins belong to a server, its name and port: all points there show one certificate.
 """
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from purveyor.client.policy import view
@@ -10,6 +11,7 @@ from purveyor.client.policy_view import Problem
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State
 from purveyor.wire.pins import is_pin
+from purveyor.wire.settings import AgentSettings
 from purveyor.wire.status_messages import StatusId
 
 _FROM_CODE = "pin of the join code"
@@ -23,18 +25,22 @@ def begin(state: State, pin: str) -> None:
 
 def pins_of(state: State, url: str) -> tuple[str, ...]:
     """The pins that count at an address now; none: the CAs of the system decide."""
-    server = _server(url)
-    if server is None:
+    if _server(url) is None:
         return ()
     settings = view.held_settings(state) if has_identity(state) else None
     if settings is None:
         return tuple(filter(None, [state.fact(_FROM_CODE)]))
-    asked = {state.fact("access_point"), read_identity(state).access_point} - {""}
+    return named_pins(settings, url, {state.fact("access_point"), read_identity(state).access_point} - {""})
+
+
+def named_pins(settings: AgentSettings, url: str, access_points: Collection[str]) -> tuple[str, ...]:
+    """The pins that settings name for the server of an address. `access_points`: those beside which relative places lie."""
+    server = _server(url)
     found = {
         pin: None
         for point in (*settings.access_points, *settings.distribution_points)
-        for cap in asked
-        if point.pins and _server(view.resolved(point.url, cap, settings.site)) == server
+        for cap in access_points
+        if server is not None and point.pins and _server(view.resolved(point.url, cap, settings.site)) == server
         for pin in point.pins
         if is_pin(pin)
     }
