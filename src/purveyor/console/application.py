@@ -26,7 +26,7 @@ from purveyor.console.api import (
 )
 from purveyor.console.authentication import Door
 from purveyor.console.errors import answer_errors
-from purveyor.console.limits import BodyLimit
+from purveyor.console.limits import BodyLimit, BodyPace
 from purveyor.console.page import page
 from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.site import Site
@@ -76,6 +76,9 @@ def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
     for part in ROUTERS:
         application.include_router(part.router, prefix=PREFIX)
     application.add_middleware(BodyLimit, limit_bytes=limits.json_limit_bytes, free=PREFIX + content.PREFIX)
+    application.add_middleware(
+        BodyPace, grace_seconds=limits.body_grace_seconds, slowest_bytes_per_second=limits.slowest_bytes_per_second
+    )
     application.add_middleware(Door, site=site, settings=limits, prefix=PREFIX, free=FREE)
     answer_errors(application)
     _show_page(application)

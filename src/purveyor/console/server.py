@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from purveyor.console.application import rest_application
+from purveyor.console.connections import Connection
 from purveyor.console.oversight import Oversight
 from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.executive import Executive
@@ -77,6 +78,7 @@ class RunningServer:
         self._socket = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
         config = uvicorn.Config(
             application,
+            http=Connection,
             access_log=False,
             log_config=None,
             log_level=logging.WARNING,

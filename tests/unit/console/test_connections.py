@@ -1,0 +1,139 @@
+"""Connections are held to limits, over a real socket: whoever says nothing, too much or too slowly loses his own, nobody else."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from purveyor.console.connections import HEAD_LIMIT_BYTES, Connection
+from purveyor.console.limits import BodyPace
+from purveyor.console.server import RunningServer
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+WHOLE = HEAD + b"0123456789"
+LARGE = b"x" * 20_000_000
+
+
+SENT = threading.Event()
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers at once, whatever of the body has come; a large answer to GET."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": LARGE if scope["method"] == "GET" else b"ok", "more_body": True})
+    await send({"type": "http.response.body"})
+    SENT.set()
+
+
+async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the whole body first; says 408 where it is too slow."""
+    try:
+        while (await receive())["more_body"]:
+            pass
+    except HTTPException as error:
+        status = error.status_code
+    else:
+        status = 200
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture(params=[answer])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    """Where an application is served."""
+    server = RunningServer(request.param, host="127.0.0.1", port=0, stop_seconds=1)
+    parts = urlsplit(server.url)
+    assert parts.hostname is not None and parts.port is not None
+    yield parts.hostname, parts.port
+    server.stop()
+
+
+def said(connection: socket.socket) -> bytes:
+    """All that is answered until the other side ends the connection."""
+    connection.settimeout(20)
+    found = b""
+    try:
+        while piece := connection.recv(65_536):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: 1"])
+def test_a_head_that_does_not_end_is_not_waited_for(
+    place: tuple[str, int], begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "head_seconds", 0.2)
+    with socket.create_connection(place) as slow:
+        slow.sendall(begun)
+        assert said(slow).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_head_of_a_later_request_is_not_waited_for_either(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "head_seconds", 0.2)
+    with socket.create_connection(place) as slow:
+        slow.sendall(WHOLE + b"GET / HT")
+        answered = said(slow)
+    assert answered.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in answered
+
+
+@pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nX-A: ", b"GET / HTTP/1.1\r\nX"])
+def test_a_head_without_end_is_cut_off(place: tuple[str, int], begun: bytes) -> None:
+    with socket.create_connection(place) as large:
+        large.sendall(begun)
+        try:
+            for _ in range(100):
+                large.sendall(b"x" * HEAD_LIMIT_BYTES)
+        except (ConnectionResetError, BrokenPipeError):
+            return
+        assert said(large).startswith(b"HTTP/1.1 431 ")
+
+
+def test_large_bodies_are_no_heads(place: tuple[str, int]) -> None:
+    body = b"x" * 2 * HEAD_LIMIT_BYTES
+    with socket.create_connection(place) as busy:
+        for _ in range(4):
+            busy.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        busy.shutdown(socket.SHUT_WR)
+        assert said(busy).count(b"HTTP/1.1 200 ") == 4
+
+
+def test_the_rest_of_a_body_that_was_answered_is_not_waited_for(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "rest_seconds", 0.2)
+    with socket.create_connection(place) as slow:
+        slow.sendall(HEAD + b"01")
+        assert said(slow).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_reads_nothing_of_an_answer_loses_it(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "reading_seconds", 0.2)
+    SENT.clear()
+    with socket.create_connection(place) as deaf:
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert SENT.wait(20), "the site still waits for it"
+        assert len(said(deaf)) < len(LARGE)
+
+
+def test_more_connections_than_the_site_can_have_are_not_taken(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("purveyor.console.connections.resource.getrlimit", lambda _: (4, 4))
+    with socket.create_connection(place) as first, socket.create_connection(place) as second:
+        for one in (first, second):
+            one.sendall(WHOLE)
+            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(place) as third:
+            assert said(third) == b""
+
+
+@pytest.mark.parametrize("place", [BodyPace(swallow, grace_seconds=0.2, slowest_bytes_per_second=10)], indirect=True)
+def test_a_body_that_comes_too_slowly_is_not_waited_for(place: tuple[str, int]) -> None:
+    with socket.create_connection(place) as slow:
+        slow.sendall(HEAD + b"0")
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+    with socket.create_connection(place) as quick:
+        quick.sendall(WHOLE)
+        assert quick.recv(100).startswith(b"HTTP/1.1 200 ")
