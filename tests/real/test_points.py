@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from purveyor.console.api import points as points_api
+from purveyor.console.server import RunningServer
+from purveyor.distribution_point.application import application as dp_application
+from purveyor.site_server import certificates
 from purveyor.site_server.admin import points
 from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.database.engine import Database
@@ -317,3 +320,23 @@ def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: Running
     assert "is the address of cap2" in refused("cap", "https://CAP2.example:443/cap")
     assert "one place" in refused("dp", "https://cap2.example/dp", "--push-to", str(tmp_path / "two" / "dp"))
     assert "point edit" in running_site.purveyor("point", "edit", "dp1", "--url", "../dp").err
+
+
+def test_a_dp_that_a_mirror_fills_is_read_by_the_site_over_https_as_its_pins_say(
+    running_site: RunningSite, tmp_path: Path
+) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    roll_out(site, tmp_path, "editor")
+    (tmp_path / "branch").mkdir()
+    made = certificates.make(tmp_path / "branch", (), utc_now())
+    chain = certificates.chain_of(tmp_path / "branch", made)
+    branch = dp_application(tmp_path / "DP_S01")  # as a mirror has it
+    server = RunningServer(branch, host="127.0.0.1", port=0, stop_seconds=1, chain=chain)
+    try:
+        dp = given(site, "point", "add", "dp", server.url, "--pin", made.pin)
+        turns(site)
+        seen = site.purveyor("point", "show", dp, "--json").json
+        assert (seen["problem"], seen["behind"], seen["manifests"]) == ("", 0, 1)
+    finally:
+        server.stop()

@@ -96,7 +96,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
             open_shelf=lambda target: self.elsewhere[target.url].shelf(),
-            open_point=lambda url: next(boxes for boxes in self._all_boxes() if boxes.url == url).point("the site"),
+            open_point=lambda url, _: next(boxes for boxes in self._all_boxes() if boxes.url == url).point("the site"),
             clock=self.site_clock.now,
             running=lambda: self.clock.now().timestamp(),
         )

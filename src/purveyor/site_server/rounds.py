@@ -172,7 +172,8 @@ class Rounds:
             due = pulled.due(tx, point.id, settings, now)
         if not any(due):
             return Round()
-        read = pulled.turn(database=site.database, point=point, place=site.open_point(point.said.url), what=due, now=now)
+        place = site.open_point(point.said.url, lambda: point.said.pins)
+        read = pulled.turn(database=site.database, point=point, place=place, what=due, now=now)
         if read.problems:
             raise UnavailableError("; ".join(read.problems))
         return Round(removed=read.removed, verified=read.verified, is_more=read.is_more)

@@ -31,6 +31,7 @@ from purveyor.site_server.publish import turn as publish
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
+from purveyor.transport.pinned import Pins
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import SiteCode, site_code
@@ -73,8 +74,8 @@ class Site:
     """The distribution points in the site's own hand, by id."""
     open_shelf: Callable[[Target], Shelf] = no_shelf
     """Opens the folder, share or bucket of a point elsewhere. It says nothing over a wire before it is used."""
-    open_point: Callable[[str], Point] = point_for
-    """Opens a distribution point that a mirror fills, at the address that clients use."""
+    open_point: Callable[[str, Pins], Point] = point_for
+    """Opens a distribution point that a mirror fills, at the address that clients use, and known to it as to them."""
     clock: Callable[[], datetime] = utc_now
     running: Callable[[], float] = seconds_running
     """Seconds that go on whatever the clock is set to; only what lies between two of them says something."""
