@@ -20,6 +20,8 @@ from cryptography.x509.oid import NameOID
 from starlette.types import Receive, Scope, Send
 
 from installation import Installation
+from purveyor.cli.call import Access
+from purveyor.cli.rest import Rest
 from purveyor.client.asking import is_unchanged
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer
@@ -27,7 +29,7 @@ from purveyor.site_server import certificates
 from purveyor.site_server.certificates import Chain
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.http import HttpPoint
-from purveyor.wire.errors import UnavailableError
+from purveyor.wire.errors import AbsentError, UnavailableError
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
 
 PATH = "clidata.box/timestamp.json"
@@ -147,6 +149,18 @@ def test_pins_that_are_withdrawn_leave_no_unchecked_connection_that_takes_upload
         assert served.asked == ["GET"]
 
 
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_the_command_line_reads_content_at_a_site_that_no_ca_of_the_system_knows(
+    served: Served, tmp_path: Path, is_exact: bool
+) -> None:
+    chain, _ = made(tmp_path / "site")
+    with serving(served, chain) as server:
+        rest = Rest(Access(f"{server.url}/cap", "token", certificate=str(chain.certificate), is_exact=is_exact))
+        with pytest.raises(AbsentError):
+            rest.distribution_point().read("manifests/none", limit_bytes=100)
+        assert served.asked == ["GET"]
+
+
 def test_who_only_asks_takes_the_certificate_that_was_seen_and_no_other(served: Served, tmp_path: Path) -> None:
     chain, pin = made(tmp_path / "site")
     with serving(served, chain) as server:
@@ -184,9 +198,7 @@ def test_a_certificate_with_a_key_of_another_kind_takes_the_place_of_the_one_bef
     with serving(served, own) as server:
         for chain, expected in ((given, given_pin), (own, pin)):
             server.show(chain)
-            point = HttpPoint(server.url, pins=lambda expected=expected: (expected,))
-            assert point.read(PATH, limit_bytes=100) and not point.unpinned, "a client that can do both kinds"
-            point.close()
+            assert shown_at(server.url) == expected, "to a client that can do both kinds"
 
 
 def made_with_rsa(folder: Path) -> tuple[Chain, str]:

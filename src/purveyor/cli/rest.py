@@ -15,6 +15,8 @@ import urllib3
 
 from purveyor import __version__
 from purveyor.cli.call import Access, Call, access_of
+from purveyor.transport.interface import Point
+from purveyor.transport.open_point import point_for
 from purveyor.wire.errors import (
     ConfirmationNeededError,
     NotAllowedError,
@@ -23,6 +25,7 @@ from purveyor.wire.errors import (
     RejectedError,
     UnavailableError,
 )
+from purveyor.wire.pins import pin_of_certificate
 
 PREFIX = "/api/v1"
 _ANSWER_LIMIT_BYTES = 256 * 2**20
@@ -54,11 +57,20 @@ class Rest:
         self._base = access.url + PREFIX
         self._headers = {"Authorization": f"Bearer {access.token}", "User-Agent": f"purveyor/{__version__}"}
         self._pool = _pool_of(access)
+        self._access = access
 
     @property
     def site_url(self) -> str:
-        """The site's address; beside the API its own distribution point answers there."""
+        """The site's address."""
         return self._base.removesuffix(PREFIX)
+
+    def distribution_point(self) -> Point:
+        """The site's own distribution point, which answers beside the API and is known as that is. Errors: UnavailableError."""
+        access = self._access
+        if access.is_exact:
+            pin = pin_of_certificate(_certificate_of(access))
+            return point_for(f"{self.site_url}/dp", lambda: (pin,))
+        return point_for(f"{self.site_url}/dp", tls=_trust_of(access) if access.certificate else None)
 
     def get(self, path: str, **query: object) -> Any:
         """What stands at a path."""
@@ -118,17 +130,27 @@ def _pool_of(access: Access) -> urllib3.PoolManager:
     """Connections to the site that was named, and to no other. Errors: UnavailableError when the certificate cannot be read."""
     if not access.certificate:
         return urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
-    try:
-        if not access.is_exact:
-            tls = ssl.create_default_context(cafile=access.certificate)
-            return urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ssl_context=tls)
-        content = Path(access.certificate).read_text(encoding="ascii")
-        shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(content[: content.index(_PEM_END) + len(_PEM_END)])).hexdigest()
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"{access.certificate} cannot be read as certificates: {error}") from error
+    if not access.is_exact:
+        return urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ssl_context=_trust_of(access))
+    shown = hashlib.sha256(_certificate_of(access)).hexdigest()
     return urllib3.PoolManager(
         retries=False, timeout=_TIMEOUT, cert_reqs="CERT_NONE", assert_hostname=False, assert_fingerprint=shown
     )
+
+
+def _trust_of(access: Access) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=access.certificate)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"{access.certificate} cannot be read as certificates: {error}") from error
+
+
+def _certificate_of(access: Access) -> bytes:
+    try:
+        content = Path(access.certificate).read_text(encoding="ascii")
+        return ssl.PEM_cert_to_DER_cert(content[: content.index(_PEM_END) + len(_PEM_END)])
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"{access.certificate} cannot be read as certificates: {error}") from error
 
 
 def segment(text: str) -> str:

@@ -20,8 +20,6 @@ from purveyor.client.machine.disk import RealDisk
 from purveyor.client.machine.interface import RUNS
 from purveyor.client.trying import Ran, SourcePoint, Trial, Verdict
 from purveyor.content.take_in import TakenIn, take_in
-from purveyor.transport.interface import Point
-from purveyor.transport.open_point import point_for
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, ProgramNumber, SiteCode
 from purveyor.wire.jobs import JobState
@@ -132,7 +130,7 @@ def _known(call: Call) -> Trial:
         manifest=package["manifest"] or "",
         size_bytes=package["size_bytes"] or 0,
     )
-    point: Point | None = point_for(f"{rest.site_url}/dp") if info.manifest else None
+    point = rest.distribution_point() if info.manifest else None
     return Trial(site=SiteCode(info.id[:3]), package=info, program=program_of(row), point=point)
 
 
