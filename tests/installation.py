@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from purveyor.site_server.executive import Executive
+from purveyor.site_server.site import open_site, utc_now
 
 DEADLINE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -68,6 +73,10 @@ class Installation:
     def asked(self, *words: str) -> Any:  # noqa: ANN401 - JSON of any shape
         """What a command that must succeed gives as JSON."""
         return json.loads(self.purveyor(*words, "--json"))
+
+    def copy(self, made: Path) -> None:
+        """Takes a site that was made elsewhere, and does not run, as this one."""
+        shutil.copytree(made, self.site)
 
     def init(self) -> None:
         """Makes the site."""
@@ -139,18 +148,45 @@ class Installation:
         return "\n".join(path.read_text()[-2000:] for path in sorted(self.folder.glob("*.log")))
 
 
+def live_on(folder: Path, end: timedelta, *, begin: timedelta = timedelta(0)) -> None:
+    """A site that no process runs has turns, at the beginning and at the end of a time in which it ran. Units: from now on."""
+    moments = [begin]
+    site = open_site(folder)
+    running = replace(site, clock=lambda: utc_now() + moments[-1], running=lambda: timedelta.total_seconds(moments[-1]))
+    try:
+        executive = Executive(running)
+        for moment in (begin, end):
+            moments.append(moment)
+            while executive.turn():
+                pass
+    finally:
+        site.database.dispose()
+
+
 def _command(*words: str) -> list[str]:
     return [sys.executable, "-m", "purveyor.cli", *words]
 
 
-@pytest.fixture
-def installation(open_folder: Path) -> Iterator[Installation]:
-    """A running site with quick settings, over SQLite."""
-    made = Installation(open_folder)
+@pytest.fixture(scope="session")
+def quick_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a site with quick settings, over SQLite, as one was made and stopped: to be copied, which is quicker."""
+    made = Installation(tmp_path_factory.mktemp("quick"))
     try:
         made.init()
         made.start()
         made.make_quick()
+    finally:
+        made.end()
+    return made.site
+
+
+@pytest.fixture
+def installation(open_folder: Path, quick_site: Path) -> Iterator[Installation]:
+    """A running site with quick settings, over SQLite."""
+    made = Installation(open_folder)
+    try:
+        made.copy(quick_site)
+        made.start()
         yield made
     finally:
         made.end()

@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,14 +10,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from http_servers import serving
-from installation import Installation
+from installation import Installation, live_on
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.mirror.copying import Ends, Store
 from purveyor.mirror.turn import turn
-from purveyor.site_server.executive import Executive
-from purveyor.site_server.site import open_site
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 
@@ -73,7 +70,7 @@ def test_a_client_of_a_mirror_joins_runs_and_forgets_and_the_files_leave_the_mir
 
     assert _files_of(package, cap), "the grace is not over"
     installation.end()
-    _site_lives_on(installation.site)
+    live_on(installation.site, LATER)
     shelf = FolderShelf(dp)
     store = Store(source=FolderPoint(installation.site / "DP_S01"), shelf=shelf, place=ShelfStore(shelf, name=str(dp)))
     outcome = turn(Ends(source=FolderPoint(installation.site / "CAP_S01"), target=FolderShelf(cap), store=store), _later())
@@ -172,17 +169,6 @@ def _served(cap: Path, dp: Path) -> Iterator[str]:
     application = Starlette(routes=[Mount("/cap", cap_application(cap)), Mount("/dp", dp_application(dp))])
     with serving(application) as url:
         yield url
-
-
-def _site_lives_on(folder: Path) -> None:
-    """The site publishes again, weeks later."""
-    site = open_site(folder)
-    try:
-        executive = Executive(replace(site, clock=_later))
-        while executive.turn():
-            pass
-    finally:
-        site.database.dispose()
 
 
 def _later() -> datetime:
