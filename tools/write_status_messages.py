@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 from purveyor.wire import status_messages
+from purveyor.wire.causes import MEANINGS as causes_of
+from purveyor.wire.causes import Cause
 from purveyor.wire.status_messages import MEANINGS, StatusId, severity_of
 
 INTRODUCTION = """# Status messages
@@ -15,6 +17,16 @@ This page is written from the code: `make docs`.
 
 | number | name | severity | what it means | article |
 | --- | --- | --- | --- | --- |
+"""
+
+CAUSES = """
+## Causes
+
+Where a job waits, its agent says for what in one word, with every message that tells the job's state. A word never changes its meaning either.
+`purveyor why` goes by it; the text of a message is for people. A site keeps words of newer agents that it does not know.
+
+| cause | what the job waits for |
+| --- | --- |
 """
 
 
@@ -31,7 +43,8 @@ def page() -> str:
         f"| {status.value} | `{status.name}` | {severity_of(status).value} | {MEANINGS[status]} | {known.get(status.name, '')} |"
         for status in sorted(StatusId)
     ]
-    return INTRODUCTION + "\n".join(rows) + "\n"
+    causes = [f"| `{cause}` | {causes_of[cause]} |" for cause in Cause]
+    return INTRODUCTION + "\n".join(rows) + "\n" + CAUSES + "\n".join(causes) + "\n"
 
 
 if __name__ == "__main__":

@@ -363,6 +363,18 @@ def client_silent(stage: Stage) -> None:
     stage.fleet.advance(hours=10)
 
 
+@cause(
+    "contact", Who.POINT, "and so is every other client: no access point answers them; next: point: see that clients reach cap1"
+)
+def no_access_point_answers(stage: Stage) -> None:
+    stage.change(settings.change, "heartbeat_interval_seconds", 7200)
+    stage.fleet.add_client("pc2", stage.fleet.new_join_code())
+    stage.polls()
+    stage.fleet.cap.cut()
+    stage.advertise()
+    stage.fleet.advance(hours=10)
+
+
 @cause("delivery", Who.CLIENT, "needs")
 def client_has_not_polled_yet(stage: Stage) -> None:
     stage.polls()
@@ -505,6 +517,34 @@ def machine_on_battery(stage: Stage) -> None:
     stage.polls()
 
 
+@cause("condition", Who.MACHINE, "waits for the restart that first needs")
+def restart_of_another_program_comes_first(stage: Stage) -> None:
+    first = stage.fleet.admin.add_package("First")
+    stage.fleet.script("first.exe", Script(exit_code=3010))
+    stage.advertise(stage.fleet.admin.add_program(first, "first", "first.exe"))
+    stage.polls()
+    stage.advertise()
+    stage.polls()
+
+
+@cause("dependency", Who.ADMINISTRATOR, "on which S0100001/1 depends, is disabled")
+def dependency_was_disabled_when_the_client_looked(stage: Stage) -> None:
+    library = _library(stage)
+    stage.change(programs.disable, library)
+    stage.advertise()
+    stage.polls()
+    stage.change(programs.enable, library)
+
+
+@cause("condition", Who.CLIENT, "its agent is too old to give the cause in a word: waits: no user is logged on")
+def older_agent_gives_no_cause(stage: Stage) -> None:
+    stage.edit(conditions=Conditions(logon=Logon.USER))
+    stage.advertise()
+    stage.polls()
+    with stage.fleet.site.database.write() as tx:
+        tx.execute(update(schema.job_state).values(cause=None))
+
+
 @cause("condition", Who.USER, "a user put it off")
 def user_put_it_off(stage: Stage) -> None:
     due_at = stage.in_polls(4)
@@ -527,7 +567,7 @@ def user_put_it_off(stage: Stage) -> None:
 # --- download, run, result ---
 
 
-@cause("download", Who.POINT, "it cannot fetch the content")
+@cause("download", Who.POINT, "it cannot fetch the content: no distribution point gives the manifest")
 def distribution_point_cannot_be_reached(stage: Stage) -> None:
     stage.fleet.dp.cut()
     stage.advertise()

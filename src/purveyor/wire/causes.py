@@ -32,6 +32,7 @@ class Cause(StrEnum):
     SLOW_LINK = "slow-link"
     NO_POINT = "no-point"
     POINTS_FAIL = "points-fail"
+    BANDWIDTH = "bandwidth"
     CONTENT_UNREADABLE = "content-unreadable"
     CONTENT_SPACE = "content-space"
     NOT_PREPARED = "not-prepared"
@@ -68,6 +69,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.SLOW_LINK: "Every link to a distribution point that has the content is too slow.",
     Cause.NO_POINT: "The site names no distribution point that has the content.",
     Cause.POINTS_FAIL: "No distribution point that has the content gives it; the text names each and its problem.",
+    Cause.BANDWIDTH: "The budget of bandwidth allows no content to come at this hour; the text says until when.",
     Cause.CONTENT_UNREADABLE: "The content as it was published cannot be used.",
     Cause.CONTENT_SPACE: "The content does not fit on the disk, or not into the cache.",
     Cause.NOT_PREPARED: "The run could not be prepared.",

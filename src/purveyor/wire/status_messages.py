@@ -159,7 +159,7 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.STOPPED_BY_RETIREMENT: "A run was ended because its package was deleted, and whoever deleted it asked for that.",
     StatusId.NOT_ENOUGH_SPACE: "There is not enough free space for the content; the text says how much is needed.",
     StatusId.DEPENDENCY_FAILED: "A program that this one depends on failed, so this one is not run.",
-    StatusId.JOB_WAITING: "The job waits; the text says for what.",
+    StatusId.JOB_WAITING: "The job waits; its cause says for what.",
     StatusId.REPORTS_LOST: "Reports were lost; the text says how many. Results of runs are the last to be dropped.",
     StatusId.POINT_WITHHOLDS: "An access point keeps newer publications back.",
     StatusId.CLOCK_DIFFERS: "A new timestamp reads as expired: the clock here is ahead, or the site was away.",

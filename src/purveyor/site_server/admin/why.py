@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from purveyor.site_server.admin.why_rows import (
     job_of,
     machine_of,
     offers_of,
+    points_of,
     program_facts,
     publication_of,
     refused_of,
@@ -135,6 +136,7 @@ def _programs(tx: Connection, machine: Machine, package: PackageId) -> list[Prog
 
 def _facts(tx: Connection, machine: Machine, row: AnyRow, key: ProgramKey, keys_away: frozenset[str], now: datetime) -> WhyFacts:
     chosen = settings.read_settings(tx)
+    rhythm = Rhythm(poll_seconds=chosen.poll_interval_seconds, heartbeat_seconds=chosen.heartbeat_interval_seconds)
     needed = programs.dependencies(tx)
     chain_keys, is_round = chain_of(needed, key)
     offers = offers_of(tx, machine, [key]) or offers_of(tx, machine, dependents_of(needed, [key]))
@@ -154,7 +156,7 @@ def _facts(tx: Connection, machine: Machine, row: AnyRow, key: ProgramKey, keys_
         client=machine.client,
         package=_package(tx, machine, row),
         program=program,
-        rhythm=Rhythm(poll_seconds=chosen.poll_interval_seconds, heartbeat_seconds=chosen.heartbeat_interval_seconds),
+        rhythm=rhythm,
         offers=offers,
         gone_offers=tuple(_gone(one) for one in stored.gone_advertisements(tx, key, _GONE)),
         offer=offer,
@@ -166,9 +168,20 @@ def _facts(tx: Connection, machine: Machine, row: AnyRow, key: ProgramKey, keys_
         publication=publication_of(tx, machine, concerned, offer, keys_away),
         messages=told_of(messages),
         troubles=told_of(stored.troubles(tx, machine.client.number, _TROUBLES)),
+        points=points_of(tx),
+        is_alone_silent=_is_alone_silent(tx, machine, rhythm, now),
         requests=() if offer is None else requests_of(tx, machine, offer.advertisement.id, now),
         times=_times(tx, machine, offer, program, now),
     )
+
+
+def _is_alone_silent(tx: Connection, machine: Machine, rhythm: Rhythm, now: datetime) -> bool:
+    """Whether another client spoke lately, or there is none that should have: asked only of a client that is silent."""
+    since = now - timedelta(seconds=rhythm.patience_seconds)
+    one = machine.client
+    if one.last_seen_at is None or one.last_seen_at >= since:
+        return True
+    return stored.has_other_heard(tx, one.number, since) or not stored.has_other_member(tx, one.number, since)
 
 
 def _farthest(offers: Iterable[OfferFacts], key: ProgramKey, now: datetime) -> OfferFacts | None:

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import advertisements, clients, packages, programs
+from purveyor.site_server.database import advertisements, clients, packages, points, programs
 from purveyor.site_server.database import requests as stored_requests
 from purveyor.site_server.database import why as stored
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.wanted import Kind
 from purveyor.site_server.model import requests as request_rules
 from purveyor.site_server.model.dependencies import Dependencies
+from purveyor.site_server.model.points import PointKind, PointState
 from purveyor.site_server.model.requests import Outcome, RequestState
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.sequence import PLACES_AN_ITEM
@@ -27,6 +28,7 @@ from purveyor.site_server.model.why.facts import (
     Deed,
     JobFacts,
     OfferFacts,
+    PointFacts,
     ProgramFacts,
     PublicationFacts,
     Replacing,
@@ -36,6 +38,7 @@ from purveyor.site_server.model.why.facts import (
     Unpublished,
 )
 from purveyor.wire import offers, package_info
+from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
@@ -208,6 +211,7 @@ def job_of(row: AnyRow | None, messages: Sequence[AnyRow]) -> JobFacts | None:
         user=row.user,
         succeeded_version=row.succeeded_version,
         told_by=None if told_by is None else StatusId(told_by),
+        cause=None if row.cause is None else Cause(row.cause),
     )
 
 
@@ -262,6 +266,22 @@ def contents_of(tx: Connection, needed: Sequence[PackageId]) -> tuple[ContentFac
             taken_in_at=taken_in.get(PackageId(row.id)),
         )
         for row in rows
+    )
+
+
+def points_of(tx: Connection) -> tuple[PointFacts, ...]:
+    """The points that clients are told of, and how the site's own turns there go."""
+    return tuple(
+        PointFacts(
+            id=one.id,
+            is_cap=one.kind is PointKind.CAP,
+            url=one.said.url,
+            is_draining=one.state is PointState.DRAINING,
+            problem=one.problem,
+            failures=one.failures,
+            tried_at=one.tried_at,
+        )
+        for one in points.standing(tx)
     )
 
 

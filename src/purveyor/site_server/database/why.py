@@ -11,6 +11,7 @@ from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.wanted import Kind
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId
 from purveyor.wire.package_info import ProgramKey
+from purveyor.wire.shards import ClientState
 from purveyor.wire.status_messages import StatusId
 
 TROUBLES = (StatusId.POINT_WITHHOLDS, StatusId.POINT_UNPINNED, StatusId.CLOCK_DIFFERS, StatusId.POLICY_PROBLEM)
@@ -50,6 +51,20 @@ def arrivals(tx: Connection, client: int, limit: int) -> list[datetime]:
     item = schema.upward_item
     statement = select(item.c.arrived_at).where(item.c.client == client).order_by(item.c.sequence.desc()).limit(limit)
     return list(tx.execute(statement).scalars())
+
+
+def has_other_heard(tx: Connection, client: int, since: datetime) -> bool:
+    """Whether any other client was heard of since then: the first that is found answers."""
+    table = schema.client
+    statement = select(table.c.number).where(table.c.last_seen_at >= since, table.c.number != client).limit(1)
+    return tx.execute(statement).one_or_none() is not None
+
+
+def has_other_member(tx: Connection, client: int, since: datetime) -> bool:
+    """Whether there is another member of the site that had joined by then."""
+    table = schema.client
+    is_other = and_(table.c.state == ClientState.MEMBER.value, table.c.joined_at < since, table.c.number != client)
+    return tx.execute(select(table.c.number).where(is_other).limit(1)).one_or_none() is not None
 
 
 def jobs(tx: Connection, client: int, programs: Collection[ProgramKey]) -> dict[ProgramKey, AnyRow]:

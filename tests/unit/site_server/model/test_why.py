@@ -1,22 +1,16 @@
 """The table of links, fact by fact: what each says, and which of them explains a program that is not there."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from purveyor.client.machine.interface import Session, Surroundings
-from purveyor.client.programs.launch import opening
-from purveyor.client.programs.wanted.conditions import Interval, unmet
 from purveyor.site_server.model.preview import FiringView
 from purveyor.site_server.model.requests import Outcome
 from purveyor.site_server.model.retirement import PackageState
-from purveyor.site_server.model.why import running
 from purveyor.site_server.model.why.chain import LINKS, Explanation, explained
 from purveyor.site_server.model.why.facts import (
     ClientFacts,
@@ -25,6 +19,7 @@ from purveyor.site_server.model.why.facts import (
     JobFacts,
     OfferFacts,
     PackageFacts,
+    PointFacts,
     ProgramFacts,
     PublicationFacts,
     RequestFacts,
@@ -35,14 +30,15 @@ from purveyor.site_server.model.why.facts import (
     WhyFacts,
 )
 from purveyor.site_server.model.why.link import Mark, Who, span
+from purveyor.site_server.model.why.waiting import WAITS
+from purveyor.wire.causes import Cause
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
-from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RequestKind, Window
-from purveyor.wire.package_info import Command, Conditions, Logon, Program, ProgramKey
+from purveyor.wire.offers import Advertisement, Assignment, AssignmentKind, RequestKind
+from purveyor.wire.package_info import Command, Program, ProgramKey
 from purveyor.wire.reports import Facts
 from purveyor.wire.shards import NOBODY
 from purveyor.wire.status_messages import StatusId
-from purveyor.wire.windows import calendar_of
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 KEY = ProgramKey(PackageId("S0100001"), ProgramNumber(1))
@@ -68,6 +64,14 @@ def _replaced(value: Any, **changes: Any) -> Any:  # noqa: ANN401 - any of the f
 def _job(state: JobState, told_by: StatusId | None = None, **given: Any) -> JobFacts:
     values: dict[str, Any] = {"text": "its text", "at": NOW - timedelta(hours=1), "order": 5000, "source_version": 1, **given}
     return JobFacts(state=state, told_by=told_by, **values)
+
+
+def _needing_content(facts: WhyFacts) -> WhyFacts:
+    copy = CopyFacts(point="dp1", state="verified", since=NOW, failures=0, problem="")
+    content = ContentFacts(
+        package=KEY.package, name="Tool", source_version=1, manifest="m", copies=(copy,), served_version=1, taken_in_at=NOW
+    )
+    return _replaced(facts, contents=(content,))  # type: ignore[no-any-return]
 
 
 def _told(status: StatusId, order: int, text: str = "") -> Told:
@@ -283,55 +287,51 @@ def test_a_package_that_depends_on_itself_is_a_link_and_no_loop() -> None:
     assert (seen.missing, seen.who) == ("dependency", Who.ADMINISTRATOR)
 
 
-def _reasons() -> list[tuple[str, Callable[[], str]]]:
-    """What a client says of each thing that it waits for, in its own words."""
-    interval = Interval(now=NOW, seconds=60)
-
-    def said(program: Conditions, around: Surroundings | None, free: int | None = None, user: str = "") -> Callable[[], str]:
-        asked = Program(number=KEY.program, name="x", command=Command(argv=("x",)), conditions=program)
-
-        def reason() -> str:
-            found = unmet(asked, around, user=user, free_bytes=free, interval=interval)
-            assert found is not None
-            return found.reason
-
-        return reason
-
-    session = Session(id="1", user="bob", groups=(), since=NOW)
-    alone = Surroundings(sessions=(), is_on_mains=False, is_metered=True)
-    return [
-        ("machine", said(Conditions(), msgspec.structs.replace(alone, is_going_down=True))),
-        ("machine", said(Conditions(needs_mains=True), alone)),
-        ("machine", said(Conditions(needs_unmetered=True), alone)),
-        ("machine", said(Conditions(min_free_bytes=5), alone, free=1)),
-        ("machine", said(Conditions(logon=Logon.USER), None)),
-        ("user", said(Conditions(logon=Logon.USER), alone)),
-        ("user", said(Conditions(), alone, user="alice")),
-        ("user", said(Conditions(logon=Logon.NONE), Surroundings(sessions=(session,)))),
-    ]
-
-
-@pytest.mark.parametrize(("who", "reason"), _reasons())
-def test_what_clients_wait_for_is_understood_in_their_own_words(who: str, reason: Callable[[], str]) -> None:
-    link, acts, _ = running.waits_for(reason())
-    assert (link, acts.value) == ("condition", who)
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_breaks_its_link_and_names_who_acts(cause: Cause) -> None:
+    wait = WAITS[cause]
+    seen = explained(_needing_content(_facts(_job(JobState.WAITING, StatusId.JOB_WAITING, cause=cause))))
+    assert (seen.missing, seen.who, seen.next) == (wait.link, wait.who, wait.next)
+    assert wait.link in {step.name for step in LINKS}
+    assert seen.sentence.startswith(f"It is not there because {wait.says}: its text; next: ")
 
 
 @pytest.mark.parametrize(
-    ("rule", "seconds", "who"), [("FREQ=DAILY", 3600, Who.CLIENT), ("FREQ=DAILY", 99_999, Who.ADMINISTRATOR)]
+    ("cause", "says"),
+    [
+        (None, "its agent is too old to give the cause in a word: waits for a maintenance window"),
+        (Cause("full-moon"), "waits for 'full-moon', which this release does not know: waits for a maintenance window"),
+    ],
 )
-def test_windows_are_understood_in_the_words_of_clients(rule: str, seconds: int, who: Who) -> None:
-    window = Window(
-        number=1,
-        start=datetime(2026, 1, 1, 2),  # noqa: DTZ001 - wall clock
-        duration_seconds=7200,
-        rule=rule,
-    )
-    found = opening.unmet_window(
-        opening.InForce(calendar=calendar_of((window,), "", UTC)), at=NOW, due_at=NOW, max_run_seconds=seconds
-    )
-    assert found is not None
-    assert running.waits_for(found.reason)[:2] == ("window", who)
+def test_without_a_known_cause_nothing_is_guessed_from_the_text(cause: Cause | None, says: str) -> None:
+    job = _job(JobState.WAITING, StatusId.JOB_WAITING, cause=cause, text="waits for a maintenance window")
+    seen = explained(_facts(job))
+    assert (seen.missing, seen.who) == ("condition", Who.CLIENT)
+    assert says in seen.sentence
+
+
+def test_the_number_of_a_message_of_an_older_agent_is_cause_enough() -> None:
+    seen = explained(_needing_content(_facts(_job(JobState.DOWNLOADING, StatusId.NOT_ENOUGH_SPACE))))
+    assert (seen.missing, seen.who) == ("download", Who.MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("cause", "who"), [(Cause.RESTART, Who.MACHINE), (Cause.WINDOW, Who.CLIENT), (Cause.POSTPONED, Who.USER), (None, Who.MACHINE)]
+)
+def test_a_restart_that_is_owed_names_whom_it_waits_for(cause: Cause | None, who: Who) -> None:
+    seen = explained(_facts(_job(JobState.RESTART_PENDING, cause=cause)))
+    assert (seen.missing, seen.who) == ("run", who)
+
+
+def test_a_silent_client_waits_for_its_point_where_none_answers_the_site_either() -> None:
+    silent = _facts(client=_replaced(_facts().client, last_seen_at=NOW - timedelta(days=3)))
+    well = PointFacts(id="cap1", is_cap=True, url="https://one/cap", is_draining=False)
+    dead = PointFacts(id="cap2", is_cap=True, url="https://two/cap", is_draining=False, problem="no route", failures=3)
+    content = PointFacts(id="dp1", is_cap=False, url="https://one/dp", is_draining=False)
+    assert explained(_replaced(silent, points=(well, dead, content))).who is Who.MACHINE
+    seen = explained(_replaced(silent, points=(dead, content)))
+    assert (seen.missing, seen.who) == ("contact", Who.POINT)
+    assert "no access point answers the site either: cap2 (https://two/cap): no route; next: point: mend" in seen.sentence
 
 
 @pytest.mark.parametrize("after", [first for first, _ in pairwise(JobState)])

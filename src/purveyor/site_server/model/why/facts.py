@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from purveyor.site_server.model.preview import FiringView
 from purveyor.site_server.model.requests import Outcome
 from purveyor.site_server.model.retirement import PackageState
+from purveyor.wire.causes import Cause
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import Advertisement, RequestKind
@@ -152,6 +153,19 @@ class CopyFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointFacts:
+    """A standing point. `problem`: why the site's own last turn there failed; empty: none did, or the site makes none there."""
+
+    id: str
+    is_cap: bool
+    url: str
+    is_draining: bool
+    problem: str = ""
+    failures: int = 0
+    tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFacts:
     """The content of one package of the chain. `manifest` is of the newest source version; empty: it has no content.
 
@@ -210,6 +224,8 @@ class JobFacts:
     user: str = ""
     succeeded_version: int | None = None
     told_by: StatusId | None = None
+    cause: Cause | None = None
+    """What it waits for, by its agent's word; None: for nothing, or its agent is too old to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +301,9 @@ class WhyFacts:
     messages: tuple[Told, ...] = ()
     troubles: tuple[Told, ...] = ()
     """What the client told of its points and its clock, newest first."""
+    points: tuple[PointFacts, ...] = ()
+    is_alone_silent: bool = True
+    """Whether any other client spoke lately, or there is none that should have."""
     requests: tuple[RequestFacts, ...] = ()
     times: Times = Times()
 

@@ -1,8 +1,11 @@
 """The first links of the chain: what an administrator has said of package, program, client and advertisement. Pure."""
 
+from dataclasses import replace
+
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.why.facts import ClientFacts, Deed, OfferFacts, ProgramFacts, Rule, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing, ok
+from purveyor.site_server.model.why.waiting import waiting
 from purveyor.wire.jobs import JobState
 from purveyor.wire.shards import NOBODY, ClientState
 from purveyor.wire.status_messages import StatusId
@@ -247,14 +250,17 @@ def dependency(facts: WhyFacts) -> Found:
     if facts.is_chain_round:
         says = f"{facts.program.key} depends on itself, by way of {', '.join(str(one.key) for one in facts.chain)}"
         return missing(says, (), Who.ADMINISTRATOR, "take one of these dependencies away")
-    if not facts.chain:
-        return ok("it depends on nothing")
     evidence = [_member_evidence(one) for one in facts.chain]
     for one in facts.chain:
-        found = _broken(one)
-        if found is not None:
-            says, what_next = found
+        broken = _broken(one)
+        if broken is not None:
+            says, what_next = broken
             return missing(says, evidence, Who.ADMINISTRATOR, what_next)
+    found = waiting(facts, "dependency")
+    if found is not None:
+        return replace(found, evidence=(*found.evidence, *evidence))
+    if not facts.chain:
+        return ok("it depends on nothing")
     job = facts.job
     if job is not None and job.told_by is StatusId.DEPENDENCY_FAILED:
         evidence.append(Evidence(text=job.text, source="client: job", at=job.at))

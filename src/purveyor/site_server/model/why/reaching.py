@@ -117,7 +117,33 @@ def contact(facts: WhyFacts) -> Found | None:
         return ok(f"heard of {span(silence)} ago", *evidence)
     longer = span(silence - usual)
     says = f"{one.name} is silent since {clock(one.last_seen_at)}: for {span(silence)}, {longer} longer than usual"
+    evidence += points_of(facts, is_cap=True)
+    access_points = [point for point in facts.points if point.is_cap]
+    if access_points and all(point.failures for point in access_points):
+        names = "; ".join(f"{point.id} ({point.url}): {point.problem}" for point in access_points)
+        what_next = "mend these points; clients speak again as soon as one answers"
+        return missing(f"{says}, and no access point answers the site either: {names}", evidence, Who.POINT, what_next)
+    if not facts.is_alone_silent:
+        evidence.append(Evidence(text=f"no other client has spoken for {span(rhythm.patience_seconds)}", source="client"))
+        names = ", ".join(f"{point.id} ({point.url})" for point in access_points) or "any access point"
+        what_next = f"see that clients reach {names}; if they do, that they are on"
+        return missing(f"{says}, and so is every other client: no access point answers them", evidence, Who.POINT, what_next)
     return missing(says, evidence, Who.MACHINE, "see that it is on, that its agent runs, and that it reaches its access point")
+
+
+def points_of(facts: WhyFacts, *, is_cap: bool) -> list[Evidence]:
+    """What the site knows of the CAPs or of the DPs that clients are told of."""
+    return [
+        Evidence(
+            text=f"{point.id} ({point.url})"
+            + (": it drains" if point.is_draining else "")
+            + (f": {point.failures} turns failed, the last: {point.problem}" if point.failures else ""),
+            source="point",
+            at=point.tried_at,
+        )
+        for point in facts.points
+        if point.is_cap is is_cap
+    ]
 
 
 def delivery(facts: WhyFacts) -> Found | None:

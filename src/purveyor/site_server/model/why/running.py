@@ -3,67 +3,27 @@
 From here on the client's own word is the best evidence: a job that has begun was due, and nothing held it back.
 """
 
+from dataclasses import replace
+
 from purveyor.site_server.model.requests import Outcome
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.why.facts import JobFacts, RequestFacts, Told, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing, ok, unknown
-from purveyor.site_server.model.why.reaching import BEGUN
+from purveyor.site_server.model.why.reaching import BEGUN, points_of
+from purveyor.site_server.model.why.waiting import WAITS, waiting, word
+from purveyor.wire.causes import Cause
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import AssignmentKind, RequestKind
 from purveyor.wire.status_messages import StatusId
 
 UNINSTALLED = (StatusId.UNINSTALL_SUCCEEDED_BY_EXIT_CODE, StatusId.UNINSTALL_SUCCEEDED_BY_RESULT_FILE)
-UNINSTALL_FAILED = (StatusId.UNINSTALL_FAILED_BY_EXIT_CODE, StatusId.UNINSTALL_FAILED_BY_RESULT_FILE)
-_BLOCKED = (StatusId.PREPARATION_FAILED, StatusId.START_FAILED)
-
-WAITS: tuple[tuple[str, str, Who, str], ...] = (
-    (
-        "can never start",
-        "window",
-        Who.ADMINISTRATOR,
-        "give the collection a window that opens, and is long enough for the program",
-    ),
-    ("waits for a maintenance window", "window", Who.CLIENT, "it starts by itself when the window opens"),
-    ("be told who", "condition", Who.MACHINE, "see why the machine cannot tell who is logged on"),
-    ("logged on", "condition", Who.USER, "a user logs on, or off, as the program needs"),
-    ("logs on", "condition", Who.USER, "a user for whom it is logs on"),
-    ("account", "condition", Who.MACHINE, "see that the machine reaches the directory of its accounts"),
-    ("not enough space", "condition", Who.MACHINE, "make room on its disk"),
-    ("battery", "condition", Who.MACHINE, "plug it in"),
-    ("costs by volume", "condition", Who.MACHINE, "bring it to a network that does not cost by volume"),
-    ("slow link", "condition", Who.POINT, "bring it nearer to a distribution point that has the content"),
-    ("waits for the restart", "condition", Who.MACHINE, "restart it: nothing else starts before"),
-    ("going down", "condition", Who.MACHINE, "it goes on when the machine has started again"),
-    ("cannot be restarted", "condition", Who.MACHINE, "restart it"),
-    ("is disabled", "dependency", Who.ADMINISTRATOR, "enable it"),
-    ("on which it depends", "dependency", Who.ADMINISTRATOR, "mend what it depends on"),
-)
-"""What a client waits for, by what it says: (part of the text, the link, who acts next, what to do); the first one counts."""
-
-
-def waits_for(text: str) -> tuple[str, Who, str]:
-    """Which link a client's words of waiting are about, who acts next, and what to do."""
-    for part, link, who, what_next in WAITS:
-        if part in text:
-            return link, who, what_next
-    return "condition", Who.CLIENT, "it goes on when that holds"
-
-
-def waiting_text(facts: WhyFacts, link: str) -> JobFacts | None:
-    """The job, where the client said that it waits for what this link is about."""
-    job = facts.job
-    if job is None or job.told_by is not StatusId.JOB_WAITING or job.state in BEGUN:
-        return None
-    return job if waits_for(job.text)[0] == link else None
-
-
-def waiting(facts: WhyFacts, link: str) -> Found | None:
-    """The link as missing, where the client said that it waits for that."""
-    job = waiting_text(facts, link)
-    if job is None:
-        return None
-    _, who, what_next = waits_for(job.text)
-    return missing(f"the client says: {job.text}", [_word(job)], who, what_next)
+_RESTARTS: dict[Cause | None, tuple[Who, str]] = {
+    Cause.WINDOW: (Who.CLIENT, "it restarts by itself when the window opens"),
+    Cause.NEVER_IN_A_WINDOW: (Who.ADMINISTRATOR, "give the collection a window that opens, or restart it"),
+    Cause.POSTPONED: (Who.USER, "it restarts when the time is over for which a user put it off"),
+    Cause.RESTART_FAILS: (Who.MACHINE, "restart it by hand: it does not do so when the agent tells it"),
+}
+"""Who acts where a program has succeeded and its restart waits in its turn; else the machine, by restarting."""
 
 
 def audience(facts: WhyFacts) -> Found | None:
@@ -104,7 +64,7 @@ def schedule(facts: WhyFacts) -> Found | None:
     evidence += [Evidence(text=f"also at each {event}", source="assignment") for event in times.events]
     job = facts.job
     if job is not None and job.state in BEGUN:
-        return ok("it has begun", *evidence, _word(job))
+        return ok("it has begun", *evidence, word(job))
     if not said.assignments:
         return ok("it has no time of its own", *evidence)
     if times.last is not None:
@@ -139,7 +99,7 @@ def request(facts: WhyFacts) -> Found | None:
     if job is not None and job.state is JobState.FAILED and _was_stopped(facts):
         stopped = _effective(facts, RequestKind.STOP)
         by = "an administrator" if stopped is None else f"{stopped.made_by} (request {stopped.number})"
-        return missing(f"{by} stopped its run{_reason(stopped)}", [*evidence, _word(job)], Who.ADMINISTRATOR, again)
+        return missing(f"{by} stopped its run{_reason(stopped)}", [*evidence, word(job)], Who.ADMINISTRATOR, again)
     asked = next((one for one in facts.requests if one.kind is RequestKind.RUN_AGAIN), None)
     if asked is not None and asked.is_open and asked.outcome is None and (job is None or job.state is not JobState.SUCCEEDED):
         says = f"{asked.made_by} asked that it runs again (request {asked.number}), and the client has not answered yet"
@@ -184,30 +144,24 @@ def condition(facts: WhyFacts) -> Found | None:
     """Whether something on the machine, or a user, holds the run back, as the client said."""
     job = facts.job
     if job is not None and job.state is JobState.POSTPONED:
-        return missing(f"a user put it off: {job.text or job.user}", [_word(job)], Who.USER, "it runs when that time is over")
-    if waiting_text(facts, "dependency") is not None:
-        return waiting(facts, "dependency")
+        wait = WAITS[Cause.POSTPONED]
+        return missing(f"{wait.says}: {job.text or job.user}", [word(job)], wait.who, wait.next)
     return waiting(facts, "condition") or ok("the client told of nothing that holds it back")
 
 
 def download(facts: WhyFacts) -> Found | None:
-    """Whether the client has the content."""
+    """Whether the client has the content; else the points that have it, with what the site knows to be wrong there."""
     job = facts.job
     if job is None:
         return None
-    told = job.told_by
     if job.state in BEGUN or job.state is JobState.READY or not any(one.manifest for one in facts.contents):
         return ok("it has what it needs")
-    if told is StatusId.NOT_ENOUGH_SPACE:
-        return missing(
-            f"there is not enough room on its disk: {job.text}", [_word(job)], Who.MACHINE, "make room; it tries again by itself"
-        )
-    if told is StatusId.DOWNLOAD_WAITING:
-        what_next = "see that a distribution point that has it can be reached; it tries again by itself"
-        return missing(f"it cannot fetch the content: {job.text}", [_word(job)], Who.POINT, what_next)
+    found = waiting(facts, "download")
+    if found is not None:
+        return replace(found, evidence=(*found.evidence, *points_of(facts, is_cap=False)))
     if job.state is JobState.DOWNLOADING:
-        return missing(f"it fetches the content since {clock(job.at)}", [_word(job)], Who.CLIENT, "it goes on by itself")
-    return ok("nothing to fetch before its time", _word(job))
+        return missing(f"it fetches the content since {clock(job.at)}", [word(job)], Who.CLIENT, "it goes on by itself")
+    return ok("nothing to fetch before its time", word(job))
 
 
 def run(facts: WhyFacts) -> Found | None:
@@ -216,7 +170,7 @@ def run(facts: WhyFacts) -> Found | None:
     if job is None:
         says = "the client has said nothing of a run"
         return unknown(says, (), Who.CLIENT, "its word is awaited; it speaks when it begins")
-    evidence = [_word(job), *_notable(facts)]
+    evidence = [word(job), *_notable(facts)]
     advertised = facts.offer.advertisement.id if facts.offer else "ADVERTISEMENT"
     again = f"mend it, then purveyor job run-again {advertised} --client {facts.client.name}"
     code = "" if job.exit_code is None else f" (exit code {job.exit_code})"
@@ -228,7 +182,8 @@ def run(facts: WhyFacts) -> Found | None:
         case JobState.RUNNING:
             return missing(f"it runs since {clock(job.at)}", evidence, Who.MACHINE, "the program ends, or its time is over")
         case JobState.RESTART_PENDING:
-            return missing(f"it waits for a restart of the machine: {job.text}", evidence, Who.MACHINE, "the machine restarts")
+            who, what_next = _RESTARTS.get(job.cause, (Who.MACHINE, "the machine restarts"))
+            return missing(f"it waits for a restart of the machine: {job.text}", evidence, who, what_next)
         case JobState.FAILED:
             return missing(f"its run failed{code}: {job.text}", evidence, Who.ADMINISTRATOR, again)
         case JobState.TIMED_OUT:
@@ -241,16 +196,12 @@ def run(facts: WhyFacts) -> Found | None:
         case JobState.REVOKED | JobState.REFUSED:
             return missing(f"the client does not run it: {job.text}", evidence, Who.ADMINISTRATOR, again)
         case _:
-            return _not_begun(job, evidence, code)
+            found = waiting(facts, "run")
+            return _not_begun(job, evidence) if found is None else replace(found, evidence=tuple(evidence))
 
 
-def _not_begun(job: JobFacts, evidence: list[Evidence], code: str) -> Found:
-    """A run that is planned: why it could not begin, or was put off by its own program, as the client told."""
-    if job.told_by in _BLOCKED:
-        what_next = "mend it: the package lacks something, or its command is wrong; it is tried again by itself"
-        return missing(f"it could not be started: {job.text}", evidence, Who.ADMINISTRATOR, what_next)
-    if job.told_by is StatusId.RETRY_LATER:
-        return missing(f"its program said: not now{code}: {job.text}", evidence, Who.CLIENT, "it is started again later")
+def _not_begun(job: JobFacts, evidence: list[Evidence]) -> Found:
+    """A run that is planned, of which the client said nothing that would keep it."""
     if job.succeeded_version is not None:
         says = f"version {job.succeeded_version} succeeded; the next run is {job.state.value}"
         return missing(says, evidence, Who.CLIENT, "it goes on by itself")
@@ -280,7 +231,7 @@ def result(facts: WhyFacts) -> Found:
             return unknown(f"it was uninstalled on {clock(gone.at)}", [_message(gone)], Who.CLIENT, "a run brings it back")
         what_next = "the result comes with the end of a run"
         return unknown("no run has succeeded that would say what is there", (), Who.CLIENT, what_next)
-    evidence = [_word(job)]
+    evidence = [word(job)]
     found = _last(facts, (StatusId.DETECTED, StatusId.NOT_DETECTED, StatusId.DRIFTED))
     if found is not None and found.order >= job.order and found.status != StatusId.DETECTED:
         return missing(
@@ -334,14 +285,6 @@ def _message(one: Told) -> Evidence:
     except ValueError:
         name = str(one.status)
     return Evidence(text=f"{name}: {one.text}" if one.text else name, source=f"status message {one.status}", at=one.at)
-
-
-def _word(job: JobFacts) -> Evidence:
-    text = f"{job.state.value}: {job.text}" if job.text else job.state.value
-    details = [f"version {job.source_version}"] if job.source_version else []
-    details += [f"occurrence {job.occurrence}"] if job.occurrence else []
-    details += [f"user {job.user}"] if job.user else []
-    return Evidence(text=f"{text} ({', '.join(details)})" if details else text, source="client: job", at=job.at)
 
 
 def _effective(facts: WhyFacts, kind: RequestKind) -> RequestFacts | None:
