@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
     _ends_at: asyncio.TimerHandle | None = None
     _reads_by: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the server has it
         """Takes a connection, unless there are so many that the site could open no more files."""
         super().connection_made(transport)
         if len(self.connections) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:

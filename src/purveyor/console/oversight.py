@@ -20,6 +20,7 @@ from purveyor.site_server.admin import resources
 from purveyor.site_server.custody import keys
 from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.executive import DOUBTFUL, Executive
+from purveyor.site_server.model.site_clock import in_words
 from purveyor.site_server.site import Site
 from purveyor.site_server.storage import low_room
 from purveyor.wire.errors import UnavailableError
@@ -62,7 +63,7 @@ class Oversight:
             found += [alarm.text for alarm in keys.alarms_of(tx, now)]
             doubtful = clock_doubt(tx, now)
         if doubtful >= DOUBT_TOLD:
-            found.append(f"clock: {DOUBTFUL.format(doubtful)}")
+            found.append(f"clock: {DOUBTFUL.format(in_words(doubtful))}")
         return found
 
     def troubles(self) -> list[str]:

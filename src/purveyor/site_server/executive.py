@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from purveyor.site_server.custody import keys as custody
 from purveyor.site_server.database import settings as stored
-from purveyor.site_server.model.site_clock import TOLERANCE, doubt, has_come, settled
+from purveyor.site_server.model.site_clock import TOLERANCE, doubt, has_come, in_words, settled
 from purveyor.site_server.publish import audit, content, leftovers, retirement
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.receive import ageing
@@ -47,6 +47,15 @@ class Health(NamedTuple):
     failures: int
 
 
+class _Look(NamedTuple):
+    """What was found of the clock: what of its time is known to have passed, and the seconds that it cannot change."""
+
+    settled_at: datetime | None
+    at: datetime
+    seconds: float
+    doubt: timedelta
+
+
 @dataclass(slots=True)
 class Executive:
     """Runs the components of one site, each one turn at a time, in one thread."""
@@ -64,9 +73,7 @@ class Executive:
     _next_sweep_at: datetime | None = None
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
-    _settled_at: datetime | None = None
-    _ran_seconds: float | None = None
-    _doubt: timedelta = timedelta(0)
+    _last: "_Look | None" = None
     rounds: Rounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,20 +138,18 @@ class Executive:
     def _look_at_clock(self) -> bool:
         """Goes on with the time that is known to have passed, and tells where the clock leaves it."""
         site, now, seconds = self.site, self.site.clock(), self.site.running()
-        ran = timedelta(seconds=0 if self._ran_seconds is None else seconds - self._ran_seconds)
         with site.database.read() as tx:
             kept = stored.settled_at(tx)
-        before = self._settled_at or kept
-        known = settled(before, ran=ran, now=now)
+        last = self._last or _Look(kept, now, seconds, timedelta(0))
+        known = settled(last.settled_at, ran=timedelta(seconds=seconds - last.seconds), now=now)
         if kept is None or not timedelta(0) <= known - kept < _CLOCK_NOTED_EVERY:
             with site.database.write() as tx:
                 stored.set_settled(tx, known)
-        doubt_before, self._doubt = self._doubt, doubt(known, now)
-        self._settled_at, self._ran_seconds = known, seconds
-        if before is not None and now < before - TOLERANCE:
-            logger.warning("clock: it was set back by %s: what was signed for later is signed anew", before - now)
-        elif self._doubt > doubt_before + TOLERANCE:
-            logger.warning("clock: %s", DOUBTFUL.format(self._doubt))
+        self._last = look = _Look(known, now, seconds, doubt(known, now))
+        if now < last.at - TOLERANCE:
+            logger.warning("clock: it was set back by %s: what was signed for later is signed anew", in_words(last.at - now))
+        elif look.doubt > last.doubt + TOLERANCE:
+            logger.warning("clock: %s", DOUBTFUL.format(in_words(look.doubt)))
         return False
 
     def _receive(self) -> bool:

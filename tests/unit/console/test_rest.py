@@ -2,10 +2,13 @@
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from purveyor.site_server.database import settings
+from purveyor.site_server.site import utc_now
 from running_site import LIMITS, RunningSite
 from site_rows import add_clients
 
@@ -291,6 +294,15 @@ def test_metrics_are_what_prometheus_reads(running_site: RunningSite) -> None:
     assert 'purveyor_http_requests_total{part="rest"} 1.0' in text
     assert "purveyor_files_published_total" in text
     assert 'purveyor_clients{state="waiting"} 3.0' in text
+
+
+def test_a_clock_that_went_ahead_is_a_warning(running_site: RunningSite) -> None:
+    running_site.executive.turn()
+    assert running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"] == []
+    with running_site.site.database.write() as tx:
+        settings.set_settled(tx, utc_now() - timedelta(days=400))
+    warnings = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
+    assert [warning[:37] for warning in warnings] == ["clock: it is ahead by 400 days, 0:00 "]
 
 
 def test_cap_and_dp_are_served_beside_it(running_site: RunningSite) -> None:

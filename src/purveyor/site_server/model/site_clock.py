@@ -51,6 +51,11 @@ def patient(settings: SiteSettings, doubtful: timedelta) -> SiteSettings:
     return msgspec.structs.replace(settings, **{name: getattr(settings, name) + seconds for name in _GRACES})
 
 
+def in_words(span: timedelta) -> str:
+    """A span for people: whole minutes."""
+    return str(timedelta(minutes=round(span / timedelta(minutes=1)))).removesuffix(":00") + " h"
+
+
 def has_come(planned: datetime | None, now: datetime, longest: timedelta) -> bool:
     """Whether a time that was planned is here, or was never planned.
 
