@@ -61,7 +61,7 @@ def is_quiet(site: Site) -> bool:
         standing = publication.generations(tx)
         if standing[-1].announced_at is None or publication.unmet(tx, 1):
             return False
-        return not any(publication.has_unfinished_shards(tx, one.generation) for one in standing)
+        return not publication.unfinished_generations(tx)
 
 
 def shard_files(folder: Path) -> list[Path]:

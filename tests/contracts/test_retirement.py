@@ -2,15 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import Connection, insert, select
 
 from purveyor.content.store import ContentStore
 from purveyor.site_server.database import content_copies, holders, packages, retirement, schema
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.database.settings import change_setting
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import content as content_turn
@@ -36,7 +35,6 @@ class Ending:
         self.database = database
         self.folder = folder
         self.now = NOW
-        self.settings = SETTINGS
         self.store = ContentStore(folder / "content")
         self.points = {name: ContentStore(folder / name) for name in ("dp1", "dp2")}
         self.cap = FolderShelf(folder / "CAP_S01")
@@ -114,17 +112,15 @@ class Ending:
         return found
 
     def content(self) -> ContentOutcome:
-        return content_turn.turn(
-            database=self.database, store=self.store, points=self.points, settings=self.settings, now=self.now
-        )
+        return content_turn.turn(database=self.database, store=self.store, points=self.points, now=self.now)
 
     def retire(self) -> RetirementOutcome:
-        return retirement_turn.turn(
-            database=self.database, store=self.store, points=self.points, cap=self.cap, settings=self.settings, now=self.now
-        )
+        return retirement_turn.turn(database=self.database, store=self.store, points=self.points, cap=self.cap, now=self.now)
 
-    def change_settings(self, **values: Any) -> None:
-        self.settings = msgspec.structs.replace(self.settings, **values)
+    def change_settings(self, **values: int) -> None:
+        with self.database.write() as tx:
+            for name, value in values.items():
+                change_setting(tx, name, value)
 
     def named(self) -> list[tuple[str, str]]:
         """What clients are told: (point, manifest)."""

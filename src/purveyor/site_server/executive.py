@@ -176,22 +176,13 @@ class Executive:
 
     def _retire(self) -> bool:
         site = self.site
-        retired = retirement.turn(
-            database=site.database,
-            store=site.store,
-            points=site.points,
-            cap=site.cap,
-            settings=site.patient_settings(),
-            now=site.clock(),
-        )
+        retired = retirement.turn(database=site.database, store=site.store, points=site.points, cap=site.cap, now=site.clock())
         self._note("retirement", retired.problems)
         return False
 
     def _keep_content(self) -> bool:
         site = self.site
-        kept = content.turn(
-            database=site.database, store=site.store, points=site.points, settings=site.patient_settings(), now=site.clock()
-        )
+        kept = content.turn(database=site.database, store=site.store, points=site.points, now=site.clock())
         self._note("content", kept.problems)
         self._sweep()
         return kept.is_more

@@ -68,10 +68,12 @@ def listed(tx: Connection, now: datetime, *, include_retired: bool = False) -> t
 
 def alarms_of(tx: Connection, now: datetime) -> tuple[Alarm, ...]:
     """Metadata of keys that are elsewhere and that expires within 60, 30 or 7 days, or has."""
-    current, expiries = site_keys.keys_in(tx, KeyState.CURRENT), site_keys.expiries(tx)
+    current = site_keys.keys_in(tx, KeyState.CURRENT)
+    away = [role for role in OFFLINE if role in current and not current[role].is_here]
+    expiries = site_keys.expiries(tx) if away else {}
     found = []
-    for role in OFFLINE:
-        if role not in current or current[role].is_here or role not in expiries:
+    for role in away:
+        if role not in expiries:
             continue
         left = expiries[role] - now
         within = [days for days in ALARM_DAYS if left <= timedelta(days=days)]

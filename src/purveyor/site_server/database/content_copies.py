@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, update
 
 from purveyor.site_server.database import retirement, schema, wanted
 from purveyor.site_server.model.retirement import Need, PackageState, Use, need_of
@@ -70,22 +70,47 @@ def record_manifest(tx: Connection, sha256: str, size_bytes: int, files: Iterabl
 
 # --- what stands ------------------------------------------------------------------------------------------------------
 
+_MANIFESTS = (
+    select(schema.manifest.c.sha256, schema.manifest.c.size_bytes, schema.manifest.c.superseded_at)
+    .where(schema.manifest.c.removed_at.is_(None))
+    .order_by(schema.manifest.c.sha256)
+)
+_MANIFEST = _MANIFESTS.where(schema.manifest.c.sha256 == bindparam("only"))
+_COPIES = select(
+    schema.content_copy.c.point,
+    schema.content_copy.c.manifest,
+    schema.content_copy.c.state,
+    schema.content_copy.c.since,
+    schema.content_copy.c.checked_at,
+    schema.content_copy.c.failures,
+).order_by(schema.content_copy.c.manifest, schema.content_copy.c.point)
+_VERSIONS = (
+    select(
+        schema.source_version.c.package,
+        schema.source_version.c.number,
+        schema.source_version.c.manifest,
+        schema.package.c.state,
+        schema.package.c.source_version,
+    )
+    .join(schema.package, schema.package.c.id == schema.source_version.c.package)
+    .order_by(schema.source_version.c.package, schema.source_version.c.number.desc())
+)
+
 
 def held(tx: Connection, *, only: str | None = None) -> list[Held]:
     """All manifests in the store, or one of them, in order of their hashes.
 
     Of a package whose newest content lies on no point yet, the newest that does counts as current: clients are told of that one.
     """
-    manifest, copy = schema.manifest, schema.content_copy
-    statement = select(manifest.c.sha256, manifest.c.size_bytes, manifest.c.superseded_at).where(manifest.c.removed_at.is_(None))
-    columns = (copy.c.point, copy.c.manifest, copy.c.state, copy.c.since, copy.c.checked_at, copy.c.failures)
+    rows = tx.execute(_MANIFEST, {"only": only}).all() if only else tx.execute(_MANIFESTS).all()
+    if not rows:
+        return []
     copies: dict[str, dict[str, Copy]] = {}
-    for row in tx.execute(select(*columns).order_by(copy.c.manifest, copy.c.point)).all():
+    for row in tx.execute(_COPIES).all():
         found = Copy(row[0], row[1], CopyState(row[2]), row[3], row[4], row[5])
         copies.setdefault(found.manifest, {})[found.point] = found
     on_points = {name for name, places in copies.items() if any(one.state is CopyState.VERIFIED for one in places.values())}
     uses = _uses(tx, on_points)
-    rows = tx.execute((statement.where(manifest.c.sha256 == only) if only else statement).order_by(manifest.c.sha256)).all()
     return [
         Held(
             sha256=row[0],
@@ -250,13 +275,10 @@ def add_freed(tx: Connection, manifest: str, freed_bytes: int) -> None:
 
 
 def _uses(tx: Connection, on_points: set[str]) -> dict[str, list[tuple[PackageId, Use]]]:
-    package, version = schema.package, schema.source_version
-    columns = (version.c.package, version.c.number, version.c.manifest, package.c.state, package.c.source_version)
-    statement = select(*columns).join(package, package.c.id == version.c.package)
     uses: dict[str, list[tuple[PackageId, Use]]] = {}
     told: set[str] = set()
     """Packages whose newest version that clients can be told of was met."""
-    for name, number, manifest, state, newest in tx.execute(statement.order_by(version.c.package, version.c.number.desc())).all():
+    for name, number, manifest, state, newest in tx.execute(_VERSIONS).all():
         is_told = name not in told and (manifest is None or manifest in on_points)
         if is_told:
             told.add(name)

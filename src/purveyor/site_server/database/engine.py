@@ -163,7 +163,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) 
 
 
 def _begin_sqlite(tx: Connection, how: str) -> None:
-    """Begins a transaction; at once by the driver, since a turn begins many and SQLAlchemy needs as long for that as for a question.
+    """Begins a transaction, by the driver itself: by SQLAlchemy it costs as much as a question, and a turn begins many.
 
     Errors: UnavailableError.
     """

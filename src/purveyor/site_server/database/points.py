@@ -20,6 +20,7 @@ HOME_CAP, HOME_DP = "cap1", "dp1"
 _TOLD_EVERY = timedelta(minutes=1)
 """How often a success is written down: not at each turn."""
 _PROBLEM_LIMIT = 1000
+_POINTS = select(schema.point)
 
 
 class PointRow(NamedTuple):
@@ -73,7 +74,7 @@ def insert_point(tx: Connection, kind: PointKind, said: PointSaid, now: datetime
 
 def all_points(tx: Connection) -> list[PointRow]:
     """Every point there ever was, CAPs first, in the order in which they came."""
-    found = [_row(row) for row in tx.execute(select(schema.point)).all()]
+    found = [_row(row) for row in tx.execute(_POINTS).all()]
     return sorted(found, key=lambda point: (point.kind, len(point.id), point.id))
 
 

@@ -1,10 +1,26 @@
 """What is published and what must be: roles, down files, shards. Read and written by `publish` alone."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.wanted import Kind
@@ -56,6 +72,52 @@ class StoredShard(NamedTuple):
     expires_at: datetime
 
 
+# --- what every turn asks: made once, since making a question costs as much as its answer ---
+
+_LIMIT = bindparam("limit", type_=Integer)
+_UNMET = (
+    select(schema.wanted.c.kind, schema.wanted.c.key, schema.wanted.c.wanted)
+    .where(schema.wanted.c.wanted != schema.wanted.c.published)
+    .limit(_LIMIT)
+)
+_ROLE_CONTENT = select(schema.role.c.content).where(schema.role.c.name == bindparam("name"))
+_ROLE_VERSION = select(schema.role.c.version).where(schema.role.c.name == bindparam("name"))
+_DOWN_FILE = select(schema.down_file.c.content).where(schema.down_file.c.path == bindparam("path"))
+_UNWRITTEN = select(schema.down_file.c.path, schema.down_file.c.content).where(schema.down_file.c.written_at.is_(None))
+_UNNAMED_BEFORE = select(schema.down_file.c.path).where(schema.down_file.c.unnamed_since < bindparam("time")).limit(_LIMIT)
+_GENERATIONS = select(
+    schema.shard_generation.c.generation,
+    schema.shard_generation.c.bits,
+    schema.shard_generation.c.announced_at,
+    schema.shard_generation.c.superseded_at,
+    schema.shard_generation.c.lookup_key,
+).order_by(schema.shard_generation.c.generation)
+_HIGHEST_CLIENT = select(func.coalesce(func.max(schema.client.c.number), 0))
+_UNFINISHED = union(
+    select(schema.shard.c.generation).where(schema.shard.c.is_wanted),
+    select(schema.shard.c.generation).where(schema.shard.c.is_written.is_(False)),
+)
+_WANTED_SHARDS = (
+    select(schema.shard.c.number)
+    .where(schema.shard.c.generation == bindparam("generation"), schema.shard.c.is_wanted)
+    .order_by(schema.shard.c.number)
+    .limit(_LIMIT)
+)
+_EXPIRING_SHARDS = (
+    select(schema.shard.c.generation, schema.shard.c.number)
+    .where(
+        or_(schema.shard.c.expires_at < bindparam("before"), schema.shard.c.expires_at > bindparam("after")),
+        schema.shard.c.is_wanted.is_(False),
+    )
+    .limit(_LIMIT)
+)
+_UNWRITTEN_SHARDS = (
+    select(schema.shard.c.generation, schema.shard.c.number, schema.shard.c.content)
+    .where(schema.shard.c.is_written.is_(False), schema.shard.c.content.is_not(None))
+    .limit(_LIMIT)
+)
+
+
 # --- the site ---
 
 
@@ -96,9 +158,7 @@ def next_publication(tx: Connection) -> int:
 
 def unmet(tx: Connection, limit: int) -> list[Want]:
     """What is to be published anew, at most `limit`."""
-    table = schema.wanted
-    rows = tx.execute(select(table.c.kind, table.c.key, table.c.wanted).where(table.c.wanted != table.c.published).limit(limit))
-    return [Want(Kind(row.kind), row.key, row.wanted) for row in rows]
+    return [Want(Kind(kind), key, revision) for kind, key, revision in tx.execute(_UNMET, {"limit": limit})]
 
 
 def set_met(tx: Connection, wants: Sequence[Want]) -> None:
@@ -118,22 +178,32 @@ def set_met(tx: Connection, wants: Sequence[Want]) -> None:
 
 def read_role(tx: Connection, name: str) -> bytes:
     """The signed bytes of a role as it stands."""
-    return bytes(tx.execute(select(schema.role.c.content).where(schema.role.c.name == name)).scalar_one())
+    return bytes(tx.execute(_ROLE_CONTENT, {"name": name}).scalar_one())
 
 
 def role_version(tx: Connection, name: str) -> int:
     """The version of a role as it stands."""
-    return int(tx.execute(select(schema.role.c.version).where(schema.role.c.name == name)).scalar_one())
+    return int(tx.execute(_ROLE_VERSION, {"name": name}).scalar_one())
 
 
-def roles_expiring(
-    tx: Connection, *, names: Collection[str], before: datetime, limit: int, after: datetime = FOREVER
-) -> list[str]:
-    """Roles of these names (with their bins) whose signatures end before one time or after another, soonest first."""
-    matches = or_(*(or_(schema.role.c.name == name, schema.role.c.name.like(f"{name}-%")) for name in names))
-    expires_at = schema.role.c.expires_at
-    statement = select(schema.role.c.name).where(matches, or_(expires_at < before, expires_at > after)).order_by(expires_at)
-    return list(tx.execute(statement.limit(limit)).scalars())
+def roles_expiring(tx: Connection, ends: Mapping[str, tuple[datetime, datetime]], limit: int) -> list[str]:
+    """Roles (with their bins) whose signatures end before the first time or after the second of their name, soonest first."""
+    times = {f"before_{place}": before for place, (before, _) in enumerate(ends.values())}
+    times |= {f"after_{place}": after for place, (_, after) in enumerate(ends.values())}
+    return list(tx.execute(_expiring(tuple(ends)), times | {"limit": limit}).scalars())
+
+
+@cache
+def _expiring(names: tuple[str, ...]) -> Select[str]:
+    name, ends_at = schema.role.c.name, schema.role.c.expires_at
+    due = (
+        and_(
+            or_(name == role, name.like(f"{role}-%")),
+            or_(ends_at < bindparam(f"before_{place}"), ends_at > bindparam(f"after_{place}")),
+        )
+        for place, role in enumerate(names)
+    )
+    return select(name).where(or_(*due)).order_by(ends_at).limit(_LIMIT)
 
 
 def store_role(tx: Connection, *, name: str, version: int, content: bytes, expires_at: datetime) -> None:
@@ -183,14 +253,13 @@ def down_paths_of(tx: Connection, prefix: str, suffix: str) -> list[str]:
 
 def down_file(tx: Connection, path: str) -> bytes | None:
     """The bytes of a down file, or None."""
-    content = tx.execute(select(schema.down_file.c.content).where(schema.down_file.c.path == path)).scalar()
+    content = tx.execute(_DOWN_FILE, {"path": path}).scalar()
     return None if content is None else bytes(content)
 
 
 def unwritten(tx: Connection) -> list[tuple[str, bytes]]:
     """Down files that are not yet seen in the box."""
-    rows = tx.execute(select(schema.down_file.c.path, schema.down_file.c.content).where(schema.down_file.c.written_at.is_(None)))
-    return [(row.path, bytes(row.content)) for row in rows]
+    return [(path, bytes(content)) for path, content in tx.execute(_UNWRITTEN)]
 
 
 def set_written(tx: Connection, paths: Sequence[str], now: datetime) -> None:
@@ -209,8 +278,7 @@ def written_after(tx: Connection, path: str, limit: int) -> list[tuple[str, byte
 
 def unnamed_before(tx: Connection, time: datetime, limit: int) -> list[str]:
     """Down files that no metadata has named since before a time."""
-    statement = select(schema.down_file.c.path).where(schema.down_file.c.unnamed_since < time).limit(limit)
-    return list(tx.execute(statement).scalars())
+    return list(tx.execute(_UNNAMED_BEFORE, {"time": time, "limit": limit}).scalars())
 
 
 def delete_down_files(tx: Connection, paths: Sequence[str]) -> None:
@@ -226,9 +294,7 @@ def delete_down_files(tx: Connection, paths: Sequence[str]) -> None:
 
 def generations(tx: Connection) -> list[Generation]:
     """The generations of shards that stand or are being built, oldest first."""
-    table = schema.shard_generation
-    columns = (table.c.generation, table.c.bits, table.c.announced_at, table.c.superseded_at, table.c.lookup_key)
-    return [Generation(*row) for row in tx.execute(select(*columns).order_by(table.c.generation))]
+    return [Generation(*row) for row in tx.execute(_GENERATIONS)]
 
 
 def insert_generation(tx: Connection, *, generation: int, bits: int, announced_at: datetime | None) -> None:
@@ -275,32 +341,24 @@ def delete_generation(tx: Connection, generation: int) -> None:
 
 def highest_client_number(tx: Connection) -> int:
     """The highest number ever given to a client: at least as many as there are."""
-    return int(tx.execute(select(func.coalesce(func.max(schema.client.c.number), 0))).scalar_one())
+    return int(tx.execute(_HIGHEST_CLIENT).scalar_one())
 
 
-def has_unfinished_shards(tx: Connection, generation: int) -> bool:
-    """Whether a shard of a generation is not yet in the box."""
-    table = schema.shard
-    unfinished = exists().where(table.c.generation == generation, or_(table.c.is_wanted, table.c.is_written.is_(False)))
-    return bool(tx.execute(select(unfinished)).scalar())
+def unfinished_generations(tx: Connection) -> frozenset[int]:
+    """Generations of which a shard is not yet in the box as it is to be."""
+    return frozenset(tx.execute(_UNFINISHED).scalars())
 
 
 def wanted_shards(tx: Connection, generation: int, limit: int) -> list[int]:
     """The numbers of the shards of a generation to publish anew, in order."""
-    table = schema.shard
-    statement = select(table.c.number).where(table.c.generation == generation, table.c.is_wanted)
-    return list(tx.execute(statement.order_by(table.c.number).limit(limit)).scalars())
+    return list(tx.execute(_WANTED_SHARDS, {"generation": generation, "limit": limit}).scalars())
 
 
 def want_expiring_shards(tx: Connection, *, before: datetime, after: datetime, limit: int) -> int:
     """Asks for shards anew whose signatures end before one time or after another. Shape: how many."""
-    table = schema.shard
-    rows = tx.execute(
-        select(table.c.generation, table.c.number)
-        .where(or_(table.c.expires_at < before, table.c.expires_at > after), table.c.is_wanted.is_(False))
-        .limit(limit)
-    ).all()
+    rows = tx.execute(_EXPIRING_SHARDS, {"before": before, "after": after, "limit": limit}).all()
     if rows:
+        table = schema.shard
         where = and_(table.c.generation == bindparam("of"), table.c.number == bindparam("no"))
         tx.execute(update(table).where(where).values(is_wanted=True), [{"of": row[0], "no": row[1]} for row in rows])
     return len(rows)
@@ -370,11 +428,7 @@ def store_shards(tx: Connection, shards: Sequence[StoredShard]) -> None:
 
 def unwritten_shards(tx: Connection, limit: int) -> list[tuple[int, int, bytes]]:
     """Signed shards that are not yet seen in the box. Shape: (generation, number, content)."""
-    table = schema.shard
-    statement = select(table.c.generation, table.c.number, table.c.content).where(
-        table.c.is_written.is_(False), table.c.content.is_not(None)
-    )
-    return [(row[0], row[1], bytes(row[2])) for row in tx.execute(statement.limit(limit))]
+    return [(row[0], row[1], bytes(row[2])) for row in tx.execute(_UNWRITTEN_SHARDS, {"limit": limit})]
 
 
 def set_shards_written(tx: Connection, places: Sequence[tuple[int, int]]) -> None:

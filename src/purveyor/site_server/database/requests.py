@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from purveyor.site_server.database import schema, wanted
@@ -18,6 +18,14 @@ from purveyor.wire.offers import Request, RequestKind
 
 FAILED = (JobState.FAILED, JobState.TIMED_OUT, JobState.INTERRUPTED)
 """Where a run ended without success."""
+_TO_CLOSE = (
+    select(schema.request.c.number, schema.advertisement.c.collection)
+    .join(schema.advertisement, schema.advertisement.c.id == schema.request.c.advertisement)
+    .where(
+        schema.request.c.closed_at.is_(None),
+        or_(schema.request.c.expires_at <= bindparam("now"), schema.advertisement.c.deleted_at.is_not(None)),
+    )
+)
 
 
 def insert_request(tx: Connection, request: Request, *, reason: str, by: str) -> None:
@@ -74,12 +82,7 @@ def close(tx: Connection, number: int, now: datetime) -> None:
 
 def close_expired(tx: Connection, now: datetime) -> int:
     """Closes requests that have expired, and those whose advertisement was deleted. Shape: how many."""
-    table, advertisement = schema.request, schema.advertisement
-    rows = tx.execute(
-        select(table.c.number, advertisement.c.collection)
-        .join(advertisement, advertisement.c.id == table.c.advertisement)
-        .where(table.c.closed_at.is_(None), or_(table.c.expires_at <= now, advertisement.c.deleted_at.is_not(None)))
-    ).all()
+    rows = tx.execute(_TO_CLOSE, {"now": now}).all()
     for row in rows:
         close(tx, row.number, now)
     for collection in sorted({row.collection for row in rows}):

@@ -5,9 +5,10 @@ Written by `receive` (what holders say) and by `publish` (the states); read by `
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from purveyor.site_server.database import schema, site_keys, wanted
 from purveyor.site_server.model.points import PointState
@@ -69,9 +70,20 @@ class RetirementProgress:
 
 def endings(tx: Connection) -> list[Ending]:
     """All packages between deletion and archive, oldest deletion first."""
+    found: list[Ending] = []
+    for row in tx.execute(_endings()).all():
+        state = PackageState(row[1])
+        has_files = state is PackageState.WITHDRAWN and has_files_left(tx, PackageId(row[0]))
+        retiring = Retiring(state, row[2], row[3], row[4], row[5], row[6], row[7], row[8], has_files)
+        found.append(Ending(PackageId(row[0]), retiring))
+    return found
+
+
+@cache
+def _endings() -> Select[Any]:
     package = schema.package
     states = (PackageState.REMOVING, PackageState.RETIRING, PackageState.WITHDRAWN, PackageState.PURGED)
-    statement = (
+    return (
         select(
             package.c.id,
             package.c.state,
@@ -83,16 +95,9 @@ def endings(tx: Connection) -> list[Ending]:
             _holder_count(schema.holder.c.removed_at.is_(None), schema.holder.c.acknowledged_at.is_(None)),
             _holder_count(schema.holder.c.acknowledged_at.is_(None)),
         )
-        .where(package.c.state.in_(states))
+        .where(or_(*(package.c.state == state for state in states)))
         .order_by(package.c.deleted_at, package.c.id)
     )
-    found: list[Ending] = []
-    for row in tx.execute(statement).all():
-        state = PackageState(row[1])
-        has_files = state is PackageState.WITHDRAWN and has_files_left(tx, PackageId(row[0]))
-        retiring = Retiring(state, row[2], row[3], row[4], row[5], row[6], row[7], row[8], has_files)
-        found.append(Ending(PackageId(row[0]), retiring))
-    return found
 
 
 def has_files_left(tx: Connection, package: PackageId) -> bool:

@@ -9,11 +9,14 @@ from purveyor.site_server.database import schema, wanted
 from purveyor.site_server.model.settings import SiteSettings, with_value
 from purveyor.site_server.model.site_clock import doubt, patient
 
+_SETTLED_AT = select(schema.site.c.settled_at)
+_SETTINGS = select(schema.setting.c.name, schema.setting.c.value)
+
 
 def read_settings(tx: Connection) -> SiteSettings:
     """The settings that hold now. What is stored under a name that this release does not know is passed over."""
     known = SiteSettings.__struct_fields__
-    stored = tx.execute(select(schema.setting.c.name, schema.setting.c.value)).all()
+    stored = tx.execute(_SETTINGS).all()
     return msgspec.convert({name: msgspec.json.decode(value) for name, value in stored if name in known}, SiteSettings)
 
 
@@ -24,7 +27,7 @@ def patient_settings(tx: Connection, now: datetime) -> SiteSettings:
 
 def settled_at(tx: Connection) -> datetime | None:
     """The newest time that is known to have passed; None before the first turn of a site."""
-    found: datetime | None = tx.execute(select(schema.site.c.settled_at)).scalar_one_or_none()
+    found: datetime | None = tx.execute(_SETTLED_AT).scalar_one_or_none()
     return found
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.publication import Want
@@ -56,22 +56,36 @@ class StoredRequest(NamedTuple):
     made_by: str
 
 
+_KEYS = select(
+    schema.site_key.c.role,
+    schema.site_key.c.id,
+    schema.site_key.c.public,
+    schema.site_key.c.state,
+    schema.site_key.c.since,
+    schema.site_key.c.is_here,
+).order_by(schema.site_key.c.role, schema.site_key.c.since.desc(), schema.site_key.c.id)
+_NEWEST_REQUEST = (
+    select(schema.signing_request)
+    .where(schema.signing_request.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(schema.signing_request.c.number.desc())
+    .limit(1)
+)
+
+
 # --- keys ---
 
 
 def all_keys(tx: Connection) -> list[SiteKey]:
     """Every key that was ever in use or is to be, newest state first within each role."""
-    rows = tx.execute(
-        select(schema.site_key).order_by(schema.site_key.c.role, schema.site_key.c.since.desc(), schema.site_key.c.id)
-    )
-    return [_key(row) for row in rows]
+    return [
+        SiteKey(role, key, public, KeyState(state), since, here) for role, key, public, state, since, here in tx.execute(_KEYS)
+    ]
 
 
 def keys_in(tx: Connection, *states: KeyState) -> dict[str, SiteKey]:
     """Keys in these states by role; where several are, the one that came into it last."""
-    table = schema.site_key
-    rows = tx.execute(select(table).where(table.c.state.in_(states)).order_by(table.c.since, table.c.id))
-    return {row.role: _key(row) for row in rows}
+    found = sorted((row for row in all_keys(tx) if row.state in states), key=lambda row: (row.since, row.id))
+    return {row.role: row for row in found}
 
 
 def insert_key(tx: Connection, *, role: str, key_id: str, public: str, state: KeyState, is_here: bool, now: datetime) -> None:
@@ -138,8 +152,7 @@ def insert_request(tx: Connection, number: int, *, content: bytes, wants: Iterab
 
 def request_in(tx: Connection, *states: RequestState) -> StoredRequest | None:
     """The request in one of these states, the newest first."""
-    table = schema.signing_request
-    row = tx.execute(select(table).where(table.c.state.in_(states)).order_by(table.c.number.desc()).limit(1)).first()
+    row = tx.execute(_NEWEST_REQUEST, {"states": states}).first()
     return None if row is None else _request(row)
 
 
@@ -185,10 +198,6 @@ def is_packages_key_here(tx: Connection) -> bool:
     table = schema.site_key
     statement = select(table.c.is_here).where(table.c.role == "packages", table.c.state == KeyState.CURRENT)
     return all(tx.execute(statement).scalars())
-
-
-def _key(row: AnyRow) -> SiteKey:
-    return SiteKey(row.role, row.id, row.public, KeyState(row.state), row.since, row.is_here)
 
 
 def _request(row: AnyRow) -> StoredRequest:

@@ -21,6 +21,7 @@ from purveyor.site_server.database import content_copies
 from purveyor.site_server.database import points as point_rows
 from purveyor.site_server.database.content_copies import Copy, CopyState, Held
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.database.settings import patient_settings
 from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
@@ -56,14 +57,13 @@ class Places(NamedTuple):
     draining: frozenset[str] = frozenset()
 
 
-def turn(
-    *, database: Database, store: ContentPlace, points: Mapping[str, ContentPlace], settings: SiteSettings, now: datetime
-) -> ContentOutcome:
+def turn(*, database: Database, store: ContentPlace, points: Mapping[str, ContentPlace], now: datetime) -> ContentOutcome:
     """One turn in the site's own folders.
 
     Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome.
     """
     with database.read() as tx:
+        settings = patient_settings(tx, now)
         everything = content_copies.held(tx)
         states = {one.id: one.state for one in point_rows.all_points(tx)}
     draining = frozenset(name for name, state in states.items() if state in (PointState.DRAINING, PointState.EMPTYING))

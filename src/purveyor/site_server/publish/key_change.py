@@ -4,7 +4,7 @@ A new key counts from the publication on whose metadata names it, and not earlie
 are one transaction. Private halves of keys that are retired are named to whoever keeps them, to be destroyed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ DELEGATED = ("packages", "agent", "offers", "settings")
 
 
 class Standing(NamedTuple):
-    """The keys that count and are here; which key counts for each role; which is to count next."""
+    """All keys that ever were; those that count and are here; which one counts for each role; which is to count next."""
 
+    rows: list[SiteKey]
     keys: Keys
     current: Mapping[str, SiteKey]
     following: Mapping[str, SiteKey]
@@ -47,7 +48,7 @@ def standing(tx: Connection, source: KeySource) -> Standing:
     current = {row.role: row for row in rows if row.state is KeyState.CURRENT}
     signing = {role: key for role, row in current.items() if (key := source.find(KeyName(role, row.id))) is not None}
     following = {row.role: row for row in rows if row.state is KeyState.NEXT}
-    return Standing(Keys(signing, source.sealing), current, following)
+    return Standing(rows, Keys(signing, source.sealing), current, following)
 
 
 def is_here(source: KeySource, row: SiteKey) -> bool:
@@ -94,10 +95,11 @@ def bring_in(tx: Connection, stand: Standing, roles: frozenset[str], now: dateti
             want_settings(tx)
 
 
-def retire(tx: Connection, source: KeySource, settings: SiteSettings, now: datetime) -> tuple[KeyName, ...]:
-    """Ends the use of former keys whose time is over. Shape: all retired keys whose private halves are still here."""
+def retire(
+    tx: Connection, source: KeySource, rows: Sequence[SiteKey], settings: SiteSettings, now: datetime
+) -> tuple[KeyName, ...]:
+    """Ends the use of those former keys whose time is over. Shape: all retired keys whose private halves are still here."""
     sealed_until = now - timedelta(seconds=settings.sealing_grace_seconds)
-    rows = site_keys.all_keys(tx)
     former = [row for row in rows if row.state is KeyState.FORMER]
     in_use = {one.lookup_key for one in publication.generations(tx)} if former else set()
     over = [row for row in former if (row.id not in in_use if row.role == "lookup" else row.since <= sealed_until)]

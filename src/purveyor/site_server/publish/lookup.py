@@ -95,14 +95,13 @@ def write_shards(database: Database, cap: Shelf) -> int:
         written += len(slice_)
 
 
-def renew_shards(database: Database, *, settings: SiteSettings, now: datetime) -> int:
+def renew_shards(tx: Connection, *, settings: SiteSettings, now: datetime) -> int:
     """Asks anew for shards in the second half of their life, or signed by a clock that was ahead. Shape: how many.
 
     A slice at a time, so that they spread.
     """
     lifetime = timedelta(seconds=settings.shard_lifetime_seconds)
-    with database.write() as tx:
-        return publication.want_expiring_shards(tx, before=now + lifetime / 2, after=now + lifetime + TOLERANCE, limit=SLICE)
+    return publication.want_expiring_shards(tx, before=now + lifetime / 2, after=now + lifetime + TOLERANCE, limit=SLICE)
 
 
 def grow_generation(standing: Sequence[Generation], client_count: int) -> Generation | None:

@@ -57,13 +57,16 @@ def waiting(tx: Connection, source: KeySource, stand: Standing, lifetimes: Lifet
     if "packages" in away:
         wants = [want for want in publication.unmet(tx, MOST_WANTS) if want.kind is Kind.PACKAGE]
     halfway = now + lifetimes.of("packages") / 2
-    expiring = publication.roles_expiring(tx, names=away, before=halfway, limit=10_000) if away else []
+    ends = dict.fromkeys(away, (halfway, publication.FOREVER))
+    expiring = publication.roles_expiring(tx, ends, limit=10_000) if away else []
     later = stand.following.keys() - key_change.possible_here(stand, source)
     return Waiting(wants, frozenset(expiring), {role: stand.following[role].public for role in sorted(later)})
 
 
 def unchanged(tx: Connection, wants: Sequence[Want]) -> list[Want]:
     """Those of these packages whose published words are right already: they need no signature. Looks at some at a time."""
+    if not wants:
+        return []
     read = _reader(tx)
     bin_bits = repository.bin_bits_of(read("packages"))
     found = []

@@ -14,6 +14,7 @@ from purveyor.content.place import ContentPlace
 from purveyor.site_server.database import content_copies, retirement
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.retirement import Ending
+from purveyor.site_server.database.settings import patient_settings
 from purveyor.site_server.model.retirement import PackageState, next_state
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish.content import clear, left_of
@@ -45,12 +46,12 @@ def turn(
     store: ContentPlace,
     points: Mapping[str, ContentPlace],
     cap: Shelf,
-    settings: SiteSettings,
     now: datetime,
 ) -> RetirementOutcome:
     """One turn. Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome."""
     with database.read() as tx:
         endings = retirement.endings(tx)
+        settings = patient_settings(tx, now)
     steps: list[Step] = []
     problems: list[str] = []
     for ending in endings:

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from purveyor.site_server.database import points, publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.database.settings import clock_doubt, patient_settings, read_settings
+from purveyor.site_server.database.publication import Generation
+from purveyor.site_server.database.settings import clock_doubt, read_settings
 from purveyor.site_server.database.site_keys import RequestState
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.database.wanted import Kind, want_settings, want_shards_of_members
@@ -24,7 +25,7 @@ from purveyor.site_server.keys import OFFLINE, KeyName, Keys, KeySource
 from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.site_server.model.site_clock import TOLERANCE
+from purveyor.site_server.model.site_clock import TOLERANCE, patient
 from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
 from purveyor.site_server.publish.offers import compile_offers
@@ -71,29 +72,41 @@ def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> P
     Errors: UnavailableError when the CAP's folder cannot be written.
     """
     with database.write() as tx:
-        settings = patient_settings(tx, now)
-        requests.close_expired(tx, now - clock_doubt(tx, now))
+        doubtful = clock_doubt(tx, now)
+        settings = patient(read_settings(tx), doubtful)
+        requests.close_expired(tx, now - doubtful)
         answered_count, dropped = _publish_answer(tx, keys, settings, now)
         stand = key_change.standing(tx, keys)
         changing = key_change.possible_here(stand, keys)
         key_change.bring_in(tx, stand, changing, now)
-        wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is not Kind.NAMING]
+        unmet = publication.unmet(tx, WANTS_A_TURN)
+        wants = [want for want in unmet if want.kind is not Kind.NAMING]
         here = key_change.keys_after(stand, keys, changing)
         waiting = {_KEY_OF[want.kind] for want in wants} | _named_elsewhere(stand, changing)
         keys_missing = tuple(sorted(waiting - here.signing.keys()))
         elsewhere = [want for want in wants if _KEY_OF[want.kind] not in here.signing]
         possible = [want for want in wants if _KEY_OF[want.kind] in here.signing] + offsite.unchanged(tx, elsewhere)
         role_count = answered_count + _sign_roles(tx, possible, _Signing(here, stand, changing), settings, now)
-        keys_retired = key_change.retire(tx, keys, settings, now)
-    files = write_files(database, cap, now)
-    _name_in_shards(database)
-    signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
-    shard_count = lookup.write_shards(database, cap)
-    _turn_generations(database, cap, settings, now)
-    lookup.renew_shards(database, settings=settings, now=now)
-    _remove_unnamed(database, cap, settings, now)
+        rows = site_keys.all_keys(tx) if changing else stand.rows
+        keys_retired = key_change.retire(tx, keys, rows, settings, now)
+        generations = _grown_generations(tx)
+        lookup.renew_shards(tx, settings=settings, now=now)
+        files = publication.unwritten(tx)
+        unnamed = publication.unnamed_before(tx, now - unnamed_grace(settings), REMOVALS_A_TURN)
+        is_shard_left = bool(publication.unfinished_generations(tx))
+    naming = [want for want in unmet if want.kind is Kind.NAMING]
+    write_files(database, cap, files, now)
+    _name_in_shards(database, naming)
+    signed = shard_count = 0
+    if naming or is_shard_left:
+        signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
+        shard_count = lookup.write_shards(database, cap)
+    if generations[-1].announced_at is None:
+        _announce(database, generations[-1].generation, now)
+    _remove_superseded(database, cap, generations, settings, now)
+    _remove_unnamed(database, cap, unnamed)
     return Published(
-        files,
+        len(files),
         shard_count,
         role_count + signed,
         is_more=signed > 0,
@@ -119,7 +132,8 @@ def sign_above(tx: Connection, *, keys: KeySource, floor: int, now: datetime) ->
     stand = key_change.standing(tx, keys)
     if not {"snapshot", "timestamp"} <= stand.keys.signing.keys():
         return 0
-    names = publication.roles_expiring(tx, names=sorted(stand.keys.signing), before=publication.FOREVER, limit=ROLES_AT_MOST)
+    always = (publication.FOREVER, publication.FOREVER)
+    names = publication.roles_expiring(tx, dict.fromkeys(sorted(stand.keys.signing), always), limit=ROLES_AT_MOST)
     changes = repository.Changes(renew=frozenset(names) - {"root"}, floor=floor)
     signed = repository.next_roles(
         lambda name: publication.read_role(tx, name),
@@ -133,14 +147,13 @@ def sign_above(tx: Connection, *, keys: KeySource, floor: int, now: datetime) ->
     return len(signed)
 
 
-def write_files(database: Database, cap: Shelf, now: datetime) -> int:
-    """Writes what is signed but not yet in the box: targets first, the timestamp last. Shape: how many files.
+def write_files(database: Database, cap: Shelf, files: Sequence[tuple[str, bytes]], now: datetime) -> None:
+    """Writes what is signed but not yet in the box: targets first, the timestamp last. Shape: `files` by path.
 
     What was written is recorded as it goes: a slow link that breaks off is gone on with, not begun again (Q278856).
     """
-    with database.read() as tx:
-        files = sorted(publication.unwritten(tx), key=lambda file: (write_rank(file[0]), file[0]))
-    for part in slices(files, FILES_AT_ONCE):
+    in_order = sorted(files, key=lambda file: (write_rank(file[0]), file[0]))
+    for part in slices(in_order, FILES_AT_ONCE):
         for path, content in part:
             if path == _TIMESTAMP:
                 cap.sync()  # whatever the timestamp leads to outlasts a power cut before the timestamp does
@@ -148,7 +161,6 @@ def write_files(database: Database, cap: Shelf, now: datetime) -> int:
         cap.sync()
         with database.write() as tx:
             publication.set_written(tx, [path for path, _ in part], now)
-    return len(files)
 
 
 def write_rank(path: str) -> int:
@@ -264,10 +276,8 @@ def _store_publication(
             publication.set_snapshot_of_leaving(tx, PackageId(want.key), snapshot)
 
 
-def _name_in_shards(database: Database) -> None:
+def _name_in_shards(database: Database, wants: Sequence[publication.Want]) -> None:
     """Asks for the shards of all members of collections that speak for the first time."""
-    with database.read() as tx:
-        wants = [want for want in publication.unmet(tx, WANTS_A_TURN) if want.kind is Kind.NAMING]
     for want in wants:
         with database.write() as tx:
             want_shards_of_members(tx, CollectionId(want.key))
@@ -308,17 +318,15 @@ def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: 
     """
     rhythm = timedelta(seconds=lifetimes.rhythm_seconds)
     latest = now + lifetimes.of("timestamp")
-    due = publication.roles_expiring(tx, names=["timestamp"], before=latest - rhythm, after=latest + TOLERANCE, limit=1)
+    ends = {"timestamp": (latest - rhythm, latest + TOLERANCE)}
     for names, example in (
         (("snapshot", "offers", "settings"), "offers"),
         (OFFLINE, "packages"),
     ):
         latest = now + lifetimes.of(example)
         halfway = latest - lifetimes.of(example) / 2
-        here = [name for name in names if name in keys.signing]
-        if here:
-            due += publication.roles_expiring(tx, names=here, before=halfway, after=latest + TOLERANCE, limit=RENEWALS_A_TURN)
-    return due
+        ends |= {name: (halfway, latest + TOLERANCE) for name in names if name in keys.signing}
+    return publication.roles_expiring(tx, ends, limit=RENEWALS_A_TURN)
 
 
 def _store_target(tx: Connection, path: str, content: bytes | None, now: datetime) -> None:
@@ -344,17 +352,28 @@ def _store(tx: Connection, role: repository.SignedRole, now: datetime) -> None:
         publication.store_down_file(tx, path, role.content)
 
 
-def _turn_generations(database: Database, cap: Shelf, settings: SiteSettings, now: datetime) -> None:
-    """Begins a larger generation of shards, announces one that is complete, removes one whose grace time is over."""
+def _grown_generations(tx: Connection) -> list[Generation]:
+    """The generations of shards; a larger one is begun where the newest has become too small."""
+    standing = publication.generations(tx)
+    grown = lookup.grow_generation(standing, publication.highest_client_number(tx))
+    if grown is None:
+        return standing
+    publication.insert_generation(tx, generation=grown.generation, bits=grown.bits, announced_at=None)
+    return [*standing, grown]
+
+
+def _announce(database: Database, generation: int, now: datetime) -> None:
+    """Lets the settings name a generation as soon as it is complete: at once, since reports go on asking for single shards."""
     with database.write() as tx:
-        standing = publication.generations(tx)
-        grown = lookup.grow_generation(standing, publication.highest_client_number(tx))
-        if grown is not None:
-            publication.insert_generation(tx, generation=grown.generation, bits=grown.bits, announced_at=None)
-        newest = standing[-1]
-        if newest.announced_at is None and not publication.has_unfinished_shards(tx, newest.generation):
-            publication.announce_generation(tx, newest.generation, now)
+        if generation not in publication.unfinished_generations(tx):
+            publication.announce_generation(tx, generation, now)
             want_settings(tx)
+
+
+def _remove_superseded(
+    database: Database, cap: Shelf, standing: Sequence[Generation], settings: SiteSettings, now: datetime
+) -> None:
+    """Removes generations whose grace time is over."""
     over = now - unnamed_grace(settings)
     for one in standing:
         if one.superseded_at is not None and one.superseded_at < over:
@@ -372,10 +391,8 @@ def _remove_generation(database: Database, cap: Shelf, generation: int) -> None:
         publication.delete_generation(tx, generation)
 
 
-def _remove_unnamed(database: Database, cap: Shelf, settings: SiteSettings, now: datetime) -> None:
+def _remove_unnamed(database: Database, cap: Shelf, paths: Sequence[str]) -> None:
     """Takes away files that nothing has named for longer than the grace: first from the box, then from the database."""
-    with database.read() as tx:
-        paths = publication.unnamed_before(tx, now - unnamed_grace(settings), REMOVALS_A_TURN)
     if paths:
         for path in paths:
             cap.remove(path)

@@ -247,7 +247,7 @@ def test_nothing_ever_expires_on_a_site_that_turns_daily(site: PublishingSite) -
     for _ in range(400):
         site.turn(after=DAY)
         with site.database.read() as tx:
-            expired = publication.roles_expiring(tx, names=list(ALL_ROLES), before=site.clock.now(), limit=10)
+            expired = publication.roles_expiring(tx, dict.fromkeys(ALL_ROLES, (site.clock.now(), publication.FOREVER)), limit=10)
         assert expired == []
     shard = shards.decode(site.files()[shards.path_of(1, 0)], lookup_keys(site))
     assert shard.expires_at > site.clock.now()
@@ -282,9 +282,8 @@ def test_without_the_keys_of_offline_roles_online_ones_go_on() -> None:
     for _ in range(60):
         whole.turn(after=5 * DAY)
     with whole.database.read() as tx:
-        expired = publication.roles_expiring(
-            tx, names=["offers", "settings", "snapshot", "timestamp"], before=whole.clock.now(), limit=10
-        )
+        ends = dict.fromkeys(("offers", "settings", "snapshot", "timestamp"), (whole.clock.now(), publication.FOREVER))
+        expired = publication.roles_expiring(tx, ends, limit=10)
     assert expired == []
 
 
