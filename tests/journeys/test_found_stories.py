@@ -72,3 +72,15 @@ def test_lists_of_boxes_that_name_what_has_vanished_do_not_keep_the_site_turning
         stage.fleet.advance_polls(1)
         stage.fleet.cap.mix_up_lists()
         assert [stage.fleet.executive.turn() for _ in range(10)][-1] is False
+
+
+def test_a_refused_program_whose_new_time_an_earlier_success_answers_is_not_shown_as_refused() -> None:
+    elsewhere = Step("program-elsewhere", ("Editor",), 70)
+    nightly = Step("advertised", ("A2", "Editor", "Pilot", "every night at half past two"), 30)
+    assert broken(EDITOR, AT_ONCE, nightly, elsewhere, Step("advertisement-edited", ("A2", "in two hours"))) == ()
+
+
+def test_what_failed_on_a_machine_before_it_became_a_client_of_its_own_is_told_by_that_client() -> None:
+    fails = Step(EDITOR.kind, (*EDITOR.arguments[:3], "fails always", *EDITOR.arguments[4:]))
+    copied = Step("cloned", ("pc2", "copy1", "has a name of its own"))
+    assert broken(fails, copied, Step(AT_ONCE.kind, AT_ONCE.arguments, 30), client_count=4, seed=155) == ()

@@ -8,7 +8,7 @@ nothing that came with the image is run again. What the original has told or wil
 from purveyor.client import reports
 from purveyor.client.machine.interface import Machine
 from purveyor.client.programs.memory import records
-from purveyor.client.programs.memory.history import History
+from purveyor.client.programs.memory.history import SUCCESSES, History
 from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, change_identity, new_identity
 from purveyor.client.state.origin import Image
@@ -41,7 +41,7 @@ def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -
     now = machine.now()
     with state.transaction():
         own = _own_messages(state, origin.image_of(state))
-        brought = [record for record in records.histories(state).values() if record.succeeded_version]
+        brought = [record for record in records.histories(state).values() if _is_to_be_told(record)]
         change_identity(state, identity)
         joining = Joining(
             secret="",
@@ -71,16 +71,29 @@ def _own_messages(state: State, image: Image | None) -> list[StatusMessage]:
     return told + [from_bytes(bytes(row[0]), StatusMessage) for row in rows]
 
 
+def _is_to_be_told(record: History) -> bool:
+    """Whether the site is to know of a record: not of what succeeded and was removed since, as if it had never been."""
+    return record.has_succeeded or (record.last_run is not None and record.last_run.state not in SUCCESSES)
+
+
 def _as_brought(record: History, was: ClientId) -> StatusMessage:
-    """What the site is told of a program that the records call succeeded, but that the client which it is now never ran."""
-    at = record.last_succeeded_at or record.first_succeeded_at
-    assert at is not None  # a version succeeds at a time
+    """What the site is told of a program that the records know, but that the client which it is now never ran.
+
+    A success counts, whenever it was: what it installed lies on the copied disk too. Without one the last run does.
+    """
+    succeeded_at, last = record.last_succeeded_at or record.first_succeeded_at, record.last_run
+    if succeeded_at is not None:
+        at, state, version, occurrence = succeeded_at, JobState.SUCCEEDED, record.succeeded_version, ""
+    else:
+        assert last is not None  # see `_is_to_be_told`
+        at, state, version, occurrence = last.ended_at, last.state, last.source_version, last.occurrence
     return StatusMessage(
         id=StatusId.CAME_WITH_IMAGE,
         at=at,
         package=record.key.package,
         program=record.key.program,
-        source_version=record.succeeded_version,
-        state=JobState.SUCCEEDED,
-        text=f"its record came with the image: it succeeded as client {was}, before this machine became a client of its own",
+        occurrence=occurrence,
+        source_version=version,
+        state=state,
+        text=f"its record came with the image: it was {state} as client {was}, before this machine became a client of its own",
     )

@@ -80,6 +80,7 @@ def _package_added(
         needs = ("setup.exe",) if content == CONTENTS[1] else ()
         uninstall = Uninstall(command=Command(argv=(remove,)), files=needs, when_not_offered=removal == REMOVALS[2])
     package = stage.fleet.admin.add_package(name, _contents(name, 1) if content == CONTENTS[1] else None)
+    stage.ordered.give(name, package)
     program = stage.fleet.admin.add_program(
         package,
         "install",
@@ -164,6 +165,7 @@ def _advertised(stage: Stage, name: str, product: str, collection: str, when: st
         stage.pilot if collection == "Pilot" else None,
         assignments=[_assignment(stage, when)],
     )
+    stage.ordered.give(name, stage.ordered.advertisements[name])
 
 
 def _assignment(stage: Stage, when: str) -> str:

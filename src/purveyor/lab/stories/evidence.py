@@ -34,7 +34,9 @@ class Message:
     key: ProgramKey | None
     occurrence: str
     state: JobState | None
-    order: tuple[int, int]
+    at: str
+    """By the client's clock."""
+    user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,15 @@ class OfClient:
     """
 
     name: str
-    runs: tuple[Ran, ...]
+    standing: str
+    """What the site says that it is; empty: the site does not know it."""
+    is_kin: bool
+    """Whether it was copied, or made of a copy: others may have spoken with its identity."""
+    remembered: tuple[Ran, ...]
+    """The runs that its disks know of: also those of its image, and none that it lost by going back to a snapshot."""
+    launched: tuple[Ran, ...]
+    """All that it ever ran."""
     endings: dict[str, RunReport]
-    went_back: bool
-    """Whether its machine went back to a snapshot: what it has run since then, it may run and tell again."""
     interruptions: int
     """How often it lost its power."""
     jobs: tuple[Job, ...]
@@ -85,7 +92,13 @@ class Evidence:
     problems: tuple[str, ...]
     forgotten: tuple[tuple[str, ProgramKey], ...]
     unknown_launches: tuple[str, ...]
-    deleted_packages: frozenset[PackageId]
+    broken: tuple[str, ...]
+    """What was seen to break in the middle of the story."""
+    told_since: datetime | None
+    """Since when the site has all that it was told: it was restored then."""
+    told_of_kin: tuple[tuple[Message, ...], ...]
+    """What the site was told with each identity that machines with copies of each other's disks may have spoken with."""
+    may_be_forgotten: frozenset[PackageId]
     deleted_programs: frozenset[ProgramKey]
     unacknowledged: dict[PackageId, tuple[str, ...]]
     """Deleted packages, and clients that the site still waits for."""
@@ -97,6 +110,7 @@ def gathered(stage: Stage) -> Evidence:
     with fleet.site.database.read() as tx:
         clients = tuple(_of_client(tx, stage, client) for client in fleet.clients)
         unacknowledged = _unacknowledged(tx, ordered.deleted_packages)
+        told_of_kin = _told_of_kin(tx, stage) if stage.witness.kin else ()
     return Evidence(
         now=fleet.clock.now(),
         clients=clients,
@@ -105,33 +119,46 @@ def gathered(stage: Stage) -> Evidence:
         problems=tuple(fleet.problems()),
         forgotten=tuple(stage.witness.forgotten),
         unknown_launches=tuple(stage.witness.unknown),
-        deleted_packages=frozenset(ordered.deleted_packages),
+        broken=tuple(ordered.broken),
+        told_since=stage.witness.told_since,
+        told_of_kin=told_of_kin,
+        may_be_forgotten=ordered.may_be_forgotten,
         deleted_programs=frozenset(ordered.deleted_programs),
         unacknowledged=unacknowledged,
     )
 
 
 def _of_client(tx: Connection, stage: Stage, client: LabClient) -> OfClient:
-    state = client.machine.state
-    row = tx.exec_driver_sql("select number, received from client where id = ?", (client.id,)).one()
-    runs = tuple(run for run in stage.witness.runs if run.client == client.name)
+    state, witness = client.machine.state, stage.witness
+    row = tx.exec_driver_sql("select number, state, received from client where id = ?", (client.id,)).one_or_none()
+    number = -1 if row is None else int(row.number)
+    remembered = tuple(witness.remembered.get(client.name, ()))
     return OfClient(
         name=client.name,
-        runs=runs,
-        endings={run.run: ending_of(client, run.run) for run in runs},
-        went_back=client.name in stage.witness.reverted,
-        interruptions=client.crashes + stage.witness.cuts.get(client.name, 0),
+        standing="" if row is None else str(row.state),
+        is_kin=client.name in witness.kin,
+        remembered=remembered,
+        launched=tuple(run for run in witness.runs if run.client == client.name),
+        endings={run.run: ending_of(client, run.run) for run in remembered},
+        interruptions=client.crashes + witness.cuts.get(client.name, 0),
         jobs=tuple(records.jobs(state)),
         histories=records.histories(state),
-        messages=_messages(tx, row.number),
-        site_jobs=_site_jobs(tx, row.number),
-        told=row.received,
+        messages=_messages(tx, number),
+        site_jobs=_site_jobs(tx, number),
+        told=0 if row is None else int(row.received),
         made=_count(client, "select next_sequence - 1 from identity"),
         untold=_count(client, "select count(*) from message"),
-        members=_members(tx, row.number),
+        members=_members(tx, number),
         believed=frozenset(view.collections_of(published.held_entry(state))),
         holds={package: client.holds_anything_of(package) for package in sorted(stage.ordered.deleted_packages)},
     )
+
+
+def _told_of_kin(tx: Connection, stage: Stage) -> tuple[tuple[Message, ...], ...]:
+    """All that was told with identities that are not those of machines which were never copied."""
+    alone = {client.id for client in stage.fleet.clients if client.name not in stage.witness.kin}
+    rows = tx.exec_driver_sql("select number, id from client order by number")
+    return tuple(_messages(tx, row.number) for row in rows if row.id not in alone)
 
 
 def _count(client: LabClient, statement: str) -> int:
@@ -139,7 +166,7 @@ def _count(client: LabClient, statement: str) -> int:
 
 
 def _messages(tx: Connection, client: int) -> tuple[Message, ...]:
-    columns = "status, package, program, occurrence, state, sequence, position"
+    columns = "status, package, program, occurrence, state, at, user"
     statement = f"select {columns} from status_message where client = ? order by sequence, position"  # noqa: S608 - names from above
     rows = tx.exec_driver_sql(statement, (client,))
     return tuple(
@@ -148,7 +175,8 @@ def _messages(tx: Connection, client: int) -> tuple[Message, ...]:
             key=_key(row.package, row.program),
             occurrence=row.occurrence,
             state=JobState(row.state) if row.state else None,
-            order=(row.sequence, row.position),
+            at=str(row.at),
+            user=row.user,
         )
         for row in rows
     )

@@ -100,23 +100,6 @@ def _disk_mended(stage: Stage, name: str) -> None:
     stage.client(name).machine.disk.mend()
 
 
-@kind("snapshot", "a snapshot of {0} is taken", lambda d: (d.client(),))
-def _snapshot(stage: Stage, name: str) -> None:
-    client = stage.client(name)
-    if client.machine.power.is_on:
-        stage.snapshots[name] = client.snapshot()
-
-
-@kind("went-back", "{0} goes back to its snapshot", lambda d: (d.client(),))
-def _went_back(stage: Stage, name: str) -> None:
-    if name not in stage.snapshots:
-        raise NoSuchThingError(name)
-    client = stage.client(name)
-    stage.fleet.revert(client, stage.snapshots[name])
-    stage.switched_off.discard(name)
-    stage.witness.went_back(client)
-
-
 @kind("new-machine", "a new machine joins, called {0}", lambda d: (d.pick(("pc5", "pc6")),), weight=1)
 def _new_machine(stage: Stage, name: str) -> None:
     if any(client.name == name for client in stage.fleet.clients):

@@ -8,12 +8,13 @@ from typing import Self
 
 from purveyor.client.policy import view
 from purveyor.client.reports import resend_after
+from purveyor.lab.backup import Backup
 from purveyor.lab.client import LabClient
-from purveyor.lab.copies import Snapshot
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
-from purveyor.lab.stories.witness import Witness
+from purveyor.lab.stories.witness import Kept, Witness
 from purveyor.lab.transport import AbsentRequest
+from purveyor.site_server.admin import packages
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import RunningChoice
 from purveyor.wire.package_info import ProgramKey
@@ -22,6 +23,10 @@ POLL_INTERVAL = timedelta(hours=1)
 PILOT = "Pilot"
 POLLS_TO_REMOVE = 3
 """Where a package is removed before it is retired, clients are told one after the other."""
+POLLS_TO_PART = 6
+"""Machines that share an identity are told apart once each of them has spoken, and the copy joins as itself then."""
+POLLS_TO_RETURN = 2
+"""A client that a restored site does not know hears that at its first poll, shows its receipt, and is a member at the next."""
 RESENDINGS = 3
 """How often what was thrown away is waited for: a later item may have been thrown away too."""
 
@@ -51,6 +56,31 @@ class Ordered:
     uninstalled_packages: set[PackageId] = field(default_factory=set)
     """Those of the deleted ones that are removed from the machines first."""
     deleted_programs: set[ProgramKey] = field(default_factory=set)
+    once_deleted: set[PackageId] = field(default_factory=set)
+    """Packages that were deleted, and are packages again since the site was restored without a witness of that."""
+    ids: set[str] = field(default_factory=set)
+    """Every id that anything was ever given."""
+    broken: list[str] = field(default_factory=list)
+    """What of the promise broke in the middle of the story, as sentences."""
+
+    def give(self, name: str, given: str) -> None:
+        """Something was given an id, which nothing had before."""
+        if given in self.ids:
+            self.broken.append(f"{name} was given {given}, which something else had before")
+        self.ids.add(given)
+
+    @property
+    def may_be_forgotten(self) -> frozenset[PackageId]:
+        """The packages of which nobody has to remember anything."""
+        return frozenset(self.deleted_packages) | self.once_deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSite:
+    """A backup of the site, and the packages that nobody had deleted then."""
+
+    backup: Backup
+    packages: frozenset[PackageId]
 
 
 class Stage(AbstractContextManager["Stage"]):
@@ -64,8 +94,10 @@ class Stage(AbstractContextManager["Stage"]):
         self.started_at = self.fleet.clock.now()
         self.moments: set[str] = set()
         """The copies of the access point that somebody kept."""
-        self.snapshots: dict[str, Snapshot] = {}
+        self.snapshots: dict[str, Kept] = {}
         """What was kept of machines, by name."""
+        self.backups: dict[str, KeptSite] = {}
+        """The backups of the site, by name."""
         self.switched_off: set[str] = set()
         """Machines that are off because a step says so."""
         self.has_thrown_away = False
@@ -99,6 +131,10 @@ class Stage(AbstractContextManager["Stage"]):
             raise NoSuchThingError(name)
         return name
 
+    def site_packages(self) -> frozenset[PackageId]:
+        """The packages that the site has, and that nobody deleted."""
+        return frozenset(one.id for one in self.fleet.admin.ask(packages.listed))
+
     def script(self, command: str, *scripts: Script) -> None:
         """How a command behaves everywhere."""
         self.fleet.script(command, *scripts)
@@ -119,6 +155,10 @@ class Stage(AbstractContextManager["Stage"]):
         self.fleet.settle()
         if self.ordered.uninstalled_packages:
             self.fleet.advance_polls(POLLS_TO_REMOVE)
+        if self.witness.told_since is not None:
+            self.fleet.advance_polls(POLLS_TO_RETURN)
+        if self.witness.kin:
+            self.fleet.advance_polls(POLLS_TO_PART)
         if self.has_thrown_away:
             self._wait_for_resending()
         self.fleet.site_turn()

@@ -18,6 +18,9 @@ Argument = str | int
 
 PACKAGES = ("Editor", "Archiver", "Viewer", "Player", "Scanner", "Browser", "Font pack", "Printer driver")
 CLIENTS = ("pc1", "pc2", "pc3", "pc4")
+COPIES = ("copy1", "copy2")
+"""What machines are called that are made of the disks of others."""
+BACKUPS = ("nightly", "weekly")
 ADVERTISEMENTS = 12
 
 
@@ -61,14 +64,41 @@ class Draft:
     client_count: int = 3
     packages: list[str] = field(default_factory=list)
     advertisements: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """The machines of which a snapshot was taken."""
+    backups: list[str] = field(default_factory=list)
 
     def pick(self, among: Sequence[T]) -> T:
         """One of these."""
         return among[self.random.randrange(len(among))]
 
     def client(self) -> str:
-        """A client."""
-        return self.pick(CLIENTS[: self.client_count])
+        """A client, or a machine that was made of one before."""
+        return self.pick([*CLIENTS[: self.client_count], *self.copies])
+
+    def copy(self) -> str:
+        """The name of the next machine that is made of another one's disks; of the last one when all are used."""
+        self.copies = list(COPIES[: len(self.copies) + 1])
+        return self.copies[-1]
+
+    def kept_client(self) -> str:
+        """A machine of which a snapshot was taken before."""
+        return self.pick(self.kept or CLIENTS[:1])
+
+    def newly_kept(self) -> str:
+        """A machine of which a snapshot is taken now."""
+        self.kept.append(self.client())
+        return self.kept[-1]
+
+    def new_backup(self) -> str:
+        """What the next backup is called; one that has the name already is replaced."""
+        self.backups.append(self.pick(BACKUPS))
+        return self.backups[-1]
+
+    def backup(self) -> str:
+        """A backup that was made before."""
+        return self.pick(self.backups or BACKUPS[:1])
 
     def package(self) -> str:
         """A package that was added before."""

@@ -4,13 +4,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from random import Random
 
-from purveyor.lab.stories import administration, machines, points
+from purveyor.lab.stories import administration, copies, machines, points, recovery
 from purveyor.lab.stories.steps import KINDS, Draft, Step
 
 STEPS = 14
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 240
-DECLARED_IN = (administration, machines, points)
+DECLARED_IN = (administration, machines, copies, points, recovery)
 """The modules that declare kinds of steps."""
+THREADS = ((), (), (), (), ("snapshot", "went-back"), ("cloned",), ("backup", "restored"))
+"""Steps that mean little without one another: of some stories they are the thread, in this order, with other steps between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,11 @@ def story_of(seed: int, steps: int = STEPS) -> Story:
     names = list(KINDS)
     weights = [KINDS[name].weight for name in names]
     chosen = ["package-added", "advertised"] * random.choice((1, 2))
-    chosen += random.choices(names, weights, k=max(0, steps - len(chosen)))
+    thread = random.choice(THREADS)
+    chosen += random.choices(names, weights, k=max(0, steps - len(chosen) - len(thread)))
+    places = sorted(random.choices(range(1, len(chosen) + 1), k=len(thread)), reverse=True)
+    for place, name in zip(places, reversed(thread), strict=True):
+        chosen.insert(place, name)
     made = tuple(drawn(name, draft) for name in chosen[:steps])
     return Story(seed, draft.client_count, made, tuple(range(1, len(made) + 1)), len(made))
 

@@ -13,6 +13,7 @@ from purveyor.client.programs.memory.history import History
 from purveyor.client.programs.memory.job import Job, Kind
 from purveyor.client.state import published
 from purveyor.lab.client import LabClient
+from purveyor.lab.copies import Snapshot
 from purveyor.lab.programs import Launch
 from purveyor.wire import offers
 from purveyor.wire.offers import AssignmentKind
@@ -34,19 +35,32 @@ class Ran:
     """It is for "as soon as possible", and the program was seen to have succeeded here, with nothing removed since."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A snapshot of a machine, and the runs that its disks knew of then."""
+
+    snapshot: Snapshot
+    runs: tuple[Ran, ...]
+
+
 @dataclass(slots=True)
 class Witness:
-    """What was seen so far. Shape: `forgotten` are sentences; `successes` by client and program, as last remembered."""
+    """What was seen so far. Shape: `forgotten` are clients and programs; `succeeded_in` as last remembered."""
 
     runs: list[Ran] = field(default_factory=list)
+    """Every launch, by whatever machine, and whether or not it is known of there still."""
+    remembered: dict[str, list[Ran]] = field(default_factory=dict)
+    """By client, the runs that its disks know of: its own but those that it lost by going back, and those of its image."""
+    kin: set[str] = field(default_factory=set)
+    """Machines that were copied, and their copies: they may have spoken with each other's identity."""
+    told_since: datetime | None = None
+    """When the site was last restored: what it was told before may be lost with it."""
     unknown: list[str] = field(default_factory=list)
     """Launches of which the client had stored nothing."""
     forgotten: list[tuple[str, ProgramKey]] = field(default_factory=list)
     """Whose history shrank, and of which program."""
     succeeded_in: dict[tuple[str, ProgramKey], int] = field(default_factory=dict)
     """In which term each program was last seen to have succeeded on each client."""
-    reverted: set[str] = field(default_factory=set)
-    """Clients whose machine went back to a snapshot."""
     cuts: dict[str, int] = field(default_factory=dict)
     """How often the story itself cut a client's power, by client."""
     _histories: dict[tuple[str, ProgramKey], History] = field(default_factory=dict)
@@ -71,13 +85,26 @@ class Witness:
         """The power of this client was cut by the story itself, outside of any pass."""
         self.cuts[client.name] = self.cuts.get(client.name, 0) + 1
 
-    def went_back(self, client: LabClient) -> None:
-        """A machine went back to a snapshot: what it remembered and ran since is not to be expected of it."""
-        self.reverted.add(client.name)
+    def kept(self, client: LabClient) -> Kept:
+        """A snapshot of a client's machine as it is now."""
+        return Kept(snapshot=client.snapshot(), runs=tuple(self.remembered.get(client.name, ())))
+
+    def went_back(self, client: LabClient, to: Kept) -> None:
+        """A machine went back to a snapshot: what it remembered and ran since then never was, all before that it still knows."""
         self.cut(client)
+        self.remembered[client.name] = list(to.runs)
         for known in (self._histories, self.succeeded_in):
             for key in [key for key in known if key[0] == client.name]:
                 del known[key]
+        self.look(client)
+
+    def copied(self, origin: str, copy: LabClient, image: Kept) -> None:
+        """A machine was made of the disks of another one: what that had run, this one knows of."""
+        self.kin |= {origin, copy.name}
+        self.cut(copy)
+        self.remembered[copy.name] = list(image.runs)
+        self.watch(copy)
+        self.look(copy)
 
     def _repeats_success(self, client: LabClient, job: Job) -> bool:
         before = self.succeeded_in.get((client.name, ProgramKey(*job.key)))
@@ -93,18 +120,18 @@ class Witness:
         if job is None or job.program is None:
             self.unknown.append(f"{client.name} started {launch.command}, and had not stored that it would")
             return
-        self.runs.append(
-            Ran(
-                client=client.name,
-                at=launch.at,
-                run=launch.run,
-                kind=job.kind,
-                key=ProgramKey(*job.key),
-                occurrence=job.occurrence,
-                program=job.program,
-                repeats_success=self._repeats_success(client, job),
-            )
+        ran = Ran(
+            client=client.name,
+            at=launch.at,
+            run=launch.run,
+            kind=job.kind,
+            key=ProgramKey(*job.key),
+            occurrence=job.occurrence,
+            program=job.program,
+            repeats_success=self._repeats_success(client, job),
         )
+        self.runs.append(ran)
+        self.remembered.setdefault(client.name, []).append(ran)
 
 
 def _assignments_at_once(client: LabClient) -> frozenset[str]:

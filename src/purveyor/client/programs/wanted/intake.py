@@ -24,6 +24,8 @@ from purveyor.wire.status_messages import StatusId
 
 __all__ = ["Errand", "Standing", "take_in"]
 
+_SHOWN_AT_THE_SITE = (JobState.NOT_OFFERED, JobState.REFUSED, JobState.POSTPONED)
+"""What the site was told of a job that has not begun, and shows until it is told otherwise."""
 _REASONS_LIMIT = 3
 _PROBLEMS = "unreadable advertisements"
 _RANKS = {Priority.LOW: 0, Priority.NORMAL: 1, Priority.HIGH: 2}
@@ -87,7 +89,10 @@ def _planned(bench: Bench, standing: Standing, platform: Platform) -> Job:
 def _held(bench: Bench, policy: Policy, standing: Standing, job: Job) -> Job:
     """What becomes of a job that nothing asks for now: satisfied meanwhile, or held until it is offered again."""
     if standing.live and standing.found and all(is_satisfied(one, standing.history, now=bench.now) for one in standing.found):
-        return bench.save(advanced(job, Event.SATISFY, ended_at=bench.now, text="the program has succeeded meanwhile"))
+        answered = bench.save(advanced(job, Event.SATISFY, ended_at=bench.now, text="the program has succeeded meanwhile"))
+        if job.state in _SHOWN_AT_THE_SITE:
+            bench.tell(answered, StatusId.ALREADY_THERE, "it has succeeded here, which answers what asks for it now")
+        return answered
     waits_for = _what_comes_again(standing)
     if waits_for and job.state is not JobState.NOT_OFFERED:
         return job if job.text == waits_for else bench.save(changed(job, text=waits_for))
