@@ -58,14 +58,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
+def desk(quick_site: Path) -> Iterator[Desk]:
     """A client whose agent runs and serves its page; one for all tests, each of which has its own programs."""
     with tempfile.TemporaryDirectory(prefix="purveyor-site-") as folder:
         installation = Installation(Path(folder))
         try:
-            installation.init()
+            installation.copy(quick_site)
             installation.start()
-            installation.make_quick()
             installation.join("anna")
             packages = _offered(installation)
             installation.run_agent("anna")
