@@ -7,7 +7,7 @@ Stopping at any point is harmless: joining again goes on from what is stored. A 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -53,9 +53,18 @@ class Standing(NamedTuple):
                 return f"the request was sent; site {site} has not answered yet"
 
 
-def request(state: State, machine: Machine, *, access_point: str, code_text: str, point_for: Callable[[str], Point]) -> Identity:
+def request(
+    state: State,
+    machine: Machine,
+    *,
+    access_point: str,
+    code_text: str,
+    point_for: Callable[[str], Point],
+    unpinned: Callable[[], Collection[str]] = tuple,
+) -> Identity:
     """Makes this client's identity and sends the request to join.
 
+    `unpinned` says at which addresses another key was shown than the one that the code names, as at a branch's.
     Errors: RefusedError when it joined already, or the code is not one for this CAP; UnavailableError when the CAP cannot be
     reached.
     """
@@ -68,6 +77,8 @@ def request(state: State, machine: Machine, *, access_point: str, code_text: str
     pinning.begin(state, code.pin)
     point = point_for(access_point)
     settings = _settings_of(state, point, code, machine.now())
+    if access_point in unpinned():
+        pinning.begin(state, "")
     origin.notice_machine(state, machine=machine.facts().machine_id, boot=machine.boot_id())
     if settings.site != code.site:
         raise RefusedError(f"the join code is for site {code.site}, but {access_point} belongs to site {settings.site}")

@@ -94,7 +94,14 @@ def join(
     parts = parts_of(state_folder, name=name)
     if given is not None:
         share_credentials.keep(state_folder, given)
-    identity = joining.request(parts.state, parts.machine, access_point=access_point, code_text=code, point_for=parts.point_for)
+    identity = joining.request(
+        parts.state,
+        parts.machine,
+        access_point=access_point,
+        code_text=code,
+        point_for=parts.point_for,
+        unpinned=parts.unpinned,
+    )
     tell(f"client {identity.client} asks to join site {identity.site}")
     deadline = time.monotonic() + wait_seconds
     while True:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from purveyor.client import join
+from purveyor.client.policy import pinning
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.lab.machine import SimulatedMachine
@@ -16,10 +17,14 @@ from purveyor.wire import reports as wire_reports
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import ClientId, SiteCode
 from purveyor.wire.join_code import JoinCode
+from purveyor.wire.pins import pin_of_key
 from purveyor.wire.reports import Body, Joining, Leaving
+from purveyor.wire.settings import Point as ToldPoint
 from purveyor.wire.shards import ClientState, Entry
 from small_client import SmallClient
 from small_site import SITE, URL, Repository, SmallSite, fixed_keys, identity_of, member
+
+PIN = pin_of_key(b"the site's")
 
 
 class Newcomer:
@@ -51,10 +56,10 @@ def newcomer() -> Newcomer:
     return Newcomer(site)
 
 
-def code_of(repository: Repository, *, site: str = SITE, version: int = 1) -> str:
+def code_of(repository: Repository, *, site: str = SITE, version: int = 1, pin: str = "") -> str:
     """A join code of the site."""
     digest = hashlib.sha256(repository.versions["root", 1]).digest()
-    return join_code.write(JoinCode(SiteCode(site), version, digest, join_code.secret_of(bytes(10))))
+    return join_code.write(JoinCode(SiteCode(site), version, digest, join_code.secret_of(bytes(10)), pin))
 
 
 def bodies(site: SmallSite) -> Mapping[str, list[Body]]:
@@ -66,6 +71,25 @@ def bodies(site: SmallSite) -> Mapping[str, list[Body]]:
             opened = envelope.opened(envelope.split(stored.content), box=box, keys=fixed_keys().sealing)
             found.setdefault(box, []).append(wire_reports.decode(opened).item.body)
     return found
+
+
+@pytest.mark.parametrize(("unpinned", "expected"), [((), (PIN,)), ((URL,), ())])
+def test_a_server_with_another_key_than_the_code_names_is_left_to_cas_where_settings_do_not_name_it(
+    unpinned: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    site = SmallSite()
+    site.set_settings(access_points=(ToldPoint(id="cap1", url="https://site.example/cap", pins=(PIN,)),))
+    site.say({})
+    machine, code = SimulatedMachine("m1", site.clock), code_of(site.repository, pin=PIN)
+    join.request(
+        machine.state,
+        machine,
+        access_point=URL,
+        code_text=code,
+        point_for=lambda _: site.boxes.point("m1"),
+        unpinned=lambda: unpinned,
+    )
+    assert pinning.pins_of(machine.state, "https://branch.example/cap") == expected
 
 
 def test_a_request_to_join_carries_the_secret_and_what_the_machine_is(newcomer: Newcomer) -> None:

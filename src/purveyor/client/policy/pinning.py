@@ -19,7 +19,10 @@ _HTTPS_PORT = 443
 
 
 def begin(state: State, pin: str) -> None:
-    """Remembers the pin of a join code; it counts until this client has a site's settings. Empty: the code had none."""
+    """Remembers the pin of a join code; it counts until this client has a site's settings.
+
+    Empty: the code had none, or its key is not that of the server that was joined at.
+    """
     state.remember(_FROM_CODE, pin)
 
 
