@@ -51,7 +51,7 @@ def test_every_example_can_be_read(command: str) -> None:
     for line in COMMANDS[command].format_help().partition("Example")[2].splitlines()[1:]:
         if line.startswith("  purveyor ") and not line.startswith("  purveyor cap"):
             words = shlex.split(line.strip())[1:]
-            assert command_tree().parse_args(words).run == COMMANDS[command].get_default("run")
+            assert command_tree(words).parse_args(words).run == COMMANDS[command].get_default("run")
 
 
 def test_help_imports_nothing_heavy() -> None:

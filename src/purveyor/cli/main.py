@@ -31,7 +31,7 @@ def main() -> int:
 
 def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: Output) -> int:
     """Carries out one command, and gives its exit code."""
-    parser = command_tree()
+    parser = command_tree(words)
     try:
         arguments, unknown = parser.parse_known_args(words)
         if unknown:
