@@ -23,7 +23,7 @@ from purveyor.content.tree import check_tree
 from purveyor.content.verify import digest_of
 from purveyor.transport.interface import Point
 from purveyor.wire.causes import Cause
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import HeldBackError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.manifest import File, Manifest, decode, hash_of
 from purveyor.wire.settings import AgentSettings
@@ -81,6 +81,8 @@ class Content(ContentCache):
             return _waiting(Cause.CONTENT_SPACE, f"the content cannot be stored: {error}")
         except RejectedError as error:
             return _waiting(Cause.CONTENT_UNREADABLE, f"the manifest {manifest} cannot be used: {error}")
+        except HeldBackError as error:
+            return Fetched(cause=Cause.BANDWIDTH, reason=str(error), try_at=error.until)
         except UnavailableError as error:
             return _waiting(Cause.POINTS_FAIL, str(error))
         self._record(manifest, package, now, is_complete=True)

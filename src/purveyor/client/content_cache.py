@@ -17,11 +17,15 @@ from purveyor.wire.settings import AgentSettings
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a fetch. `cause` and `reason` say why it waits, if it does; `needed_bytes` is what has to be free for it."""
+    """What became of a fetch. `cause` and `reason` say why it waits, if it does; `needed_bytes` is what has to be free for it.
+
+    `try_at` is when to go on, where that is known.
+    """
 
     cause: Cause | None = None
     reason: str = ""
     needed_bytes: int = 0
+    try_at: datetime | None = None
     wrong: tuple[str, ...] = ()
     """What points held wrongly, damaged or not at all, though another one may have given it: which point, and what."""
 

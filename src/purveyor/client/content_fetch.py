@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
 from purveyor.client.machine.interface import Disk
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, HeldBackError, PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, hash_of, manifest_path
 
 FAILURE_LIMIT = 2
+_TROUBLES_TOLD, _TROUBLE_LIMIT = 5, 300
+"""Points that are named where none gives the content, and characters of what is wrong at each."""
 SYNC_BYTES = 64 * 2**20
 """So much of a download can be lost by a power cut."""
 
@@ -40,9 +42,16 @@ class Sources:
         self._left = list(points)
         self._count_absent = count_absent
         self._failures: Counter[str] = Counter()
-        self.trouble = ""
+        self._troubles: dict[str, str] = {}
         self.wrong: list[str] = []
         """What points held damaged, or not at all."""
+
+    @property
+    def trouble(self) -> str:
+        """Each point that was left, with what went wrong there last."""
+        told = [f"{url}: {error[:_TROUBLE_LIMIT]}" for url, error in self._troubles.items()]
+        more = len(told) - _TROUBLES_TOLD
+        return "; ".join(told[:_TROUBLES_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
     def current(self) -> Point | None:
         """The point to ask next; None when all were left."""
@@ -61,7 +70,7 @@ class Sources:
             self._count_absent(point.url)
         if isinstance(error, AbsentError | RejectedError):
             self.wrong.append(f"{point.url}: {error}")
-        self.trouble = f"{point.url}: {error}"
+        self._troubles[point.url] = str(error)
         self._left = [other for other in self._left if other is not point]
 
 
@@ -75,6 +84,8 @@ def fetch_manifest(manifest: str, sources: Sources) -> bytes:
             answer = point.read(manifest_path(manifest), limit_bytes=SIZE_LIMIT_BYTES)
             if answer is None or hash_of(answer.content) != manifest:
                 raise RejectedError(f"the manifest {manifest} is damaged there")
+        except HeldBackError:
+            raise
         except (AbsentError, RejectedError) as error:
             sources.leave(point, error)
         except UnavailableError as error:
@@ -96,7 +107,8 @@ def keep_manifest(disk: Disk, manifest: str, content: bytes) -> None:
 def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
     """Puts one file into the cache, going on from the beginning that is here.
 
-    Errors: UnavailableError: no point gives it, and what came is kept for the next time; DiskError.
+    Errors: UnavailableError: no point gives it; HeldBackError: the budget of bandwidth allows no more now; DiskError. What came
+    is kept for the next time.
     """
     partial = place_of_partial(stored.sha256)
     while True:
@@ -125,7 +137,7 @@ def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
 def _receive(
     disk: Disk, partial: str, stored: Stored, point: Point, sources: Sources, digest: "hashlib._Hash", offset: int
 ) -> bool:
-    """Whether all bytes from `offset` on came. Those that came are kept, and in `digest`."""
+    """Whether all bytes from `offset` on came. Those that came are kept, and in `digest`. Errors: HeldBackError, DiskError."""
     left_bytes = stored.size_bytes - offset
     unsynced_bytes = 0
     try:
@@ -141,6 +153,10 @@ def _receive(
                 unsynced_bytes = 0
         if left_bytes:
             raise UnavailableError(f"{stored.path} ended {left_bytes} bytes early")
+    except HeldBackError:
+        if unsynced_bytes:
+            _sync(disk, partial)
+        raise
     except (AbsentError, RejectedError) as error:
         sources.leave(point, error)
     except UnavailableError as error:

@@ -79,6 +79,11 @@ class SimulatedMachine:
         """Seconds since the machine was started; never jumps."""
         return (self.clock.true_time() - self.started_at).total_seconds()
 
+    def pause(self, seconds: float) -> bool:
+        """Nothing: the lab moves the time on, when every machine has had its turn."""
+        del seconds
+        return False
+
     def surroundings(self) -> Surroundings:
         """Who is logged on, and how power and network stand. Errors: UnavailableError where a story says that nobody can tell."""
         return Surroundings(

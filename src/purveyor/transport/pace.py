@@ -22,6 +22,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 class Meter:
     """What is allowed now, and what went. `zone` is where the wall clock hangs; None: that of this system.
 
+    `debt_bytes` is what is owed from before, and `since` when that was so.
     Units: bytes, seconds of a clock that never jumps.
     """
 
@@ -33,13 +34,15 @@ class Meter:
         monotonic: Callable[[], float] = time.monotonic,
         zone: tzinfo | None = None,
         debt_bytes: float = 0.0,
+        since: float | None = None,
     ) -> None:
         self.budget = budget
         """May be replaced at any time: another one holds within a second."""
         self.monotonic = monotonic
         self._now, self._zone = now, zone
         self._debt_bytes = debt_bytes
-        self._seen_at = self._looked_at = monotonic()
+        self._looked_at = monotonic()
+        self._seen_at = self._looked_at if since is None else since
         self._rate = None if budget.is_unlimited else rate_at(budget, now(), zone)
 
     def rate(self) -> int | None:
@@ -77,12 +80,19 @@ class Meter:
         """When anything may go again, at an hour in which nothing may; None: never."""
         return next_allowance(self.budget, self._now(), self._zone)
 
+    def closed(self) -> HeldBackError | None:
+        """That nothing may go at this hour, and until when; None: something may."""
+        if self.rate() != NOTHING:
+            return None
+        opens_at = self.opens_at()
+        until = "for as long as it is as it is" if opens_at is None else f"until {opens_at.astimezone(self._zone):%a %H:%M}"
+        return HeldBackError(f"held back by the budget of bandwidth {until}", until=opens_at)
+
     def check_open(self) -> None:
         """Errors: HeldBackError at an hour in which nothing may go."""
-        if self.rate() == NOTHING:
-            opens_at = self.opens_at()
-            until = "for as long as it says so" if opens_at is None else f"until {opens_at.astimezone(self._zone):%a %H:%M}"
-            raise HeldBackError(f"held back by the bandwidth budget {until}", until=opens_at)
+        closed = self.closed()
+        if closed is not None:
+            raise closed
 
     def _pay(self, at: float) -> None:
         elapsed, self._seen_at = max(0.0, at - self._seen_at), at

@@ -190,6 +190,9 @@ class Machine(Protocol):
     def uptime_seconds(self) -> float:
         """Seconds since the machine was started; never jumps."""
 
+    def pause(self, seconds: float) -> bool:
+        """Lets so much time pass. False where nobody may wait, since others move the time on: none has passed."""
+
     def surroundings(self) -> Surroundings:
         """Who is logged on, and how power and network stand, looked at now. Errors: UnavailableError: it cannot be told."""
 

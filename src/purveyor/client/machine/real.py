@@ -48,6 +48,11 @@ class RealMachine:
         """Seconds since the machine was started; never jumps."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def pause(self, seconds: float) -> bool:
+        """Lets so much time pass."""
+        time.sleep(seconds)
+        return True
+
     def surroundings(self) -> Surroundings:
         """Who is logged on, and how power and network stand, looked at now. Errors: UnavailableError: it cannot be told."""
         return surroundings.surroundings(self.now(), self._directory)

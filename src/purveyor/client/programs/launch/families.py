@@ -269,7 +269,8 @@ class Runs:
         for member in missing:
             program = program_of(member.key, self._packages)
             unmet = None if program is None else self.gate.unmet_for_fetching(program)
-            if unmet is None and self.fetching.is_time(member) and not self._is_mandatory_over_slow_link(answers):
+            may_ask = self.fetching.is_time(member) and self.fetching.is_open()
+            if unmet is None and may_ask and not self._is_mandatory_over_slow_link(answers):
                 unmet = self._links.slow(member.manifest, self.fetching.points(member))
             if unmet is not None:
                 self._wait(root, member, unmet)

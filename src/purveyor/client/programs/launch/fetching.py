@@ -5,21 +5,28 @@ Never while the policy is stale, and never again for what is held. Whether a job
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
+from purveyor.client.budget import Allowance, PacedPoint
 from purveyor.client.content import ContentCache, Fetched
 from purveyor.client.points import pauses
 from purveyor.client.points.watched import WatchedPoint, note_content
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
-from purveyor.client.programs.launch.launching import delayed
+from purveyor.client.programs.launch.launching import delayed, problem_of
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.job import RUNNABLE, Event, Job, advanced, changed
 from purveyor.transport.interface import Point
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.causes import Cause
-from purveyor.wire.errors import PurveyorError, UnavailableError
+from purveyor.wire.errors import HeldBackError, PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState
+from purveyor.wire.spread import share_of
 from purveyor.wire.status_messages import StatusId
+
+OPENING_SPREAD_SECONDS = 300
+"""Over so long the clients of a fleet begin when a budget allows something again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,15 +38,26 @@ class Fetching:
     content: ContentCache
     point_for: Callable[[str], Point]
     has_fetched: bool = False
+    _allowance: Allowance | None = field(init=False)
+    """None: nothing is held back."""
+
+    def __post_init__(self) -> None:
+        budget = parse_budget(self.policy.settings.bandwidth)
+        self._allowance = None if budget.is_unlimited else Allowance(budget, state=self.bench.state, machine=self.bench.machine)
 
     def is_here(self, job: Job) -> bool:
         """Whether the job's content is held, or there is none."""
         return job.state is JobState.READY or not job.manifest or self.content.is_held(job.manifest)
 
     def is_time(self, job: Job) -> bool:
-        """Whether to try now: the pause is over, or a point has come where there was none."""
+        """Whether to try now: the pause is over, a point has come where there was none, or a budget held it back."""
         waits_for_point = job.cause is Cause.NO_POINT
-        return self.bench.may_try(job) or (waits_for_point and bool(self.policy.points.get(job.manifest)))
+        has_come = waits_for_point and bool(self.policy.points.get(job.manifest))
+        return self.bench.may_try(job) or has_come or job.cause is Cause.BANDWIDTH
+
+    def is_open(self) -> bool:
+        """Whether content may come at this hour."""
+        return self._allowance is None or self._allowance.closed() is None
 
     def fetch(self, job: Job, *, is_busy: bool) -> Job:
         """The job once its content was asked for: READY when it is held, else waiting for a later try."""
@@ -49,7 +67,11 @@ class Fetching:
             return self._held(job)
         if not self.policy.is_fresh:
             return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT, cause=job.cause))
+        if self._allowance is not None and (closed := self._allowance.closed()) is not None:
+            return self._shut_out(job, closed)
         points = self.points(job)
+        if job.cause is Cause.BANDWIDTH:
+            job = changed(job, problem="")
         if job.state is not JobState.DOWNLOADING:
             job = advanced(job, Event.FETCH)
             with self.bench.state.transaction():
@@ -57,14 +79,25 @@ class Fetching:
                 if self.policy.points.get(job.manifest) and not job.problem:
                     self.bench.tell(job, StatusId.DOWNLOAD_STARTED, "its content is being fetched")
         self.has_fetched = True
-        fetched = self.content.fetch(
-            job.manifest, job.key.package, points, self.policy.settings, self.bench.now, keep=self.kept_manifests()
-        )
+        fetched = self._fetched(job, points)
         self._note(job, points, fetched)
         if fetched.cause is None:
             return self._held(job)
+        if fetched.cause is Cause.BANDWIDTH:
+            return self.bench.save(changed(job, next_try_at=fetched.try_at, text=fetched.reason))
         status = StatusId.NOT_ENOUGH_SPACE if fetched.cause is Cause.CONTENT_SPACE else StatusId.DOWNLOAD_WAITING
         return delayed(self.bench, job, Event.FETCH, status, fetched.reason, fetched.cause)
+
+    def _fetched(self, job: Job, points: Sequence[WatchedPoint]) -> Fetched:
+        """What becomes of asking for the job's content, as fast as the budget lets it come."""
+        allowance = self._allowance
+        paced = points if allowance is None else [PacedPoint(point, allowance) for point in points]
+        fetched = self.content.fetch(
+            job.manifest, job.key.package, paced, self.policy.settings, self.bench.now, keep=self.kept_manifests()
+        )
+        if allowance is not None:
+            allowance.keep()
+        return fetched
 
     def points(self, job: Job) -> Sequence[WatchedPoint]:
         """The distribution points that hold the job's content, in order, as far as they can be used.
@@ -91,6 +124,25 @@ class Fetching:
                 note_content(self.bench.state, point, self.bench.now)
             for wrong in fetched.wrong if fetched.is_ready else ():
                 self.bench.tell(job, StatusId.DOWNLOAD_WAITING, f"taken from another distribution point: {wrong}")
+
+    def _shut_out(self, job: Job, closed: HeldBackError) -> Job:
+        """The job at an hour at which the budget lets nothing come; told once. Clients come back one after the other."""
+        latest = self.bench.now + self.bench.longest_pause
+        spread = timedelta(seconds=OPENING_SPREAD_SECONDS * share_of(self.policy.client, "bandwidth"))
+        problem = problem_of(StatusId.DOWNLOAD_WAITING, Cause.BANDWIDTH, str(closed))
+        after = advanced(
+            job,
+            Event.WAIT,
+            next_try_at=latest if closed.until is None else min(latest, closed.until + spread),
+            problem=problem,
+            cause=Cause.BANDWIDTH,
+            text=str(closed),
+        )
+        with self.bench.state.transaction():
+            self.bench.save(after)
+            if job.problem != problem:
+                self.bench.tell(after, StatusId.DOWNLOAD_WAITING, after.text)
+        return after
 
     def _held(self, job: Job) -> Job:
         if job.state is JobState.READY:

@@ -1,0 +1,170 @@
+"""A fleet under a budget of bandwidth: content waits for its hour, comes no faster than it may, and is not lost on the way."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from purveyor.client.programs.memory import records
+from purveyor.client.programs.memory.job import Job
+from purveyor.lab.client import LabClient
+from purveyor.lab.fleet import DP_URL, Fleet
+from purveyor.lab.machine import SimulatedMachine
+from purveyor.site_server.admin import settings
+from purveyor.site_server.admin import status as messages
+from purveyor.transport.counted import CountedPoint, Counts
+from purveyor.transport.interface import Point
+from purveyor.wire.causes import Cause
+from purveyor.wire.jobs import JobState
+from purveyor.wire.status_messages import StatusId
+
+RATE = 64 * 1024
+LARGE = bytes(range(256)) * (RATE // 256) * 60
+"""A minute's worth."""
+OFFICE_HOURS = "mon-fri 08:00-18:00 0; otherwise 64K"
+OPENS = datetime(2026, 1, 5, 18, tzinfo=UTC)
+PORTION_BYTES = RATE * 5
+PIECE_BYTES = 64 * 1024
+SPREAD = timedelta(minutes=5)
+
+
+class PowerCutting(CountedPoint):
+    """A distribution point that counts, and after each portion takes the client's power away, where that is wanted."""
+
+    def __init__(self, point: Point, site: "Site") -> None:
+        super().__init__(point, site.counts)
+        self._site = site
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        yield from super().read_from(path, offset=offset, limit_bytes=limit_bytes)
+        if self._site.has_power_cuts:
+            self._site.machine.power.off()
+
+
+class Site:
+    """A fleet of one client, of which is counted what it takes from the distribution point."""
+
+    def __init__(self) -> None:
+        self.fleet = Fleet(1)
+        self.client: LabClient = self.fleet.clients[0]
+        self.counts = Counts()
+        self.has_power_cuts = False
+        self._plain = self.client.point_for
+        self.client.point_for = self.client.agent.point_for = self._counted
+
+    def _counted(self, url: str) -> Point:
+        return PowerCutting(self._plain(url), self) if url == DP_URL else self._plain(url)
+
+    def budget(self, text: str) -> None:
+        self.fleet.admin.change(settings.change, "bandwidth", text)
+
+    def roll_out(self, name: str, content: bytes = b"") -> None:
+        """A program, with content or without, for everybody and at once."""
+        package = self.fleet.admin.add_package(name, {"setup": content} if content else None)
+        self.fleet.admin.advertise(self.fleet.admin.add_program(package, "install", f"./setup {name}"))
+
+    def job(self) -> Job:
+        """The job of the package with content."""
+        return next(job for job in records.jobs(self.machine.state) if job.manifest)
+
+    def ran(self, name: str) -> int:
+        return self.fleet.ran(self.client, f"./setup {name}")
+
+    def told(self) -> list[tuple[StatusId, str]]:
+        """What the client said of content, oldest first."""
+        about = {StatusId.DOWNLOAD_STARTED, StatusId.DOWNLOAD_WAITING, StatusId.DOWNLOAD_FINISHED}
+        found = self.fleet.admin.ask(messages.messages, limit=1000)
+        return [(one.status, one.text) for one in reversed(found) if one.status in about]
+
+    @property
+    def machine(self) -> SimulatedMachine:
+        return self.client.machine
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A fleet of one client, on a Monday after eight."""
+    made = Site()
+    with made.fleet:
+        yield made
+
+
+def test_content_waits_for_its_hour_other_work_goes_on_and_the_rate_is_kept(site: Site) -> None:
+    site.budget(OFFICE_HOURS)
+    site.roll_out("large", LARGE)
+    site.roll_out("small")
+    site.fleet.settle()
+
+    job = site.job()
+    assert (site.ran("small"), site.ran("large")) == (1, 0), "what needs no content is not held back"
+    assert (job.state, job.cause, job.text) == (
+        JobState.WAITING,
+        Cause.BANDWIDTH,
+        "held back by the budget of bandwidth until Mon 18:00",
+    )
+    assert site.counts.requests == 0, "nobody was asked"
+    site.fleet.advance(seconds=(OPENS - site.fleet.clock.now()).total_seconds())
+    assert site.counts.read_bytes == 0
+
+    came = []
+    for _ in range(100):
+        site.fleet.advance(seconds=10)
+        came.append(site.counts.read_bytes)
+    begun = next(number for number, size in enumerate(came) if size)
+    assert timedelta(seconds=begun * 10) <= SPREAD
+    for later in range(1, len(came) - begun):
+        assert came[begun + later] - came[begun] <= RATE * 10 * later + PORTION_BYTES
+    assert site.ran("large") == 1
+    assert came[-1] < len(LARGE) + 4096, "each byte came once"
+    assert [status for status, _ in site.told()] == [
+        StatusId.DOWNLOAD_WAITING,
+        StatusId.DOWNLOAD_STARTED,
+        StatusId.DOWNLOAD_FINISHED,
+    ]
+    assert site.fleet.absent_requests() == []
+
+
+def test_an_hour_that_begins_in_the_middle_of_a_file_holds_the_rest_back_until_it_is_over(site: Site) -> None:
+    closes, opens = OPENS.replace(hour=11), OPENS.replace(hour=13)
+    site.budget("mon 11:00-13:00 0; otherwise 1K")
+    site.fleet.settle()
+    site.roll_out("large", LARGE * 2)
+    site.fleet.advance(seconds=(closes - site.fleet.clock.now()).total_seconds())
+    before = site.counts.read_bytes
+    assert 0 < before < len(LARGE) * 2
+    site.fleet.advance(seconds=(opens - site.fleet.clock.now()).total_seconds())
+    assert site.counts.read_bytes - before <= PIECE_BYTES
+    assert site.job().text == "held back by the budget of bandwidth until Mon 13:00"
+    site.fleet.advance(hours=3)
+    assert site.ran("large") == 1
+    assert site.counts.read_bytes < len(LARGE) * 2 + PIECE_BYTES, "what was there when the hour came was gone on with"
+
+
+def test_power_cuts_in_the_middle_make_nothing_come_faster(site: Site) -> None:
+    site.budget("64K")
+    site.fleet.settle()
+    site.roll_out("large", LARGE * 2)
+    site.has_power_cuts = True
+    while not site.client.crashes:
+        site.fleet.advance(seconds=1)
+    begun, first = site.fleet.clock.now(), site.counts.read_bytes
+    for _ in range(30):
+        site.client.wake_at = site.fleet.clock.now()
+        site.fleet.advance(seconds=1)
+    seconds = (site.fleet.clock.now() - begun).total_seconds()
+    assert site.client.crashes > 5, "as often as a portion had come"
+    assert site.counts.read_bytes - first <= RATE * seconds + PORTION_BYTES
+    site.has_power_cuts = False
+    site.fleet.advance(minutes=15)
+    assert site.ran("large") == 1
+
+
+def test_another_budget_holds_at_the_next_poll_though_content_was_held_back_for_hours(site: Site) -> None:
+    site.budget(OFFICE_HOURS)
+    site.roll_out("large", LARGE)
+    site.fleet.settle()
+    assert site.job().cause is Cause.BANDWIDTH
+    site.budget("")
+    site.fleet.advance_polls(1.1)
+    assert site.ran("large") == 1
+    assert site.fleet.clock.now() < OPENS
