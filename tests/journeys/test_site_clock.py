@@ -9,7 +9,7 @@ from purveyor.lab.fleet import Fleet
 from purveyor.site_server.admin import requests, settings, status
 from purveyor.site_server.database import schema
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.model.requests import RequestKind
+from purveyor.wire.offers import RequestKind
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GRACE = 6 * HOUR
