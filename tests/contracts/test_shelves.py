@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Listed, Shelf
 from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.wire.boxes import ITEM_NAME
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from s3_server import GROUP, Bucket
 from samba_server import Samba, share_of
@@ -54,9 +56,48 @@ def shelf(request: pytest.FixtureRequest) -> Shelf:
     return found
 
 
+@pytest.fixture(params=["folder", "share"])
+def listed_folder(request: pytest.FixtureRequest) -> tuple[Shelf, Path]:
+    """A shelf in a folder, or over a share, and the folder itself."""
+    if request.param == "folder":
+        shelf: FolderShelf = request.getfixturevalue("folder_shelf")
+        return shelf, shelf.folder
+    share: Shelf = request.getfixturevalue("smb_shelf")
+    samba: Samba = request.getfixturevalue("samba")
+    return share, samba.folder
+
+
+def hand_over_folder(folder: Path) -> None:
+    """Gives all of it to the account that the share is used by."""
+    for place in (folder, *folder.rglob("*")) if os.geteuid() == 0 else ():
+        shutil.chown(place, "nobody")
+
+
 def test_what_was_written_is_read(shelf: Shelf) -> None:
     shelf.write("offerinf.box/lookup/4/03.lkp", b"shard")
     assert shelf.read("offerinf.box/lookup/4/03.lkp") == b"shard"
+
+
+def test_whatever_is_no_item_is_found_under_any_name_and_swept_but_for_a_folder_in_which_something_lies(
+    listed_folder: tuple[Shelf, Path],
+) -> None:
+    shelf, folder = listed_folder
+    box = folder / "statmsgs.box"
+    for name in ("ab" * 16, "." + "ab" * 16, "a b;rm -rf", "ROOT.JSON ", "full/inside"):
+        (box / name).parent.mkdir(parents=True, exist_ok=True)
+        (box / name).write_bytes(b"junk")
+    (box / ("cd" * 16)).mkdir()
+    hand_over_folder(folder)
+
+    def found() -> list[str]:
+        return [one.name for one in shelf.strays("statmsgs.box", usual=ITEM_NAME, limit=99)]
+
+    names = found()
+    assert len(names) == 5 and "ab" * 16 not in names
+    assert [name for name in names if not shelf.sweep("statmsgs.box", name)] == ["full"]
+    assert sorted(os.listdir(box)) == ["ab" * 16, "full"] and found() == ["full"]
+    assert shelf.strays("sinv.box", usual=ITEM_NAME, limit=99) == [], "there is no such folder"
+    assert shelf.sweep("statmsgs.box", "it has gone meanwhile")
 
 
 def test_what_was_never_written_is_none(shelf: Shelf) -> None:

@@ -374,6 +374,29 @@ def test_a_file_that_a_point_lost_is_written_again() -> None:
         assert down(cap2) == down(fleet.cap)
 
 
+def test_leftovers_of_broken_writes_leave_a_point_in_their_time_and_what_is_not_the_site_s_form_stays() -> None:
+    with Fleet(1, poll_interval=timedelta(hours=8)) as fleet:
+        cap2, dp2 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.DP, DP2)
+        roll_out(fleet, "editor")
+        fleet.settle()
+        before = set(dp2.files)
+        half, others = f"files/ab/{'ab' * 32}", "files/ab/readme.txt"
+        asides = [(cap2, ".aside/9-1"), (cap2, f"statmsgs.box/.{'cd' * 16}"), (dp2, ".aside/9-1")]
+        for boxes, path in (*asides, (dp2, half), (dp2, others)):
+            boxes.files[path] = boxes.files["site.json"]
+
+        fleet.advance(hours=8)
+        assert [path for boxes, path in asides if path in boxes.files] == []
+        fleet.advance(days=3)
+        fleet.executive.rounds.forget()
+        fleet.advance(days=3)
+        assert half in dp2.files, "the week is not over, and a start of the site makes it no longer"
+        fleet.advance(days=2)
+        assert half not in dp2.files and others in dp2.files
+        assert before <= set(dp2.files)
+        assert fleet.absent_requests() == []
+
+
 def test_the_grace_after_draining_begins_anew_with_every_item() -> None:
     with Fleet(1) as fleet:
         fleet.add_point(PointKind.CAP, CAP2)

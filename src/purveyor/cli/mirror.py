@@ -24,6 +24,7 @@ from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import Doors, folder_in, is_bucket, no_bucket_credentials, shelf_at
 from purveyor.transport.pace import Meter, Pace
 from purveyor.transport.s3_credentials import read_credentials
+from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
 from purveyor.wire import join_code
 from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RefusedError, UnavailableError
@@ -40,6 +41,8 @@ def mirror(call: Call) -> int:
     pinning = Pinning(given=tuple(map(pin_in, options.pin or ())), from_code=begin.key)
     points = _points_of(call, pinning)
     ends = ends_of(call, points, pinning, begin.root)
+    strays = [(ends.target, Strays(BOXES_AND_ASIDES if options.up else ASIDES))]
+    strays += [(ends.store.shelf, Strays(ASIDES))] if ends.store else []
     with _alone(folder_in(options.target)):
         while True:
             outcome = turn(ends, datetime.now(UTC))
@@ -51,7 +54,19 @@ def mirror(call: Call) -> int:
             if not options.every:
                 return WHOLE if outcome.is_whole else NOT_WHOLE
             call.output.stdout.flush()
+            for shelf, kept in strays:
+                _sweep(call, shelf, kept)
             time.sleep(options.every)
+
+
+def _sweep(call: Call, shelf: Shelf, strays: Strays) -> None:
+    """Removes what broken writes have left; one that goes on for long sees what lies there unchanged."""
+    try:
+        problem = strays.sweep(shelf, time.monotonic()).problem
+    except UnavailableError as error:
+        problem = str(error)
+    if problem:
+        call.output.say(f"purveyor: {problem}")
 
 
 class Beginning(NamedTuple):

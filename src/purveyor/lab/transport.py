@@ -5,6 +5,7 @@ sees of it (a `Point`). Between the two lie the faults, of which `lab.faults` sa
 is under way. A request for a file that is not there is written down, because nobody is ever to make one.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from purveyor.lab import faults
 from purveyor.lab.faults import Chosen, Fate, Fault, Files, Loss, Rank, Scope, Stored
 from purveyor.lab.power import Power
 from purveyor.lab.transit import NONE, Delivery, Mirroring, Passing, Slowness, put
-from purveyor.transport.interface import Answer, Listed
+from purveyor.transport.interface import Answer, Listed, Stray
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.streams import Measured
 from purveyor.wire import boxes
@@ -357,6 +358,21 @@ class MemoryShelf:
 
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Nothing: only files are kept."""
+
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """Files directly in a folder but those of usual names, at most `limit`."""
+        names = {path: path.removeprefix(f"{folder}/") for path in self._files() if path.startswith(f"{folder}/")}
+        found = [(name, self._files()[path].tag) for path, name in names.items() if "/" not in name and not usual.fullmatch(name)]
+        return [Stray(name, tag) for name, tag in found][:limit]
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """Removes a stray."""
+        self._folder.power.effect(f"sweep {folder}/{name}")
+        self._folder.wrote(f"{folder}/{name}", None)
+        return True
+
+    def close(self) -> None:
+        """Nothing: no connection is kept."""
 
     def sync(self) -> None:
         """Makes everything written so far outlast a power cut."""

@@ -4,13 +4,14 @@ The mark names the site by the digest of its first root. A place with the boxes 
 nor is one from which the mark has gone, such as the empty folder where a disk is not mounted.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import msgspec
 
 from purveyor.site_server.model.points import PointKind
-from purveyor.transport.interface import Listed, Shelf
+from purveyor.transport.interface import Listed, Shelf, Stray
 from purveyor.wire.boxes import BOXES
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
@@ -118,6 +119,14 @@ class MarkedShelf:
         """As the shelf's."""
         return self._shelf.names(limit=limit)
 
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """As the shelf's."""
+        return self._shelf.strays(folder, usual=usual, limit=limit)
+
+    def close(self) -> None:
+        """As the shelf's."""
+        self._shelf.close()
+
     def sync(self) -> None:
         """As the shelf's."""
         self._shelf.sync()
@@ -137,6 +146,10 @@ class MarkedShelf:
     def remove(self, path: str) -> None:
         """As the shelf's, where the mark lies."""
         self._changed().remove(path)
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """As the shelf's, where the mark lies."""
+        return self._changed().sweep(folder, name)
 
     def remove_folders(self, folders: Iterable[str]) -> None:
         """As the shelf's, where the mark lies."""

@@ -24,6 +24,7 @@ from purveyor.site_server.rounds import Rounds
 from purveyor.site_server.site import Site
 from purveyor.site_server.storage import low_room
 from purveyor.site_server.threads import Threads
+from purveyor.transport.strays import BOXES_AND_ASIDES, Strays
 from purveyor.wire.errors import PurveyorError
 
 ITEMS_A_TURN = 5000
@@ -74,6 +75,7 @@ class Executive:
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _noted: dict[str, set[str]] = field(default_factory=dict)
     _last: "_Look | None" = None
+    _strays: Strays = field(default_factory=lambda: Strays(BOXES_AND_ASIDES))
     rounds: Rounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,6 +230,9 @@ class Executive:
         aged = ageing.turn(database=self.site.database, settings=self.site.patient_settings(), now=now)
         self._count(messages_aged=aged.messages, refusals_aged=aged.refusals)
         self._next_ageing_at = None if aged.is_more else now + AGEING_INTERVAL
+        swept = self._strays.sweep(self.site.cap, self.site.running())
+        self._count(strays_removed=swept.removed)
+        self._note("ageing", filter(None, [swept.problem]))
         return aged.is_more
 
     def _audit(self) -> bool:

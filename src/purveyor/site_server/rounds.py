@@ -18,19 +18,22 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.site_server.claim import MARK, MarkedShelf, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
+from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after
 from purveyor.site_server.model.site_clock import has_come
-from purveyor.site_server.publish import content, emptying, pulled, pushing
+from purveyor.site_server.publish import content, emptying, leftovers, pulled, pushing
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
+from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
 from purveyor.wire.errors import PurveyorError, UnavailableError
 
 ITEMS_A_ROUND = 1000
 LOOK_INTERVAL = timedelta(seconds=10)
 """How often the up boxes of a point elsewhere are looked into: each look is a few requests over a wire."""
 AUDIT_INTERVAL = timedelta(hours=1)
+SWEEP_INTERVAL = timedelta(days=1)
 
 logger = logging.getLogger("purveyor.site.points")
 
@@ -47,12 +50,14 @@ class Round(NamedTuple):
 
 @dataclass(slots=True)
 class Standing:
-    """What is kept of a point between its rounds: its opened shelf, and when it was last looked into and audited."""
+    """What is kept of a point between its rounds: its opened shelf, when it was last looked into, audited and swept, and strays."""
 
     revision: int
     shelf: MarkedShelf
+    strays: Strays
     looked_at: datetime | None = None
     audited_at: datetime | None = None
+    swept_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +78,7 @@ class Rounds:
         with site.database.read() as tx:
             elsewhere = [one for one in points.kept(tx) if one.is_pushed or one.is_read_back]
         for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
-            del self._standing[name]
+            self._let_go(name)
         is_more = False
         for point in elsewhere:
             finished = self._running.get(point.id)
@@ -95,7 +100,8 @@ class Rounds:
 
     def forget(self) -> None:
         """Nothing is kept of what was opened: every point is looked at as after a start of the site."""
-        self._standing.clear()
+        for name in list(self._standing):
+            self._let_go(name)
 
     def end(self, seconds: float) -> list[str]:
         """Waits so long for the rounds that are under way. Shape: the points whose rounds go on; they are left to themselves."""
@@ -112,7 +118,7 @@ class Rounds:
         try:
             done = self._round(point)
         except Exception as error:  # a turn's border, as in the executive
-            self._standing.pop(point.id, None)
+            self._let_go(point.id)
             is_expected = isinstance(error, PurveyorError)
             if not point.failures or not is_expected:
                 level = logging.WARNING if is_expected else logging.ERROR
@@ -179,7 +185,7 @@ class Rounds:
         return Round(removed=read.removed, verified=read.verified, is_more=read.is_more)
 
     def _round_of_dp(self, point: PointRow, standing: Standing) -> Round:
-        site = self.site
+        site, place = self.site, ShelfStore(standing.shelf, name=point.id)
         if point.state is PointState.EMPTYING:
             with site.database.write() as tx:  # a round that was under way as the point was removed may have brought more
                 content_copies.want_all_of(tx, points.unname_contents(tx, point.id, site.clock()))
@@ -187,13 +193,15 @@ class Rounds:
             database=site.database,
             store=site.store,
             point=point.id,
-            place=ShelfStore(standing.shelf, name=point.id),
+            place=place,
             settings=site.patient_settings(),
             now=site.clock(),
             is_filling=point.state is PointState.ACTIVE,
         )
         if kept.problems:
             raise UnavailableError("; ".join(kept.problems[:5]))
+        if not kept.is_more and point.state is not PointState.EMPTYING:
+            self._sweep_dp(point, standing, place)
         return Round(removed=kept.removed, verified=kept.verified, is_more=kept.is_more)
 
     def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
@@ -202,12 +210,34 @@ class Rounds:
         if standing.audited_at is None or has_come(standing.audited_at + AUDIT_INTERVAL, now, AUDIT_INTERVAL):
             lost = pushing.audit(database=site.database, point=point, shelf=standing.shelf, now=now)
             standing.audited_at = now
+            self._sweep_strays(point, standing)
             if lost:
                 logger.warning("%s: %d files were missing or of another size; they are written again", point.id, lost)
         pushed = pushing.push(
             database=site.database, point=point, shelf=standing.shelf, settings=site.patient_settings(), now=now
         )
         return Round(pushed.written, pushed.removed, items, is_more=is_more or pushed.is_more)
+
+    def _sweep_dp(self, point: PointRow, standing: Standing, place: ShelfStore) -> None:
+        """Once an hour what was left aside, once a day content that is of no manifest there."""
+        site, now = self.site, self.site.clock()
+        if standing.audited_at is None or has_come(standing.audited_at + AUDIT_INTERVAL, now, AUDIT_INTERVAL):
+            standing.audited_at = now
+            self._sweep_strays(point, standing)
+        if standing.swept_at is None or has_come(standing.swept_at + SWEEP_INTERVAL, now, SWEEP_INTERVAL):
+            standing.swept_at = now
+            with site.database.read() as tx:
+                passed = now - clock_doubt(tx, now)
+            freed_bytes = leftovers.sweep_elsewhere(database=site.database, point=point.id, place=place, now=passed)
+            if freed_bytes:
+                logger.info("%s: %d bytes of content that is of no manifest there were removed", point.id, freed_bytes)
+
+    def _sweep_strays(self, point: PointRow, standing: Standing) -> None:
+        swept = standing.strays.sweep(standing.shelf, self.site.running())
+        if swept.removed:
+            logger.info("%s: %d leftovers of broken writes, or things that are no items, were removed", point.id, swept.removed)
+        if swept.problem:
+            logger.warning("%s: %s", point.id, swept.problem)
 
     def _looked_into(self, point: PointRow, standing: Standing) -> tuple[int, bool]:
         """Takes in what clients put there, once in each interval. Shape: how many items, and whether more are there."""
@@ -241,9 +271,14 @@ class Rounds:
         if kept is not None and kept.revision == point.revision:
             kept.shelf.begin()
             return kept
+        self._let_go(point.id)
         shelf = self.site.open_shelf(point.said.place)
         mark, first_root = self.site.mark()
-        claim(shelf, point.kind, mark, first_root, is_claimed=point.is_claimed)
+        try:
+            claim(shelf, point.kind, mark, first_root, is_claimed=point.is_claimed)
+        except PurveyorError:
+            shelf.close()
+            raise
         make_boxes: Callable[[], None] | None = getattr(shelf, "make_boxes", None)
         if point.kind is PointKind.CAP and make_boxes is not None:
             make_boxes()
@@ -251,8 +286,15 @@ class Rounds:
             with self.site.database.write() as tx:
                 points.note_claimed(tx, point)
         look = partial(claim, shelf, point.kind, mark, first_root, is_claimed=True)
-        self._standing[point.id] = Standing(point.revision, MarkedShelf(shelf, look))
+        strays = Strays(BOXES_AND_ASIDES if point.kind is PointKind.CAP else ASIDES)
+        self._standing[point.id] = Standing(point.revision, MarkedShelf(shelf, look), strays)
         return self._standing[point.id]
+
+    def _let_go(self, name: str) -> None:
+        """What was opened at a point is kept no longer: its connection ends."""
+        kept = self._standing.pop(name, None)
+        if kept is not None:
+            kept.shelf.close()
 
     def _count(self, done: Round) -> None:
         with self._lock:

@@ -3,8 +3,10 @@
 Whatever it shows was whole before it was seen. What a client does with such a folder is in `folder_point.py`.
 """
 
+import errno
 import itertools
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,7 +25,7 @@ from purveyor.transport.confined import (
     write_aside,
 )
 from purveyor.transport.durable import make_durable
-from purveyor.transport.interface import Listed
+from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path
 from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import BOXES, UP_BOXES
@@ -39,6 +41,8 @@ UP_MODE = 0o1730
 """The owner reads an up box; its group may drop items into it, but neither list them nor take away each other's."""
 
 _READ_LIMIT_BYTES = 256 * 2**20
+_NOT_TO_BE_REMOVED = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EPERM, errno.EACCES, errno.EBUSY})
+"""What the system says of one thing; others can be removed all the same."""
 
 
 class FolderShelf:
@@ -197,6 +201,42 @@ class FolderShelf:
         with suppress(OSError):
             os.rmdir(f"{self._folder}/{ASIDE}")
 
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """Whatever lies directly in a folder, but for plain files of usual names and the mark of a full box."""
+        place = f"{self._folder}/{folder}"
+        found: list[Stray] = []
+        try:
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return []
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if len(found) >= limit:
+                        break
+                    is_usual = entry.name == FULL or (usual.fullmatch(entry.name) and entry.is_file(follow_symlinks=False))
+                    if not is_usual and (tag := _tag_of(entry)):
+                        found.append(Stray(entry.name, tag))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unavailable(error, place, "list") from error
+        return found
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """Removes a stray; False when it cannot be. Errors: UnavailableError."""
+        place = f"{self._folder}/{folder}/{name}"
+        try:
+            (os.rmdir if stat.S_ISDIR(os.lstat(place).st_mode) else os.unlink)(place)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in _NOT_TO_BE_REMOVED:
+                return False
+            raise unavailable(error, place, "remove") from error
+        return True
+
+    def close(self) -> None:
+        """Nothing: no connection is kept."""
+
     def set_full(self, box: str, *, is_full: bool) -> None:
         """Lets an up box take nothing more, or take again: every server of the folder heeds it. Errors: UnavailableError.
 
@@ -310,6 +350,15 @@ class FolderShelf:
             if not name.startswith(own):
                 os.unlink(f"{folder}/{name}")
         self._is_swept = True
+
+
+def _tag_of(entry: os.DirEntry[str]) -> str:
+    """What tells a thing from what it was before; empty when it has gone."""
+    try:
+        seen = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return ""
+    return f"{seen.st_mode:o}-{seen.st_size}-{seen.st_mtime_ns}"
 
 
 def _let_group_drop(box: str, *, is_let: bool) -> None:

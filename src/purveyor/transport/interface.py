@@ -3,6 +3,7 @@
 Paths are relative, with `/`, and never leave the point: an implementation refuses others with RejectedError.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -20,6 +21,13 @@ class Listed(NamedTuple):
 
     name: str
     size_bytes: int
+
+
+class Stray(NamedTuple):
+    """A thing in a folder that is none of its usual files, under whatever name; the tag changes with what it is."""
+
+    name: str
+    tag: str
 
 
 class Point(Protocol):
@@ -94,6 +102,19 @@ class Shelf(Protocol):
 
         Where a place knows no folders there is nothing to do. Errors: UnavailableError.
         """
+
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """Whatever lies directly in a box or where files arrive, but for plain files of usual names; at most `limit`.
+
+        Hidden names, links, folders, names that no path may have. Where a place has no such folder there are none.
+        Errors: UnavailableError.
+        """
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """Removes a stray; False when it cannot be, as a folder in which something lies. Errors: UnavailableError."""
+
+    def close(self) -> None:
+        """Lets go of connections; a later use opens others."""
 
     def sync(self) -> None:
         """Makes everything written so far outlast a power cut (`write` and `replace` may leave that to this call)."""

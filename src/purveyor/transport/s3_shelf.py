@@ -6,6 +6,7 @@ HTTPS (`s3_policy.py`). There are no up boxes here: nobody without a key may wri
 Only this module knows the S3 library; it is imported where a bucket is used, by `s3_opening.py`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from obstore.exceptions import BaseError, NotSupportedError, PermissionDeniedErr
 from obstore.store import S3Store
 
 from purveyor.transport.handing_over import hand_over
-from purveyor.transport.interface import Listed
+from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path, is_plain_path
 from purveyor.transport.s3_address import S3Address
 from purveyor.transport.s3_credentials import Credentials
@@ -149,6 +150,21 @@ class S3Shelf:
 
     def remove_folders(self, folders: Iterable[str]) -> None:
         """Nothing: a bucket has no folders."""
+
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """None: nothing is written aside, and there are no up boxes."""
+        del folder, usual, limit
+        return []
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """Nothing: there are no strays."""
+        del folder, name
+        return False
+
+    def close(self) -> None:
+        """Lets go of the store; the next use connects anew."""
+        with self._lock:
+            self._store = None
 
     def sync(self) -> None:
         """Nothing: the server answers once a file lasts."""

@@ -4,6 +4,7 @@ Whoever sits on the other end is not believed: what is read is judged elsewhere,
 Source: MS-SMB2.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from smbprotocol.open import (
     SMB2SetInfoRequest,
 )
 
+from purveyor.transport.interface import Stray
 from purveyor.transport.smb_address import SmbAddress
 from purveyor.transport.smb_session import SmbSession, in_words
 from purveyor.wire.errors import AbsentError, UnavailableError
@@ -159,6 +161,13 @@ class SmbShare:
         Errors: AbsentError when there is no folder, UnavailableError.
         """
         return self._kept("", _visible_name, limit)
+
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """Whatever lies directly in a folder but plain files of usual names, at most so many; names as the share shows them.
+
+        Errors: AbsentError when there is no folder, UnavailableError.
+        """
+        return self._kept(folder, partial(_stray, usual=usual), limit)
 
     def _kept(self, folder: str, wanted: Callable[[Any], Kept | None], limit: int) -> list[Kept]:
         found: list[Kept] = []
@@ -383,6 +392,14 @@ def _time(time: Any) -> datetime:
 def _visible_name(listed: Any) -> str | None:
     name = str(listed["file_name"].get_value().decode("utf-16-le", "replace"))
     return None if name.startswith(".") else name
+
+
+def _stray(listed: Any, *, usual: re.Pattern[str]) -> Stray | None:
+    name = str(listed["file_name"].get_value().decode("utf-16-le", "replace"))
+    kind = listed["file_attributes"].get_value() & FileAttributes.FILE_ATTRIBUTE_DIRECTORY
+    if name in (".", "..") or (usual.fullmatch(name) and not kind):
+        return None
+    return Stray(name, f"{kind}-{listed['end_of_file'].get_value()}-{_ticks(listed['last_write_time'].get_value())}")
 
 
 def _entry(listed: Any, *, until: datetime | None) -> Entry | None:

@@ -5,16 +5,17 @@ share takes some two hundred files a second.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from purveyor.transport.folder import ARRIVING, ASIDE
-from purveyor.transport.interface import Listed
+from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path
 from purveyor.transport.smb_share import SmbShare
 from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import BOXES
-from purveyor.wire.errors import AbsentError, RejectedError
+from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import FILE_LIMIT_BYTES
 
 _READ_LIMIT_BYTES = 256 * 2**20
@@ -108,6 +109,31 @@ class SmbShelf:
         self._folders.clear()
         for folder in (*folders, ASIDE, ARRIVING):
             self._share.remove_folder(folder)
+
+    def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
+        """Whatever lies directly in a folder, but for plain files of usual names. Errors: UnavailableError."""
+        try:
+            return self._share.strays(folder, usual=usual, limit=limit)
+        except AbsentError:
+            return []
+
+    def sweep(self, folder: str, name: str) -> bool:
+        """Removes a stray; False when it cannot be. Errors: UnavailableError when the share is not to be had at all."""
+        path = f"{folder}/{name}"
+        try:
+            self._share.remove(path)
+        except AbsentError:
+            return True
+        except UnavailableError:
+            if not self._share.has_folder(path):
+                return False
+            self._share.remove_folder(path)
+            return not self._share.has_folder(path)
+        return True
+
+    def close(self) -> None:
+        """Ends the session; the next use begins another."""
+        self._share.close()
 
     def sync(self) -> None:
         """Nothing: every file was flushed before it got its name."""

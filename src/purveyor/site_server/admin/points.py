@@ -201,6 +201,8 @@ def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: byt
         refuse_filled(shelf, kind, mark, first_root)
     except (UnavailableError, RejectedError) as error:
         return str(error)
+    finally:
+        shelf.close()
     return ""
 
 

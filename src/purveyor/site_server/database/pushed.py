@@ -5,6 +5,7 @@ is to be written and what is to be removed come of comparing two sets of rows, h
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -185,6 +186,14 @@ def set_strange(tx: Connection, point: str, paths: Sequence[str], now: datetime)
     set_lying(tx, point, [FileRow(path, STRANGE, b"") for path in sorted(strange)], ())
     set_leaving(tx, point, sorted(strange), now)
     return len(strange)
+
+
+def keep_strange(tx: Connection, point: str, paths: AbstractSet[str], now: datetime) -> None:
+    """Knows these strange files on a point and no others, each since it was found first."""
+    file = schema.point_file
+    held = set(tx.execute(select(file.c.path).where(file.c.point == point, file.c.revision == STRANGE)).scalars())
+    set_gone(tx, point, sorted(held - paths), ())
+    set_strange(tx, point, sorted(paths - held), now)
 
 
 def expected_sizes(tx: Connection, point: str, folder: str) -> dict[str, int]:
