@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from purveyor.client import returning
 from purveyor.client.programs.memory import records
@@ -19,7 +19,17 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.recovery import adopting, form, restore
 from purveyor.recovery.decisions import Kind
 from purveyor.recovery.restore import Restored
-from purveyor.site_server.admin import advertisements, collections, packages, points, programs, resources, settings, windows
+from purveyor.site_server.admin import (
+    advertisements,
+    collections,
+    packages,
+    points,
+    programs,
+    resources,
+    restoration,
+    settings,
+    windows,
+)
 from purveyor.site_server.custody import keys as custody
 from purveyor.site_server.database import restoring, schema, site_keys
 from purveyor.site_server.model.points import PointKind
@@ -235,18 +245,32 @@ def test_without_a_cap_those_that_the_backup_names_elsewhere_are_said_and_one_th
 def test_a_client_that_was_removed_or_blocked_after_the_backup_stays_so() -> None:
     fleet, life = lives()
     with fleet:
-        backup = fleet.backup()
         removed, blocked = fleet.clients[0], fleet.clients[1]
+        gone = life.programs[GONE].package
+        for client in (removed, blocked):
+            fleet.cap.cut(client.name)
+        fleet.admin.delete_package(gone)
+        life.polls()
+        backup = fleet.backup()
         fleet.admin.change(resources.remove, removed.id)
         fleet.admin.change(resources.block, blocked.id, reason="stolen")
         life.polls()
         restored = fleet.restore(backup, with_cap=True)
         assert said_of(restored, Kind.CLIENT) >= {removed.id, blocked.id}
+        assert fleet.admin.ask(_awaited) == {blocked.id}, "a deletion waits for a machine that was removed"
+        fleet.cap.mend()
         life.offer(LATE)
         life.polls(3)
         assert [fleet.ran(client, LATE) for client in fleet.clients] == [0, 0, 1]
         assert removed.standing() is ClientState.REJOIN
         assert blocked.standing() is ClientState.BLOCKED
+
+
+def _awaited(tx: Connection) -> set[str]:
+    """Of whom it is awaited that they say that they have forgotten something."""
+    client, holder = schema.client, schema.holder
+    joined = select(client.c.id).join(holder, holder.c.client == client.c.number)
+    return set(tx.scalars(joined.where(holder.c.acknowledged_at.is_(None))))
 
 
 @pytest.mark.parametrize("role", ["offers", "timestamp", "lookup", "sealing", "packages"])
@@ -342,6 +366,12 @@ def test_a_package_that_was_being_uninstalled_goes_on_being_uninstalled() -> Non
         assert fleet.absent_requests() == []
 
 
+def _listed(fleet: Fleet) -> tuple[restoration.DecisionView, ...]:
+    newest = fleet.admin.ask(restoration.newest)
+    assert newest is not None
+    return newest.decisions
+
+
 def test_settings_and_points_that_were_changed_after_the_backup_are_named_with_the_command_that_says_them_again() -> None:
     fleet, life = lives()
     with fleet:
@@ -367,8 +397,18 @@ def test_settings_and_points_that_were_changed_after_the_backup_are_named_with_t
         assert f"`purveyor point drain {before[1]}`" in said[before[1]]
         assert "is told again" in said[before[2]]
         assert "`purveyor point add dp http://new.lab/dp --network 10.2.0.0/16`" in said[added]
+        assert {one.seen_to for one in _listed(fleet)} == {""}
+        admin.change(settings.change, "retry_seconds", 800)
+        admin.change(points.drain, before[1])
         again = admin.change(points.add, PointKind.DP, url="http://new.lab/dp")
         assert again not in {added, *before}, "an id was given twice"
+        listed = _listed(fleet)
+        assert {one.about: one.seen_to.partition(" by ")[0] for one in listed if one.seen_to} == {
+            "retry_seconds": "setting.change",
+            before[1]: "point.drain",
+            added: "point.add",
+        }
+        assert [bool(one.seen_to) for one in listed[-3:]] == [True] * 3, "what is still to be looked at comes first"
 
 
 # --- more than once, and while others are away ------------------------------------------------------------------------

@@ -88,8 +88,10 @@ def show_restored(call: Call) -> int:
         output.say("this site was never restored from a backup")
         return DONE
     output.say(f"restored at {moment(seen['at'])} by {seen['by']} from {seen['backup']}, incarnation {seen['incarnation']}")
-    rows = ((row["kind"], row["about"], row["text"]) for row in seen["decisions"])
-    output.give_table(("kind", "about", "what is to be looked at"), rows, empty="nothing is left to look at")
+    rows = [(row["kind"], row["about"], row["text"], row["seen_to"]) for row in seen["decisions"]]
+    is_begun = any(seen_to for *_, seen_to in rows)
+    columns = ("kind", "about", "what is to be looked at", *(("seen to",) if is_begun else ()))
+    output.give_table(columns, (row[: len(columns)] for row in rows), empty="nothing is left to look at")
     return DONE
 
 

@@ -228,6 +228,9 @@ def _adopt_entries(
     changed = {client for client in known if known[client][1] != _state(entries[client])}
     for client in sorted(changed):
         clients.set_state(tx, known[client][0], _state(entries[client]), entries[client].reason)
+        if _state(entries[client]) == clients.REMOVED:
+            collections.forget_client(tx, known[client][0])
+            clients.drop_open_holdings(tx, known[client][0])
         text = f"was {known[client][1]} in the backup and is {_state(entries[client])}, as it was published"
         found.append(Decision(Kind.CLIENT, client, text))
     numbers = {client: number for client, (number, _) in (known | restoring.client_states(tx, new)).items()}

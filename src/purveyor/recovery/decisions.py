@@ -20,11 +20,15 @@ class Kind(StrEnum):
 
 
 class Decision(NamedTuple):
-    """One thing: what it is about (an id, or a word), and what happened and is to be done, in a sentence."""
+    """One thing: what it is about (an id, or a word), and what happened and is to be done, in a sentence.
+
+    `address`: of a point that would get another id.
+    """
 
     kind: Kind
     about: str
     text: str
+    address: str = ""
 
 
 ALWAYS = (
@@ -53,7 +57,8 @@ WITHOUT_CAP = (
     Decision(
         Kind.CLIENT,
         "removed clients",
-        "clients that were removed or blocked after the backup are what they were before: remove or block them again",
+        "clients that were removed or blocked after the backup are what they were before: remove or block them again;"
+        " what is deleted waits for one that is gone (holder_age_limit_seconds)",
     ),
     Decision(
         Kind.KEY,

@@ -31,7 +31,8 @@ def points_that_differ(
     for point in said:
         if point.id not in kept:
             text = f"{point.url} was told to clients and is not known to the restored site: `{_adding(kind, point)}`"
-            yield Decision(Kind.POINT, point.id, f"{text}; where the site pushed to (--push-to, --credentials) is not published")
+            text += "; where the site pushed to (--push-to, --credentials) is not published"
+            yield Decision(Kind.POINT, point.id, text, point.url)
             continue
         commands = list(_changing(kept[point.id], point, with_pins=point.id not in home))
         if commands:

@@ -151,7 +151,7 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
         if publish.sign_above(tx, keys=site.keys, floor=floor, now=now) == 0:
             found.append(Decision(Kind.KEY, "publication", "nothing can be published before the keys below count again"))
         for decision in found:
-            action, said = f"restore.{decision.kind}", {"text": decision.text}
+            action, said = f"restore.{decision.kind}", {"text": decision.text, "address": decision.address or None}
             audit.record(tx, by=by, now=now, action=action, about=decision.about, detail=said)
         client_count = restoring.count_clients(tx)
         _write_numbers(tx, backup, incarnation, floor, note)

@@ -1,6 +1,6 @@
 """What a restore changes in rows that were true when the backup was made, and may not be any more. Used by `recovery` alone."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
@@ -238,6 +238,13 @@ def decisions_since(tx: Connection, row: int) -> list[tuple[str, str, str]]:
     is_meant = or_(table.c.action.like("restore.%"), table.c.action == "client.return")
     statement = select(table.c.action, table.c.object, table.c.detail).where(table.c.id > row, is_meant)
     return [(one.action, one.object, one.detail) for one in tx.execute(statement.order_by(table.c.id))]
+
+
+def acts_since(tx: Connection, row: int, beginning: Collection[str]) -> Sequence[AnyRow]:
+    """What was done after a row of the audit, oldest first: actions that begin with one of these words."""
+    table = schema.audit
+    is_meant = or_(*(table.c.action.like(f"{word}%") for word in beginning))
+    return tx.execute(select(table).where(table.c.id > row, is_meant).order_by(table.c.id)).all()
 
 
 def paused_among(tx: Connection, ids: Collection[str]) -> frozenset[str]:
