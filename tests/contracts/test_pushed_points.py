@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from purveyor.lab.clock import Clock
 from purveyor.lab.transport import MemoryBoxes, MemoryShelf
-from purveyor.site_server.admin import audit, packages, points
+from purveyor.site_server.admin import audit, packages, points, status
 from purveyor.site_server.database import points as rows
 from purveyor.site_server.database import publication, restoring, settings
 from purveyor.site_server.database.engine import Database
@@ -18,6 +18,7 @@ from purveyor.transport.interface import Listed
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.settings import Point
+from purveyor.wire.status_messages import StatusId
 from site_rows import ANNA, NOW, add_site
 from small_site import SITE, URL, fixed_keys
 
@@ -95,11 +96,40 @@ def test_a_draining_cap_that_cannot_be_reached_is_never_called_drained(whole: Co
     points.drain(whole, "cap2", by=ANNA, now=NOW)
     row = rows.point_of(whole, "cap2")
     assert row is not None
-    rows.note_failure(whole, row, "no route to it", NOW)
+    rows.note_failure(whole, row, "no route to it", StatusId.POINT_FAILS, NOW)
     assert not points.shown(whole, "cap2", NOW + timedelta(days=9)).is_drained
     with pytest.raises(RefusedError, match="what clients put there last"):
         points.remove(whole, "cap2", by=ANNA, now=NOW + timedelta(days=9))
     assert "no route to it" in points.remove(whole, "cap2", is_forced=True, by=ANNA, now=NOW).left[0]
+
+
+def test_of_what_kind_a_failure_is_is_told_once_until_it_is_over_or_of_another_kind(whole: Connection) -> None:
+    points.add(whole, PointKind.CAP, url=CAP2, target="/srv/cap2", by=ANNA, now=NOW)
+
+    def told_after(*troubles: StatusId | None) -> list[int]:
+        for trouble in troubles:
+            row = rows.point_of(whole, "cap2")
+            assert row is not None
+            if trouble is None:
+                rows.note_success(whole, row, NOW)
+            else:
+                rows.note_failure(whole, row, "no\0 route", trouble, NOW)
+        return [one.status for one in reversed(status.messages(whole, point="cap2"))]
+
+    fails, full, back = StatusId.POINT_FAILS, StatusId.POINT_FULL, StatusId.POINT_BACK
+    assert told_after(fails, None, fails, None) == []
+    assert told_after(fails, fails, fails) == [fails]
+    assert told_after(full, full) == [fails, full]
+    assert told_after(None, None) == [fails, full, back]
+    assert told_after(full) == [fails, full, back, full]
+    assert status.messages(whole, point="cap2")[0].text == "no route"
+    points.remove(whole, "cap2", is_forced=True, is_left=True, by=ANNA, now=NOW)
+    row = rows.point_of(whole, "cap2")
+    assert row is not None
+    rows.note_failure(whole, row._replace(revision=row.revision - 1), "no route", fails, NOW)
+    assert told_after() == [fails, full, back, full]
+    with pytest.raises(RefusedError, match="no point 'cap9'"):
+        status.messages(whole, point="cap9")
 
 
 class World:

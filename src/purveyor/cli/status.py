@@ -23,8 +23,12 @@ def show(call: Call) -> int:
     if not ids and kind != "messages":
         raise UsageError(f"which {kind}? Give an id")
     rest, limit = rest_of(call), call.arguments.limit
-    times = {name: _past(getattr(call.arguments, name)) for name in ("since", "until")}
-    answers = [_asked(rest, kind or kind_of(text), text, limit, times) for text in ids or [""]]
+    narrowed: dict[str, object] = {name: _past(getattr(call.arguments, name)) for name in ("since", "until")}
+    if call.arguments.point:
+        if kind != "messages" or ids:
+            raise UsageError("--point goes with `status messages` alone, and no id")
+        narrowed["point"] = call.arguments.point
+    answers = [_asked(rest, kind or kind_of(text), text, limit, narrowed) for text in ids or [""]]
     if output.is_json:
         output.give_json(answers[0] if len(answers) == 1 else answers)
         return 0
@@ -43,10 +47,10 @@ def kind_of(text: str) -> str:
     return _KIND_OF_DIGIT[match["kind"]] if match else "client"
 
 
-def _asked(rest: Rest, kind: str, text: str, limit: int, times: Mapping[str, object]) -> object:
+def _asked(rest: Rest, kind: str, text: str, limit: int, narrowed: Mapping[str, object]) -> object:
     match kind:
         case "messages":
-            return messages(rest, text, limit, times)
+            return messages(rest, text, limit, narrowed)
         case "program":
             package, _, program = text.partition("/")
             number = named(rest, f"/packages/{segment(package)}/programs", program, key="number")
@@ -62,9 +66,9 @@ def _asked(rest: Rest, kind: str, text: str, limit: int, times: Mapping[str, obj
             raise UsageError(f"{kind!r} has no status: {', '.join(KINDS)} have")
 
 
-def messages(rest: Rest, text: str, limit: int, times: Mapping[str, object]) -> list[Any]:
-    """So many of the newest messages about one thing, or about all, that arrived in a span of time."""
-    query: dict[str, object] = {**times}
+def messages(rest: Rest, text: str, limit: int, narrowed: Mapping[str, object]) -> list[Any]:
+    """So many of the newest messages about one thing, or about all; `narrowed` by a span of time, or to a point."""
+    query: dict[str, object] = {**narrowed}
     if text:
         kind = kind_of(text)
         match kind:
@@ -130,11 +134,12 @@ def _show_client(output: Output, seen: Mapping[str, Any]) -> None:
 
 def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
     output.give_table(
-        ("when", "client", "message", "severity", "package", "program", "advertisement", "user", "exit code", "text"),
+        ("when", "client", "point", "message", "severity", "package", "program", "advertisement", "user", "exit code", "text"),
         (
             (
                 moment(row["at"]),
                 row["client_name"],
+                row["point"],
                 row["status"],
                 row["severity"],
                 row["package"],

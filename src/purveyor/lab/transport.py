@@ -19,7 +19,7 @@ from purveyor.transport.interface import Answer, Listed, Stray
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.streams import Measured
 from purveyor.wire import boxes
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, FullError, RejectedError, UnavailableError
 
 PIECE_BYTES = 64 * 1024
 
@@ -388,7 +388,7 @@ class MemoryShelf:
         self._files()
         self._folder.power.effect(f"write {_checked(path)}")
         if self._folder.is_full:
-            raise UnavailableError(f"the disk is full: cannot write {path}")
+            raise FullError(f"the disk is full: cannot write {path}")
         self._folder.wrote(path, stored)
 
 

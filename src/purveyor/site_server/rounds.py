@@ -7,7 +7,7 @@ own, and at most one at a time for each point. Nothing here judges what it carri
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,11 +15,12 @@ from functools import partial
 from typing import NamedTuple
 
 from purveyor.content.shelf_store import ShelfStore
+from purveyor.site_server.admin.points import shown
 from purveyor.site_server.claim import MARK, MarkedShelf, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.database.settings import clock_doubt
-from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after
+from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after, trouble_of
 from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish import content, emptying, leftovers, pulled, pushing
 from purveyor.site_server.receive import turn as receive
@@ -28,6 +29,7 @@ from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
 from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
 from purveyor.wire.errors import PurveyorError, UnavailableError
+from purveyor.wire.status_messages import StatusId
 
 ITEMS_A_ROUND = 1000
 LOOK_INTERVAL = timedelta(seconds=10)
@@ -76,7 +78,11 @@ class Rounds:
         site = self.site
         now = site.clock()
         with site.database.read() as tx:
-            elsewhere = [one for one in points.kept(tx) if one.is_pushed or one.is_read_back]
+            kept = points.kept(tx)
+            quiet = [one for one in kept if one.state is PointState.DRAINING and one.told != StatusId.POINT_DRAINED]
+            drained = [one for one in quiet if shown(tx, one.id, now).is_drained]
+        self._tell_drained(drained, now)
+        elsewhere = [one for one in kept if one.is_pushed or one.is_read_back]
         for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
             self._let_go(name)
         is_more = False
@@ -112,6 +118,12 @@ class Rounds:
         if begun.result():
             self.site.poke()
 
+    def _tell_drained(self, drained: Sequence[PointRow], now: datetime) -> None:
+        """Tells, once, of each point that drains that it may be removed now."""
+        for point in drained:
+            with self.site.database.write() as tx:
+                points.tell(tx, point.id, StatusId.POINT_DRAINED, "nothing comes there any more: it may be removed", now)
+
     def _guarded(self, point: PointRow) -> bool:
         """A round, and how it went: written down where that is news."""
         site = self.site
@@ -125,7 +137,7 @@ class Rounds:
                 logger.log(level, "%s: %s", point.id, error, exc_info=None if is_expected else error)
             problem = str(error) if is_expected else f"{type(error).__name__}: {error}"
             with site.database.write() as tx:
-                points.note_failure(tx, point, problem, site.clock())
+                points.note_failure(tx, point, problem, trouble_of(error), site.clock())
             return False
         self._count(done)
         if points.is_success_news(point, site.clock()):
@@ -199,7 +211,7 @@ class Rounds:
             is_filling=point.state is PointState.ACTIVE,
         )
         if kept.problems:
-            raise UnavailableError("; ".join(kept.problems[:5]))
+            raise UnavailableError("; ".join(kept.problems[:5])) from kept.error
         if not kept.is_more and point.state is not PointState.EMPTYING:
             self._sweep_dp(point, standing, place)
         return Round(removed=kept.removed, verified=kept.verified, is_more=kept.is_more)

@@ -9,7 +9,7 @@ import os
 import stat
 
 from purveyor.transport.paths import check_path
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import FullError, ReadOnlyError, RejectedError, UnavailableError
 
 _OPEN_FLAGS = (
     os.O_RDONLY
@@ -142,4 +142,9 @@ def place_new(aside: str, target: str) -> bool:
 
 def unavailable(error: OSError, place: str, wanted: str) -> UnavailableError:
     """The error that names the place, what was wanted there, and the system's reason."""
-    return UnavailableError(f"cannot {wanted} {place}: {error.strerror or type(error).__name__}")
+    text = f"cannot {wanted} {place}: {error.strerror or type(error).__name__}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FullError(text)
+    if error.errno == errno.EROFS or (error.errno in (errno.EACCES, errno.EPERM) and wanted not in ("read", "list")):
+        return ReadOnlyError(text)
+    return UnavailableError(text)

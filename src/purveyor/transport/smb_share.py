@@ -34,7 +34,7 @@ from smbprotocol.open import (
 from purveyor.transport.interface import Stray
 from purveyor.transport.smb_address import SmbAddress
 from purveyor.transport.smb_session import SmbSession, in_words
-from purveyor.wire.errors import AbsentError, UnavailableError
+from purveyor.wire.errors import AbsentError, FullError, ReadOnlyError, UnavailableError
 
 Kept = TypeVar("Kept")
 
@@ -45,6 +45,8 @@ _TICKS_BEFORE_1970 = 116_444_736_000_000_000
 _ABSENT = frozenset({NtStatus.STATUS_OBJECT_NAME_NOT_FOUND, NtStatus.STATUS_NO_SUCH_FILE, NtStatus.STATUS_DELETE_PENDING})
 _NO_FOLDER = frozenset({NtStatus.STATUS_OBJECT_PATH_NOT_FOUND, NtStatus.STATUS_NOT_A_DIRECTORY})
 
+_FULL = frozenset({NtStatus.STATUS_DISK_FULL, 0xC0000044})
+_READ_ONLY = frozenset({NtStatus.STATUS_ACCESS_DENIED, 0xC00000A2})
 _KEEPS_SESSION = frozenset(
     {
         NtStatus.STATUS_ACCESS_DENIED,
@@ -332,10 +334,16 @@ class SmbShare:
                 raise AbsentError(f"{self.address.url} has no {path}") from error
             if error.status not in _KEEPS_SESSION:
                 self.close()
-            raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {in_words(error)}") from error
+            raise _unavailable(error, verb, f"{place} cannot be {_PAST[verb]}: {in_words(error)}") from error
         except (SMBException, OSError, TimeoutError, ValueError) as error:
             self.close()
             raise UnavailableError(f"{place} cannot be {_PAST[verb]}: {in_words(error)}") from error
+
+
+def _unavailable(error: SMBResponseException, verb: str, text: str) -> UnavailableError:
+    if error.status in _FULL:
+        return FullError(text)
+    return ReadOnlyError(text) if error.status in _READ_ONLY and verb not in ("read", "list") else UnavailableError(text)
 
 
 _PAST = {"read": "read", "list": "listed", "write": "written", "remove": "removed", "make": "made"}

@@ -37,6 +37,14 @@ class BusyError(UnavailableError):
         self.wait_seconds = wait_seconds
 
 
+class FullError(UnavailableError):
+    """A place has no room left for what is to be written there: somebody has to make room, or give more."""
+
+
+class ReadOnlyError(UnavailableError):
+    """A place can be read and not be changed: write-protected, or whoever writes there may not."""
+
+
 class HeldBackError(UnavailableError):
     """A budget of bandwidth allows no more now; nobody was asked. `until`: when it allows more; None: it never will."""
 

@@ -20,7 +20,7 @@ FIRST, LAST = 10_000, 99_999
 
 
 class StatusId(IntEnum):
-    """What a client tells, step by step."""
+    """What a client tells, step by step; from POINT_FAILS on, what the site tells of its points."""
 
     POLICY_PROBLEM = 10000  # Q245170
     ADVERTISEMENT_RECEIVED = 10002  # Q277876
@@ -79,6 +79,13 @@ class StatusId(IntEnum):
     ITEM_UNREADABLE = 10139
     POINT_UNPINNED = 10140
     SITE_ELSEWHERE = 10141
+    POINT_FAILS = 10142
+    POINT_FULL = 10143
+    POINT_READ_ONLY = 10144
+    POINT_FOREIGN = 10145
+    POINT_BACK = 10146
+    POINT_DRAINED = 10147
+    POINT_EMPTIED = 10148
 
     @classmethod
     def _missing_(cls, value: object) -> "StatusId | None":
@@ -105,6 +112,7 @@ _WARNINGS = {
     StatusId.DRIFTED,
     StatusId.WENT_BACK,
     StatusId.CLONED,
+    StatusId.POINT_FAILS,
 }
 _ERRORS = {
     StatusId.POLICY_PROBLEM,
@@ -119,6 +127,9 @@ _ERRORS = {
     StatusId.NOT_ENOUGH_SPACE,
     StatusId.DEPENDENCY_FAILED,
     StatusId.SITE_ELSEWHERE,
+    StatusId.POINT_FULL,
+    StatusId.POINT_READ_ONLY,
+    StatusId.POINT_FOREIGN,
 }
 
 
@@ -187,6 +198,13 @@ MEANINGS: dict[StatusId, str] = {
     StatusId.ITEM_UNREADABLE: "The site could not read what this client sent, perhaps as its agent is newer than the site.",
     StatusId.POINT_UNPINNED: "An access point shows a key over HTTPS that the site has not named; nothing is sent there.",
     StatusId.SITE_ELSEWHERE: "The client follows this site as restored elsewhere: two sites run with the same keys; stop one.",
+    StatusId.POINT_FAILS: "The site's turns at this point fail, twice in a row at least; the text says why. It goes on trying.",
+    StatusId.POINT_FULL: "There is no room left at this point for what the site writes there.",
+    StatusId.POINT_READ_ONLY: "This point can be read, and the site may not write there any more.",
+    StatusId.POINT_FOREIGN: "The boxes or the content of another site lie at this point; nothing is written there.",
+    StatusId.POINT_BACK: "The site's turns at this point go well again.",
+    StatusId.POINT_DRAINED: "This point drains, and for so long nothing has come there that it may be removed.",
+    StatusId.POINT_EMPTIED: "What the site had put at this point is taken away; the text says what else lies there.",
     StatusId.AGENT_CHANGED: "The agent of this client was replaced by another version; the text names both.",
 }
 """What each means, in a sentence for people; `docs/status-messages.md` is written from it."""

@@ -14,12 +14,13 @@ def register(root: Noun) -> None:
         "purveyor.cli.status:show",
         "show what became of a package, program, advertisement, collection or client, or its status messages",
         more="The first word says what the ids are; without it an id speaks for itself. A program is PACKAGE/PROGRAM, by name or number.\n"
-        "`status messages` without an id shows the newest messages of all.",
+        "`status messages` without an id shows the newest messages of all clients and points.",
         examples=(
             "purveyor status package S0100001",
             "purveyor status program S0100001/Install",
             "purveyor status client ws-001",
             "purveyor status messages S0120001 --limit 20",
+            "purveyor status messages --point cap2",
             "purveyor status messages --since 2026-12-01T09:00 --until 2026-12-01T10:00",
         ),
     )
@@ -27,6 +28,7 @@ def register(root: Noun) -> None:
     status.add_argument(
         "--limit", metavar="N", type=count, default=100, help="messages to show at most, the newest (default: 100)"
     )
+    status.add_argument("--point", metavar="POINT", help="only messages of this point, which the site itself tells")
     for word, what in (("--since", "then or later"), ("--until", "before then")):
         help_text = f"only messages that arrived {what}: 2026-12-01T09:00, or 2h for two hours ago"
         status.add_argument(word, metavar="TIME", type=local_moment, help=help_text)

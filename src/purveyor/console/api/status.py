@@ -91,6 +91,7 @@ def of_client(visit: Reader, resource: Resource) -> ClientStatus:
 def messages(
     visit: Reader,
     client: Word = None,
+    point: Word = None,
     package: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_PACKAGE_ID)] = None,
     program: Word = None,
     advertisement: Annotated[str | None, Query(max_length=20, json_schema_extra=ANY_ADVERTISEMENT_ID)] = None,
@@ -100,7 +101,10 @@ def messages(
     before: Before = None,
     limit: Page = 100,
 ) -> list[MessageView]:
-    """Status messages, newest first; `before` is the last number of the page before. A program goes with its package."""
+    """Status messages of clients and of points, newest first; `before` is the last number of the page before.
+
+    A program goes with its package.
+    """
 
     def ask(tx: Connection) -> list[MessageView]:
         owner = package_id(package) if package else None
@@ -108,6 +112,7 @@ def messages(
             status.messages(
                 tx,
                 client=resources.find(tx, client) if client else None,
+                point=point or None,
                 package=owner,
                 program=programs.find(tx, owner, program).program if owner and program else None,
                 advertisement=advertisement_id(advertisement) if advertisement else None,

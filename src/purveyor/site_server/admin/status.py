@@ -19,7 +19,7 @@ from purveyor.site_server.admin.status_views import (
     ProgramStatus,
     StateCounts,
 )
-from purveyor.site_server.database import clients, status
+from purveyor.site_server.database import clients, points, status
 from purveyor.site_server.database.readiness import read_readiness
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.status import Counts
@@ -137,6 +137,7 @@ def messages(
     tx: Connection,
     *,
     client: ClientId | None = None,
+    point: str | None = None,
     package: PackageId | None = None,
     program: ProgramNumber | None = None,
     advertisement: AdvertisementId | None = None,
@@ -151,6 +152,8 @@ def messages(
     Errors: RefusedError.
     """
     number = None
+    if point is not None and points.point_of(tx, point) is None:
+        raise RefusedError(f"there is no point {point[:40]!r}: `purveyor point list` shows those there are")
     if client is not None:
         row = clients.row_of(tx, client)
         if row is None:
@@ -159,6 +162,7 @@ def messages(
     rows = status.messages(
         tx,
         client=number,
+        point=point,
         package=package,
         program=program,
         advertisement=advertisement,
@@ -220,6 +224,7 @@ def _job(
         advertisement=AdvertisementId(row.advertisement) if row.advertisement else advertisement,
         occurrence=row.occurrence or "",
         source_version=row.source_version or 0,
+        cause=row.cause or "",
         exit_code=row.exit_code,
         user=row.user or "",
         text=row.text or "",
@@ -242,6 +247,7 @@ def _silent_job(row: AnyRow, client: ClientId, client_name: str, readiness: Read
         advertisement=AdvertisementId(row.advertisement),
         occurrence="",
         source_version=0,
+        cause="",
         exit_code=None,
         user="",
         text=waiting_text(readiness.awaited(key)) or lacking_text(readiness.lacked(key)),
@@ -254,8 +260,9 @@ def _silent_job(row: AnyRow, client: ClientId, client_name: str, readiness: Read
 def _message(row: AnyRow) -> MessageView:
     return MessageView(
         id=row.id,
-        client=ClientId(row.client_id),
-        client_name=row.client_name,
+        client=ClientId(row.client_id) if row.client_id else None,
+        client_name=row.client_name or "",
+        point=row.point or "",
         sequence=row.sequence,
         at=row.at,
         arrived_at=row.arrived_at,
@@ -267,6 +274,7 @@ def _message(row: AnyRow) -> MessageView:
         occurrence=row.occurrence,
         source_version=row.source_version,
         state=JobState(row.state) if row.state else None,
+        cause=row.cause or "",
         exit_code=row.exit_code,
         user=row.user,
         text=row.text,

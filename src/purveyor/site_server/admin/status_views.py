@@ -74,6 +74,7 @@ class CollectionStatus:
 class JobView:
     """Where one program stands on one client. `state` is None where no word came yet; `at` is by the client's clock.
 
+    `cause` is what it waits for, in the word of its agent (`wire.causes`); empty: for nothing, or the agent does not say.
     `message` is the id of the status message that said so; None where no word came, or no message is kept that says so.
     """
 
@@ -87,6 +88,7 @@ class JobView:
     advertisement: AdvertisementId | None
     occurrence: str
     source_version: int
+    cause: str
     exit_code: int | None
     user: str
     text: str
@@ -108,11 +110,15 @@ class ClientStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """One status message. `at` is by the client's clock, `arrived_at` by the site's."""
+    """One status message. `at` is by the clock of whoever told it, `arrived_at` by the site's.
+
+    Of a client, or of a point, which the site itself tells: then `client` is None, and `point` its id. `cause` as in `JobView`.
+    """
 
     id: int
-    client: ClientId
+    client: ClientId | None
     client_name: str
+    point: str
     sequence: int
     at: datetime
     arrived_at: datetime
@@ -124,6 +130,7 @@ class MessageView:
     occurrence: str
     source_version: int
     state: JobState | None
+    cause: str
     exit_code: int | None
     user: str
     text: str

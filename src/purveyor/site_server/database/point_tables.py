@@ -25,6 +25,7 @@ point = Table(
     Column("tried_at", UtcTime),
     Column("failures", Integer, nullable=False, comment="turns in a row that failed"),
     Column("problem", Text, nullable=False),
+    Column("told", Integer, comment="number of the status message that told last how it stands; null: none yet in its state"),
 )
 
 point_asked = Table(

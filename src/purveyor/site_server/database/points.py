@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from purveyor.site_server.database import counters, schema, wanted
 from purveyor.site_server.database.rows import AnyRow
-from purveyor.site_server.model.points import PointKind, PointSaid, PointState
+from purveyor.site_server.model.points import TROUBLES, PointKind, PointSaid, PointState, is_trouble_news
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.settings import Point
+from purveyor.wire.status_messages import StatusId, severity_of
 
 HOME_CAP, HOME_DP = "cap1", "dp1"
 """The points in the site's own hand. They are rows like all others, and the first of their kinds."""
@@ -42,6 +43,7 @@ class PointRow(NamedTuple):
     tried_at: datetime | None
     failures: int
     problem: str
+    told: int | None
 
     @property
     def is_pushed(self) -> bool:
@@ -146,7 +148,7 @@ def set_state(tx: Connection, name: str, state: PointState, now: datetime) -> No
     Whoever is at work at one that is removed meanwhile writes nothing down of it any more.
     """
     table = schema.point
-    values: dict[str, object] = {"state": state.value, "state_since": now}
+    values: dict[str, object] = {"state": state.value, "state_since": now, "told": None}
     if state is PointState.DRAINING:
         values["quiet_since"] = now
     if state is PointState.REMOVED:
@@ -187,7 +189,8 @@ def set_emptied(tx: Connection, name: str, left: str, now: datetime) -> None:
     """Nothing that the site put there lies on a point any more; `left` says what else does, and is shown as its problem."""
     forget_contents(tx, name)
     set_state(tx, name, PointState.REMOVED, now)
-    tx.execute(update(schema.point).where(schema.point.c.id == name).values(problem=left[:_PROBLEM_LIMIT]))
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(problem=_storable(left)))
+    tell(tx, name, StatusId.POINT_EMPTIED, left or "nothing is left there", now)
 
 
 def forget_pushes(tx: Connection) -> None:
@@ -201,20 +204,44 @@ def forget_pushes(tx: Connection) -> None:
 
 
 def note_success(tx: Connection, point: PointRow, now: datetime) -> None:
-    """A turn at a point went well."""
+    """A turn at a point went well; where it was told that they failed, that is over, and told once."""
     values = {"succeeded_at": now, "tried_at": now, "failures": 0, "problem": ""}
-    tx.execute(update(schema.point).where(_as_seen(point)).values(values))
+    is_kept = tx.execute(update(schema.point).where(_as_seen(point)).values(values)).rowcount
+    if is_kept and point.told in TROUBLES:
+        tell(tx, point.id, StatusId.POINT_BACK, "the site reaches it again, and writes there", now)
 
 
 def is_success_news(point: PointRow, now: datetime) -> bool:
     """Whether a success is worth writing down."""
-    return bool(point.failures) or point.succeeded_at is None or abs(now - point.succeeded_at) >= _TOLD_EVERY
+    is_over = bool(point.failures) or point.told in TROUBLES
+    return is_over or point.succeeded_at is None or abs(now - point.succeeded_at) >= _TOLD_EVERY
 
 
-def note_failure(tx: Connection, point: PointRow, problem: str, now: datetime) -> None:
-    """A turn at a point failed, and why."""
-    values = {"tried_at": now, "failures": schema.point.c.failures + 1, "problem": problem[:_PROBLEM_LIMIT]}
-    tx.execute(update(schema.point).where(_as_seen(point)).values(values))
+def note_failure(tx: Connection, point: PointRow, problem: str, trouble: StatusId, now: datetime) -> None:
+    """A turn at a point failed, and why; of what kind that is, is told once as long as it stays so."""
+    values = {"tried_at": now, "failures": schema.point.c.failures + 1, "problem": _storable(problem)}
+    is_kept = tx.execute(update(schema.point).where(_as_seen(point)).values(values)).rowcount
+    if is_kept and is_trouble_news(trouble, point.told, point.failures):
+        tell(tx, point.id, trouble, problem, now)
+
+
+def tell(tx: Connection, name: str, status: StatusId, text: str, now: datetime) -> None:
+    """Stores a status message of a point, beside those of clients."""
+    row = {
+        "client": None,
+        "point": name,
+        "sequence": 0,
+        "position": 0,
+        "arrived_at": now,
+        "at": now,
+        "status": status.value,
+        "severity": severity_of(status).value,
+        "occurrence": "",
+        "source_version": 0,
+        "text": _storable(text),
+    }
+    tx.execute(insert(schema.status_message).values(row))
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(told=status.value))
 
 
 def note_claimed(tx: Connection, point: PointRow) -> None:
@@ -225,6 +252,11 @@ def note_claimed(tx: Connection, point: PointRow) -> None:
 def note_items(tx: Connection, point: PointRow, now: datetime) -> None:
     """Items came to a point: somebody uses it."""
     tx.execute(update(schema.point).where(schema.point.c.id == point.id).values(quiet_since=now))
+
+
+def _storable(text: str) -> str:
+    """Words that may come from a point, as both databases hold them: without NUL, and not too long."""
+    return text.replace("\0", "")[:_PROBLEM_LIMIT]
 
 
 def _as_seen(point: PointRow) -> ColumnElement[bool]:
@@ -271,6 +303,7 @@ def _row(row: AnyRow) -> PointRow:
         tried_at=row.tried_at,
         failures=row.failures,
         problem=row.problem,
+        told=row.told,
     )
 
 

@@ -114,6 +114,7 @@ def messages(
     tx: Connection,
     *,
     client: int | None,
+    point: str | None,
     package: PackageId | None,
     program: int | None,
     advertisement: AdvertisementId | None,
@@ -123,19 +124,20 @@ def messages(
     before_id: int | None,
     limit: int,
 ) -> Sequence[AnyRow]:
-    """Status messages before `before_id`, newest first, with the name and id of the client.
+    """Status messages before `before_id`, newest first, with the name and id of the client; of a point there is none.
 
     `since` and `until` are of their arrival; the first belongs to what is given, the second does not.
     """
     message, sender = schema.status_message, schema.client
     statement = (
         select(message, sender.c.id.label("client_id"), sender.c.name.label("client_name"))
-        .join(sender, sender.c.number == message.c.client)
+        .outerjoin(sender, sender.c.number == message.c.client)
         .order_by(message.c.id.desc())
         .limit(limit)
     )
     for column, value in (
         (message.c.client, client),
+        (message.c.point, point),
         (message.c.package, package),
         (message.c.program, program),
         (message.c.advertisement, advertisement),
@@ -181,6 +183,7 @@ def _job_columns() -> tuple[ColumnElement[Any], ...]:
         job.c.advertisement,
         job.c.occurrence,
         job.c.source_version,
+        job.c.cause,
         job.c.exit_code,
         job.c.user,
         job.c.text,

@@ -19,14 +19,17 @@ from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.transport.s3_address import s3_address
 from purveyor.transport.smb_address import address_of, is_share
-from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.errors import FullError, ReadOnlyError, RefusedError, RejectedError
 from purveyor.wire.pins import LIMIT as PINS_LIMIT
 from purveyor.wire.pins import pin_in
 from purveyor.wire.settings import DEFAULT_WEIGHT, WEIGHT_LIMIT
+from purveyor.wire.status_messages import StatusId
 
 LIMIT = 200
 """Standing points of a site: all of them are told to every client."""
 NETWORKS_LIMIT = 100
+TROUBLES = frozenset({StatusId.POINT_FAILS, StatusId.POINT_FULL, StatusId.POINT_READ_ONLY, StatusId.POINT_FOREIGN})
+"""What status messages tell of a point at which turns fail."""
 TEXT_LIMIT = 500
 _RELATIVE = re.compile(r"\.{1,2}(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _FIRST_RETRY = timedelta(seconds=10)
@@ -178,6 +181,20 @@ def place_of(url: str) -> str:
         return url.rstrip("/")
     path = unquote(parts.path) if parts.scheme == "file" else url
     return str(PurePosixPath(path)) if path.startswith("/") else url.rstrip("/")
+
+
+def trouble_of(error: Exception) -> StatusId:
+    """Of what kind the failure of a turn at a point is, or what it came from. What is another site's is met with a refusal."""
+    kinds = {RefusedError: StatusId.POINT_FOREIGN, FullError: StatusId.POINT_FULL, ReadOnlyError: StatusId.POINT_READ_ONLY}
+    return next((kinds[type(one)] for one in (error, error.__cause__) if type(one) in kinds), StatusId.POINT_FAILS)
+
+
+def is_trouble_news(trouble: StatusId, told: int | None, failures: int) -> bool:
+    """Whether another failure after so many is worth a message: it is of another kind than the one told last.
+
+    What may pass by itself is told when it has happened twice in a row: one try that was lost on the way is no news.
+    """
+    return trouble != told and (trouble is not StatusId.POINT_FAILS or failures > 0)
 
 
 def retry_after(failures: int) -> timedelta:

@@ -13,6 +13,7 @@ Source: the protocol, 3.5 and 3.6.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ _LAST_RETRY = timedelta(hours=1)
 
 
 class ContentOutcome(NamedTuple):
-    """What a turn did, in copies of manifests. `problems`: what could not be done, in words."""
+    """What a turn did, in copies of manifests. `problems`: what could not be done, in words; `error`: the first as it was raised."""
 
     verified: int
     unnamed: int
@@ -47,6 +48,21 @@ class ContentOutcome(NamedTuple):
     problems: tuple[str, ...]
     is_more: bool
     """Whether something is left to copy at once."""
+    error: PurveyorError | None = None
+
+
+@dataclass(slots=True)
+class Problems:
+    """What could not be done in a turn, in words, and the first error that was raised by it."""
+
+    words: list[str] = field(default_factory=list)
+    error: PurveyorError | None = None
+
+    def add(self, what: str, error: PurveyorError | str) -> None:
+        """One thing more; what was found by reading is told in words alone."""
+        self.words.append(f"{what}: {error}")
+        if isinstance(error, PurveyorError):
+            self.error = self.error or error
 
 
 class Places(NamedTuple):
@@ -70,12 +86,12 @@ def turn(*, database: Database, store: ContentPlace, points: Mapping[str, Conten
     here = {name: place for name, place in points.items() if states.get(name) is not PointState.REMOVED}
     places = Places(store, here, draining)
     _mark_superseded(database, everything, now)
-    problems: list[str] = []
+    problems = Problems()
     unnamed = sum(_unname(database, held, settings, now) for held in everything)
     verified, is_more = _copy_all(database, places, everything, now, problems)
     removed = sum(_remove(database, places, held, settings, now, problems) for held in everything)
     checked = _check_oldest(database, places, everything, now, problems)
-    return ContentOutcome(verified, unnamed, removed, checked, tuple(problems), is_more)
+    return ContentOutcome(verified, unnamed, removed, checked, tuple(problems.words), is_more, problems.error)
 
 
 def point_turn(
@@ -96,12 +112,12 @@ def point_turn(
     with database.read() as tx:
         everything = content_copies.held(tx)
         leaving = content_copies.unnamed_on(tx, point)
-    problems: list[str] = []
+    problems = Problems()
     verified, is_more = _copy_all(database, places, everything, now, problems) if is_filling else (0, False)
     due = [manifest for manifest, since in leaving if is_grace_over(since, settings.point_grace_seconds, now)]
     removed = sum(_clear_elsewhere(database, place, point, manifest, problems) for manifest in due)
-    checked = 0 if problems else _check_oldest(database, places, everything, now, problems)
-    return ContentOutcome(verified, 0, removed, checked, tuple(problems), is_more)
+    checked = 0 if problems.words else _check_oldest(database, places, everything, now, problems)
+    return ContentOutcome(verified, 0, removed, checked, tuple(problems.words), is_more, problems.error)
 
 
 def is_try_due(copy: Copy, now: datetime) -> bool:
@@ -113,7 +129,7 @@ def is_try_due(copy: Copy, now: datetime) -> bool:
 # --- coming -----------------------------------------------------------------------------------------------------------
 
 
-def _copy_all(database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]) -> tuple[int, bool]:
+def _copy_all(database: Database, places: Places, everything: list[Held], now: datetime, problems: Problems) -> tuple[int, bool]:
     verified = 0
     left_bytes = BYTES_A_TURN
     for held in everything:
@@ -128,16 +144,16 @@ def _copy_all(database: Database, places: Places, everything: list[Held], now: d
     return verified, False
 
 
-def _copy(database: Database, places: Places, held: Held, point: str, now: datetime, problems: list[str]) -> bool:
+def _copy(database: Database, places: Places, held: Held, point: str, now: datetime, problems: Problems) -> bool:
     """Brings one manifest to one point and reads it back there."""
     target = places.points[point]
     try:
         places.store.copy_to(target, places.store.read_manifest(held.sha256))
-        problem = _damage(target, held.sha256)
+        problem: PurveyorError | str = _damage(target, held.sha256)
     except UnavailableError as error:
-        problem = str(error)
+        problem = error
     except RejectedError as error:
-        problem = str(error)
+        problem = error
         _mend_store(places, held.sha256)
     with database.write() as tx:
         current = next(iter(content_copies.held(tx, only=held.sha256)), None)
@@ -145,11 +161,11 @@ def _copy(database: Database, places: Places, held: Held, point: str, now: datet
         if current is None or (row is not None and row.state is PointState.REMOVED):
             return False
         if problem:
-            content_copies.set_failed(tx, (point, held.sha256), current.packages, problem, now)
+            content_copies.set_failed(tx, (point, held.sha256), current.packages, str(problem), now)
         else:
             content_copies.set_verified(tx, point, held.sha256, current.packages, now)
     if problem:
-        problems.append(f"{held.sha256[:12]} on {point}: {problem}")
+        problems.add(f"{held.sha256[:12]} on {point}", problem)
     return not problem
 
 
@@ -175,7 +191,7 @@ def _damage(target: ContentPlace, sha256: str) -> str:
     return f"{len(damaged)} files were missing or damaged, {damaged[0]} for one" if damaged else ""
 
 
-def _check_oldest(database: Database, places: Places, everything: list[Held], now: datetime, problems: list[str]) -> int:
+def _check_oldest(database: Database, places: Places, everything: list[Held], now: datetime, problems: Problems) -> int:
     """Reads the copy again that was not read for the longest time. Where it is damaged it is named no more and copied anew."""
     standing = [
         (copy.checked_at or copy.since, held, copy)
@@ -189,16 +205,16 @@ def _check_oldest(database: Database, places: Places, everything: list[Held], no
     if not has_come(checked_at + CHECK_AFTER, now, CHECK_AFTER):
         return 0
     try:
-        problem = _damage(places.points[copy.point], held.sha256)
+        problem: PurveyorError | str = _damage(places.points[copy.point], held.sha256)
     except (UnavailableError, RejectedError) as error:
-        problem = str(error)
+        problem = error
     with database.write() as tx:
         if problem:
-            content_copies.set_failed(tx, (copy.point, held.sha256), held.packages, problem, now)
+            content_copies.set_failed(tx, (copy.point, held.sha256), held.packages, str(problem), now)
         else:
             content_copies.set_verified(tx, copy.point, held.sha256, held.packages, now)
     if problem:
-        problems.append(f"{held.sha256[:12]} on {copy.point}: {problem}")
+        problems.add(f"{held.sha256[:12]} on {copy.point}", problem)
     return 1
 
 
@@ -238,7 +254,7 @@ def _may_leave(held: Held, settings: SiteSettings, now: datetime) -> bool:
     return held.need is Need.UNNEEDED
 
 
-def _remove(database: Database, places: Places, held: Held, settings: SiteSettings, now: datetime, problems: list[str]) -> int:
+def _remove(database: Database, places: Places, held: Held, settings: SiteSettings, now: datetime, problems: Problems) -> int:
     """Removes the copies of a manifest whose grace time is over; with the last of them, the store's. Shape: how many."""
     if not _may_leave(held, settings, now) or any(copy.state is not CopyState.UNNAMED for copy in held.copies.values()):
         return 0
@@ -261,7 +277,7 @@ def _remove_from(
     point: str | None,
     settings: SiteSettings,
     now: datetime,
-    problems: list[str],
+    problems: Problems,
 ) -> bool:
     """Removes one manifest from a point, or from the store, unless it has come to be needed again meanwhile."""
     try:
@@ -282,7 +298,7 @@ def _remove_from(
             else:
                 content_copies.drop_copy(tx, point, sha256)
     except (UnavailableError, RejectedError) as error:
-        problems.append(f"{sha256[:12]} on {point or 'the store'}: {error}")
+        problems.add(f"{sha256[:12]} on {point or 'the store'}", error)
         if point is not None:
             with database.write() as tx:
                 content_copies.set_unremoved(tx, point, sha256, str(error))
@@ -290,7 +306,7 @@ def _remove_from(
     return True
 
 
-def _clear_elsewhere(database: Database, place: ContentPlace, point: str, sha256: str, problems: list[str]) -> bool:
+def _clear_elsewhere(database: Database, place: ContentPlace, point: str, sha256: str, problems: Problems) -> bool:
     """Removes one manifest from a point elsewhere, and looks that it is gone; the database is not held meanwhile."""
     with database.read() as tx:
         if sha256 not in [manifest for manifest, _ in content_copies.unnamed_on(tx, point)]:
@@ -300,7 +316,7 @@ def _clear_elsewhere(database: Database, place: ContentPlace, point: str, sha256
     try:
         clear(place, sha256, files.keys() - kept, kept)
     except (UnavailableError, RejectedError) as error:
-        problems.append(f"{sha256[:12]} on {point}: {error}")
+        problems.add(f"{sha256[:12]} on {point}", error)
         with database.write() as tx:
             content_copies.set_unremoved(tx, point, sha256, str(error))
         return False

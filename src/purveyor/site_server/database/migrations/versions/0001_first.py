@@ -577,6 +577,12 @@ def upgrade() -> None:
         sa.Column("tried_at", sa.BigInteger(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False, comment="turns in a row that failed"),
         sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column(
+            "told",
+            sa.Integer(),
+            nullable=True,
+            comment="number of the status message that told last how it stands; null: none yet in its state",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_point")),
     )
     op.create_table(

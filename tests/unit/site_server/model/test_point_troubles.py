@@ -1,0 +1,42 @@
+"""Of what kind a failure at a point is, from what folders and shares raise."""
+
+import errno
+
+import pytest
+
+from purveyor.site_server.model.points import trouble_of
+from purveyor.transport.confined import unavailable
+from purveyor.wire.errors import PurveyorError, RefusedError, UnavailableError
+from purveyor.wire.status_messages import StatusId
+
+
+def _raised(number: int, wanted: str) -> PurveyorError:
+    """As a folder raises it: by what the system said."""
+    system = OSError(number, "its words")
+    with pytest.raises(UnavailableError) as caught:
+        raise unavailable(system, "/srv/cap2", wanted) from system
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted", "trouble"),
+    [
+        (errno.ENOSPC, "write", StatusId.POINT_FULL),
+        (errno.EDQUOT, "make", StatusId.POINT_FULL),
+        (errno.EROFS, "write", StatusId.POINT_READ_ONLY),
+        (errno.EACCES, "remove", StatusId.POINT_READ_ONLY),
+        (errno.EACCES, "read", StatusId.POINT_FAILS),
+        (errno.EIO, "write", StatusId.POINT_FAILS),
+    ],
+)
+def test_what_the_system_said_tells_what_is_wrong_with_a_point(number: int, wanted: str, trouble: StatusId) -> None:
+    error = _raised(number, wanted)
+    assert trouble_of(error) is trouble
+    with pytest.raises(UnavailableError) as caught:
+        raise UnavailableError("3 manifests could not be copied") from error
+    assert trouble_of(caught.value) is trouble
+
+
+def test_a_refusal_is_another_sites_place_and_a_bug_is_a_failure() -> None:
+    assert trouble_of(RefusedError("this place belongs to another site")) is StatusId.POINT_FOREIGN
+    assert trouble_of(ZeroDivisionError()) is StatusId.POINT_FAILS
