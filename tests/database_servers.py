@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -70,24 +71,26 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str) -> str:
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database that nobody else has."""
-    return _new_database(postgresql_server, "template0")
+    with _new_database(postgresql_server, "template0") as url:
+        yield url
 
 
 @pytest.fixture
-def other_postgresql_url(postgresql_server: str) -> str:
+def other_postgresql_url(postgresql_server: str) -> Iterator[str]:
     """The URL of another empty PostgreSQL database, for what moves from one to the other."""
-    return _new_database(postgresql_server, "template0")
+    with _new_database(postgresql_server, "template0") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql_server: str) -> str:
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
     """The URL of the server that has a migrated database to copy."""
-    url = _new_database(postgresql_server, "template0", _TEMPLATE)
-    with open_database(url) as database:
-        database.migrate()
-    return postgresql_server
+    with _new_database(postgresql_server, "template0", _TEMPLATE) as url:
+        with open_database(url) as database:
+            database.migrate()
+        yield postgresql_server
 
 
 @pytest.fixture(scope="session")
@@ -125,25 +128,44 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         yield opened
 
 
-def _opened(request: pytest.FixtureRequest, folder: Path) -> Database:
+@contextlib.contextmanager
+def _opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
     match request.param:
         case "sqlite file":
             path = folder / "site.db"
             shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-            return open_database(f"sqlite:///{path}")
+            with open_database(f"sqlite:///{path}") as opened:
+                yield opened
         case "sqlite in memory":
-            opened = open_database("sqlite://")
-            opened.migrate()
-            return opened
+            with open_database("sqlite://") as opened:
+                _fill(opened, request.getfixturevalue("migrated_sqlite"))
+                yield opened
         case _:
-            return open_database(_new_database(request.getfixturevalue("migrated_postgresql"), _TEMPLATE))
+            with _new_database(request.getfixturevalue("migrated_postgresql"), _TEMPLATE) as url, open_database(url) as opened:
+                yield opened
 
 
-def _new_database(server: str, template: str, name: str = "") -> str:
+def _fill(database: Database, migrated: Path) -> None:
+    """Copies a file's tables into a database in memory, which is twenty times quicker than to migrate it."""
+    with contextlib.closing(sqlite3.connect(migrated)) as source, contextlib.closing(database._engine.raw_connection()) as pooled:
+        assert isinstance(pooled.driver_connection, sqlite3.Connection)
+        source.backup(pooled.driver_connection)
+
+
+@contextlib.contextmanager
+def _new_database(server: str, template: str, name: str = "") -> Iterator[str]:
+    """A copy of a template, which goes again: a cluster that keeps one for every test has gigabytes to write."""
     name = name or f"test_{next(_numbers)}"
+    _tell(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _tell(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _tell(server: str, statement: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(statement.encode())
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:

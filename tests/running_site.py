@@ -3,10 +3,11 @@
 import io
 import json
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import urllib3
@@ -21,9 +22,9 @@ from purveyor.content.store import ContentStore
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role
-from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.keys import keyring_of, make_keys
+from purveyor.site_server.keys import Keys, keyring_of, make_keys
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database, utc_now
 from purveyor.transport.folder import FolderShelf
 from purveyor.wire.ids import site_code
@@ -80,23 +81,40 @@ class RunningSite:
         return Said(carry_out(words, environment=environment, output=output), out.getvalue(), err.getvalue())
 
 
+class Prepared(NamedTuple):
+    """A site's database that was made once, to be copied, with the keys and tokens that belong to it."""
+
+    path: Path
+    keys: Keys
+    admin: str
+    reader: str
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """What every running site of these tests begins with."""
+    path, keys = tmp_path_factory.mktemp("prepared") / "site.db", make_keys()
+    with open_database(f"sqlite:///{path}") as database:
+        prepare_database(database, code=site_code("S01"), keys=keys, bin_bits=1, now=utc_now())
+        return Prepared(path, keys, _token(database, Role.ADMIN), _token(database, Role.READER))
+
+
 @pytest.fixture
-def running_site(tmp_path: Path) -> Iterator[RunningSite]:
+def running_site(tmp_path: Path, prepared: Prepared) -> Iterator[RunningSite]:
     """A new site over HTTP. Its executive takes no turn by itself."""
+    shutil.copy(prepared.path, tmp_path / "site.db")
     with open_database(f"sqlite:///{tmp_path / 'site.db'}") as database:
-        keys = make_keys()
         site = Site(
             code=site_code("S01"),
             folder=None,
             database=database,
-            keys=keyring_of(keys),
+            keys=keyring_of(prepared.keys),
             cap=FolderShelf(tmp_path / "CAP_S01"),
             rejected=FolderShelf(tmp_path / "rejected"),
             store=ContentStore(tmp_path / "content"),
             points={LOCAL_POINT: ContentStore(tmp_path / "DP_S01")},
             open_shelf=shelf_of,
         )
-        prepare_database(database, code=site.code, keys=keys, bin_bits=1, now=site.clock())
         executive = Executive(site)
         application = site_application(
             site,
@@ -106,7 +124,7 @@ def running_site(tmp_path: Path) -> Iterator[RunningSite]:
             settings=LIMITS,
         )
         server = RunningServer(application, host="127.0.0.1", port=0, stop_seconds=1)
-        running = RunningSite(site, executive, server.url, _token(site, Role.ADMIN), _token(site, Role.READER))
+        running = RunningSite(site, executive, server.url, prepared.admin, prepared.reader)
         try:
             yield running
         finally:
@@ -114,7 +132,7 @@ def running_site(tmp_path: Path) -> Iterator[RunningSite]:
             server.stop()
 
 
-def _token(site: Site, role: Role) -> str:
+def _token(database: Database, role: Role) -> str:
     random = secrets.token_bytes(tokens.SECRET_BYTES)
-    with site.database.write() as tx:
+    with database.write() as tx:
         return tokens.create(tx, name=f"the {role}", role=role, random=random, by="test", now=utc_now()).secret

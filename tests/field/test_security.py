@@ -27,9 +27,7 @@ from purveyor.wire import join_code
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import ClientId
 from purveyor.wire.shards import ClientState
-from running_site import RunningSite, running_site
-
-__all__ = ["running_site"]
+from running_site import RunningSite
 
 SHARE_PASSWORD = "the password of the share"
 DATABASE_PASSWORD = "the-password-of-the-database"

@@ -15,9 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 
-from running_site import LIMITS, RunningSite, running_site
-
-__all__ = ["running_site"]
+from running_site import LIMITS, RunningSite
 
 EXAMPLES_EACH = 2
 IS_LONG = settings().max_examples > 100

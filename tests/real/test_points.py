@@ -26,11 +26,9 @@ from purveyor.site_server.threads import Threads
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import Points
 from purveyor.wire.boxes import is_down_path
-from running_site import RunningSite, running_site
+from running_site import RunningSite
 from s3_server import Bucket
 from samba_server import Samba, credentials_file, samba_running
-
-__all__ = ["running_site"]
 
 START_SECONDS = 60
 ITEM = "statmsgs.box/" + "ab" * 16

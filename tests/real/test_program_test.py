@@ -12,9 +12,7 @@ import pytest
 
 from purveyor.cli.trying import program_of
 from purveyor.wire.package_info import AfterRun, Command, CommandRule, Conditions, Reporting
-from running_site import RunningSite, running_site
-
-__all__ = ["running_site"]
+from running_site import RunningSite
 
 
 @pytest.fixture(autouse=True)

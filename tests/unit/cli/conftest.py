@@ -1,5 +1,0 @@
-"""Commands that go through the REST API are tested against a real HTTP server on a loopback port."""
-
-from running_site import running_site
-
-__all__ = ["running_site"]
