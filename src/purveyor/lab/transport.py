@@ -124,6 +124,7 @@ class MemoryBoxes:
     def release(self) -> None:
         """Clients see everything again that the site wrote."""
         self._mirroring = None
+        self._lost -= self.files.keys()
 
     def keep_moment(self, name: str, *, of: "MemoryBoxes | None" = None) -> None:
         """Remembers all files as they are now, to be served later as if this were a mirror that lags; `of` another's, say."""
@@ -252,7 +253,8 @@ class MemoryBoxes:
     def wrote(self, path: str, stored: Stored | None) -> None:
         """The site wrote or removed a file."""
         self._unsynced.append((path, self.files.get(path)))
-        self._lost.discard(path)
+        if self._mirroring is None:
+            self._lost.discard(path)  # else clients may not see yet that it is whole again
         put(self.files, path, stored)
         if self._mirroring is not None:
             self._mirroring.wrote(path, stored, self.now())

@@ -249,9 +249,10 @@ def _disagreeing(evidence: Evidence, client: OfClient) -> Iterator[str]:
 
 
 def _ran_at_kin(evidence: Evidence, client: OfClient, job: Job) -> bool:
-    """Whether a machine that may have spoken with this identity ran the same: what that told stays with the identity."""
-    kin = (other for other in evidence.clients if client.is_kin and other.is_kin and other.name != client.name)
-    return any((run.key, run.occurrence) == (ProgramKey(*job.key), job.occurrence) for other in kin for run in other.launched)
+    """Whether a machine that may have spoken with this identity knows of the same run: what that told stays with the identity."""
+    kin = [other for other in evidence.clients if client.is_kin and other.is_kin and other.name != client.name]
+    known = (run for other in kin for run in (*other.launched, *other.remembered))
+    return any((run.key, run.occurrence) == (ProgramKey(*job.key), job.occurrence) for run in known)
 
 
 def _is_same(said: JobState, held: JobState) -> bool:

@@ -12,8 +12,9 @@ from purveyor.lab.backup import Backup
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
+from purveyor.lab.stories.branch import Branch
 from purveyor.lab.stories.witness import Kept, Witness
-from purveyor.lab.transport import AbsentRequest
+from purveyor.lab.transport import AbsentRequest, MemoryBoxes
 from purveyor.site_server.admin import packages
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import RunningChoice
@@ -23,10 +24,14 @@ POLL_INTERVAL = timedelta(hours=1)
 PILOT = "Pilot"
 POLLS_TO_REMOVE = 3
 """Where a package is removed before it is retired, clients are told one after the other."""
+MIRROR_PASSES = 4
+"""In a poll interval, when faults are over."""
 POLLS_TO_PART = 6
 """Machines that share an identity are told apart once each of them has spoken, and the copy joins as itself then."""
 POLLS_TO_RETURN = 2
 """A client that a restored site does not know hears that at its first poll, shows its receipt, and is a member at the next."""
+SITE = "the site"
+"""As whom the site reads points."""
 RESENDINGS = 3
 """How often what was thrown away is waited for: a later item may have been thrown away too."""
 
@@ -83,6 +88,14 @@ class KeptSite:
     packages: frozenset[PackageId]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A point in another place, and what the site calls it."""
+
+    boxes: MemoryBoxes
+    id: str
+
+
 class Stage(AbstractContextManager["Stage"]):
     """A fleet with a collection of all its clients, before anything happens."""
 
@@ -98,6 +111,9 @@ class Stage(AbstractContextManager["Stage"]):
         """What was kept of machines, by name."""
         self.backups: dict[str, KeptSite] = {}
         """The backups of the site, by name."""
+        self.places: dict[tuple[str, str], Place] = {}
+        """Points in other places, by their kind and where they are."""
+        self.branch: Branch | None = None
         self.switched_off: set[str] = set()
         """Machines that are off because a step says so."""
         self.has_thrown_away = False
@@ -131,6 +147,12 @@ class Stage(AbstractContextManager["Stage"]):
             raise NoSuchThingError(name)
         return name
 
+    def place(self, what: str, name: str) -> Place:
+        """The point of this kind in this place. Errors: NoSuchThingError."""
+        if (what, name) not in self.places:
+            raise NoSuchThingError(name)
+        return self.places[what, name]
+
     def site_packages(self) -> frozenset[PackageId]:
         """The packages that the site has, and that nobody deleted."""
         return frozenset(one.id for one in self.fleet.admin.ask(packages.listed))
@@ -142,6 +164,8 @@ class Stage(AbstractContextManager["Stage"]):
     def go_on(self, minutes: float) -> None:
         """Lets time go by, and has the witness look."""
         self.fleet.advance(minutes=minutes)
+        if self.branch is not None:
+            self.branch.mirror()
         self.look()
 
     def look(self) -> None:
@@ -152,13 +176,14 @@ class Stage(AbstractContextManager["Stage"]):
     def end(self) -> None:
         """The faults stop, and two poll intervals go by; three more where a package is removed before it is retired."""
         self.stop_faults()
-        self.fleet.settle()
+        polls = 2
         if self.ordered.uninstalled_packages:
-            self.fleet.advance_polls(POLLS_TO_REMOVE)
+            polls += POLLS_TO_REMOVE
         if self.witness.told_since is not None:
-            self.fleet.advance_polls(POLLS_TO_RETURN)
+            polls += POLLS_TO_RETURN
         if self.witness.kin:
-            self.fleet.advance_polls(POLLS_TO_PART)
+            polls += POLLS_TO_PART
+        self._let_poll(polls)
         if self.has_thrown_away:
             self._wait_for_resending()
         self.fleet.site_turn()
@@ -177,7 +202,16 @@ class Stage(AbstractContextManager["Stage"]):
             if max(pauses) <= timedelta(0):
                 return
             self.fleet.advance(seconds=max(pauses).total_seconds())
-            self.fleet.advance_polls(2)
+            self._let_poll(2)
+
+    def _let_poll(self, count: int) -> None:
+        """Lets so many poll intervals go by, in which the mirror of a branch makes its passes."""
+        if self.branch is None:
+            self.fleet.advance_polls(count)
+            return
+        for _ in range(count * MIRROR_PASSES):
+            self.branch.mirror()
+            self.fleet.advance_polls(1 / MIRROR_PASSES)
 
     def delete_package(self, package: PackageId, *, running: RunningChoice, with_uninstall: bool = False) -> None:
         """The administrator deletes a package. Errors: RefusedError, UnavailableError."""
@@ -188,8 +222,12 @@ class Stage(AbstractContextManager["Stage"]):
             self.ordered.uninstalled_packages.add(package)
 
     def absent_requests(self) -> list[AbsentRequest]:
-        """Who asked for what was not there. A join code names a root, which a machine that joins may ask an empty folder for."""
-        asked = self.fleet.absent_requests()
+        """Who asked for what was not there.
+
+        A join code names a root, which a machine that joins may ask an empty folder for. The site looks itself whether a mirror
+        has brought content: that it has not yet is no request of a client.
+        """
+        asked = [one for one in self.fleet.absent_requests() if one.client != SITE]
         return [one for one in asked if not (one.path.endswith(".root.json") and self.fleet.cap.current(one.path))]
 
     def power_failed(self) -> None:
@@ -206,6 +244,8 @@ class Stage(AbstractContextManager["Stage"]):
         """Everything that was broken is whole again: power, points, disks, clocks. What programs do is up to them."""
         self.switched_off.clear()
         self.fleet.calm()
+        if self.branch is not None:
+            self.branch.is_stopped = False
 
     @property
     def client_days(self) -> float:

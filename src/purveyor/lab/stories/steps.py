@@ -20,6 +20,8 @@ PACKAGES = ("Editor", "Archiver", "Viewer", "Player", "Scanner", "Browser", "Fon
 CLIENTS = ("pc1", "pc2", "pc3", "pc4")
 COPIES = ("copy1", "copy2")
 """What machines are called that are made of the disks of others."""
+PLACES = ("harbour", "hill")
+"""Where else points may be; the branch has two that a mirror fills."""
 BACKUPS = ("nightly", "weekly")
 ADVERTISEMENTS = 12
 
@@ -68,6 +70,8 @@ class Draft:
     kept: list[str] = field(default_factory=list)
     """The machines of which a snapshot was taken."""
     backups: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    """Where points were opened."""
 
     def pick(self, among: Sequence[T]) -> T:
         """One of these."""
@@ -90,6 +94,15 @@ class Draft:
         """A machine of which a snapshot is taken now."""
         self.kept.append(self.client())
         return self.kept[-1]
+
+    def new_place(self) -> str:
+        """Where the next point is opened."""
+        self.places.append(self.pick(PLACES))
+        return self.places[-1]
+
+    def place(self) -> tuple[str, str]:
+        """A kind of point, and where one was opened before."""
+        return self.pick(("access", "access", "distribution")), self.pick(self.places or PLACES[:1])
 
     def new_backup(self) -> str:
         """What the next backup is called; one that has the name already is replaced."""

@@ -4,14 +4,25 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from random import Random
 
-from purveyor.lab.stories import administration, copies, machines, points, recovery
+from purveyor.lab.stories import administration, copies, machines, places, points, recovery
 from purveyor.lab.stories.steps import KINDS, Draft, Step
 
 STEPS = 14
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 240
-DECLARED_IN = (administration, machines, copies, points, recovery)
+DECLARED_IN = (administration, machines, copies, points, places, recovery)
 """The modules that declare kinds of steps."""
-THREADS = ((), (), (), (), ("snapshot", "went-back"), ("cloned",), ("backup", "restored"))
+THREADS = (
+    *[()] * 8,
+    ("snapshot", "went-back"),
+    ("cloned",),
+    ("cloned",),
+    ("backup", "restored"),
+    ("backup", "restored"),
+    ("place-opened", "place-dead", "place-mended"),
+    ("place-opened", "place-stands-still", "home-drained"),
+    ("place-opened", "place-drained", "place-removed"),
+    ("branch-opened", "moves", "mirror-stops"),
+)
 """Steps that mean little without one another: of some stories they are the thread, in this order, with other steps between."""
 
 
