@@ -313,3 +313,27 @@ def test_q235210_q257262_a_point_made_where_another_one_was_is_whole_whatever_th
         assert (view.behind, view.problem) == (0, "")
         published = {path: stored.content for path, stored in fleet.cap.files.items() if is_down_path(path)}
         assert {path: place.files[path].content for path in published} == published
+
+
+def test_q203083_q261760_a_point_says_what_is_known_of_it_and_since_when_and_never_nothing_for_not_known() -> None:
+    with Fleet(0) as fleet:
+        away = fleet.add_point(PointKind.CAP, SECOND)
+        fleet.add_point(PointKind.CAP, "http://mirrored.lab/cap", target="")
+        away.is_cut_from_site = True
+        fleet.advance(hours=2)
+        reached, never, by_a_mirror = (
+            one for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.kind is PointKind.CAP
+        )
+        assert (reached.behind, by_a_mirror.behind, by_a_mirror.problem) == (0, None, ""), "what a mirror shows is not known"
+        assert never.succeeded_at is None and never.behind is not None and never.behind > 0
+        assert never.problem and never.failures and never.tried_at is not None
+        assert fleet.clock.now() - timedelta(hours=1) <= never.tried_at <= fleet.clock.now()
+        away.mend()
+        fleet.advance(hours=2)
+        [at_last] = (one for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.id == never.id)
+        assert (at_last.behind, at_last.problem, at_last.failures) == (0, "", 0)
+        away.is_cut_from_site = True
+        fleet.advance(hours=5)
+        [gone] = (one for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.id == never.id)
+        assert gone.failures and gone.succeeded_at == at_last.succeeded_at is not None and gone.tried_at is not None
+        assert gone.succeeded_at < gone.tried_at, "the age of what is known is seen"
