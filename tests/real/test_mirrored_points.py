@@ -1,7 +1,11 @@
 """Mirrors as an administrator runs them: over HTTPS, filling a DP of which the site tells its clients, a share, a bucket."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from installation import Installation, live_on
 from purveyor.content.shelf_store import ShelfStore
@@ -9,11 +13,20 @@ from purveyor.mirror.copying import Ends, Store
 from purveyor.mirror.turn import turn
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import packages
+from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.retirement import PackageState
-from purveyor.site_server.site import open_site
+from purveyor.site_server.site import open_site, utc_now
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.interface import Shelf
+from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.ids import PackageId
+from real.test_points import down, roll_out
+from running_site import RunningSite, running_site
+from s3_server import GROUP, Bucket
+from samba_server import credentials_file, samba_running, share_of
+
+__all__ = ["running_site"]
 
 ITEM = "statmsgs.box/" + "ab" * 16
 LATER = timedelta(days=40)
@@ -62,6 +75,83 @@ def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_i
     assert not is_purged(site.site, package), "the site has not looked since"
     live_on(site.site, 3 * LATER, begin=2 * LATER)
     assert is_purged(site.site, package), "it has seen that the content is gone from there"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mirror writes: what it is told on the command line, and the two shelves there."""
+
+    cap: str
+    dp: str
+    words: tuple[str, ...]
+    shelves: tuple[Shelf, Shelf]
+
+
+@pytest.fixture
+def share(open_folder: Path, tmp_path: Path) -> Iterator[Place]:
+    """Two folders of a share."""
+    for name in ("CAP_S01", "DP_S01"):
+        (open_folder / "share" / name).mkdir(parents=True)
+        (open_folder / "share" / name).chmod(0o777)
+    with samba_running(open_folder / "share") as samba:
+        words = ("--credentials", str(credentials_file(tmp_path, samba)))
+        opened = [share_of(samba, name) for name in ("CAP_S01", "DP_S01")]
+        shelves = SmbShelf(opened[0], owner="test"), SmbShelf(opened[1], owner="test")
+        yield Place(f"{samba.url}/CAP_S01", f"{samba.url}/DP_S01", words, shelves)
+        for one in opened:
+            one.close()
+
+
+@pytest.fixture
+def in_bucket(bucket: Bucket, tmp_path: Path) -> Place:
+    """Two prefixes of a bucket."""
+    secret = tmp_path / "s3.credentials"
+    secret.touch(0o600)
+    key, own = bucket.credentials.access_key_id, bucket.credentials.secret_access_key
+    secret.write_text(f"[default]\naws_access_key_id={key}\naws_secret_access_key={own}\n")
+    words = ("--bucket-credentials", str(secret), "--endpoint", bucket.endpoint)
+    cap, dp = (f"s3://{bucket.name}/m/{name}" for name in ("CAP_S01", "DP_S01"))
+    return Place(cap, dp, words, (bucket.shelf("m/CAP_S01"), bucket.shelf("m/DP_S01")))
+
+
+@pytest.mark.parametrize("kind", ["share", pytest.param("in_bucket", marks=GROUP)])
+def test_a_mirror_fills_a_share_or_a_bucket_and_what_is_deleted_leaves_it(
+    running_site: RunningSite, tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    site, place = running_site, request.getfixturevalue(kind)
+    FolderShelf(tmp_path / "CAP_S01").make_boxes()
+    package = roll_out(site, tmp_path, "Setup")
+    copy = ("cap", "mirror", f"{site.url}/cap", place.cap, "--dp", f"{site.url}/dp", place.dp, *place.words)
+    copy += ("--root", str(tmp_path / "CAP_S01" / "clidata.box" / "1.root.json"))
+    cap, dp = place.shelves
+
+    said = site.purveyor(*copy, "--up")
+    if kind == "in_bucket":
+        assert (said.code, "a bucket has no up boxes" in said.err) == (1, True), said
+        said = site.purveyor(*copy)
+    assert said.code == 0, said
+    published = down(tmp_path / "CAP_S01")
+    copied = {path: cap.read(path) for path in published} | {"clidata.box/timestamp.json": cap.read("clidata.box/timestamp.json")}
+    assert {path: content for path, content in copied.items() if content is not None}.items() <= published.items()
+    assert [path for path in published if package in path and copied[path] is None] == [], "the older metadata alone is left out"
+    assert len(list(ShelfStore(dp, name="the copy").walk())) == 2, "a manifest and its file"
+    if kind == "share":
+        cap.write(ITEM, b"no envelope, which is set aside")
+        assert site.purveyor(*copy, "--up").code == 0
+        assert (cap.size_of(ITEM), (tmp_path / "CAP_S01" / ITEM).exists()) == (None, True)
+
+    assert site.purveyor("package", "delete", package, "--yes").code == 0
+    store = Store(source=FolderPoint(tmp_path / "DP_S01"), shelf=dp, place=ShelfStore(dp, name="the copy"))
+    ends = Ends(source=FolderPoint(tmp_path / "CAP_S01"), target=cap, store=store)
+    for days in (0, 40):
+        moment = timedelta(days=days)
+        executive = Executive(replace(site.site, clock=lambda moment=moment: utc_now() + moment, running=moment.total_seconds))
+        while executive.turn():
+            pass
+        outcome = turn(ends, utc_now() + moment)
+        assert outcome.is_whole, outcome.problems
+    assert list(store.place.walk()) == []
+    assert not [one for one in cap.listed("pkginfo.box", limit=99) if package in one.name]
 
 
 def certificate(site: Installation) -> str:
