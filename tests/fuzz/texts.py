@@ -71,7 +71,12 @@ def moments_by(text: str) -> object:
 def headers_in(text: str) -> object:
     """The heads of an HTTP answer."""
     tag = http_answers.tag_in({"ETag": text, "Last-Modified": text})
-    return http_answers.tag_headers(text), tag and http_answers.tag_headers(tag), http_answers.range_start(text)
+    return (
+        http_answers.tag_headers(text),
+        tag and http_answers.tag_headers(tag),
+        http_answers.range_start(text),
+        (http_answers.wait_seconds({"Retry-After": text, "Date": "Thu, 01 Jan 2026 00:00:00 GMT"})),
+    )
 
 
 def answered(content: bytes) -> object:

@@ -10,11 +10,13 @@ from purveyor.client.programs.memory.job import Job
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import DP_URL, Fleet
 from purveyor.lab.machine import SimulatedMachine
-from purveyor.site_server.admin import settings
+from purveyor.site_server.admin import points, settings
 from purveyor.site_server.admin import status as messages
+from purveyor.site_server.model.points import PointKind
 from purveyor.transport.counted import CountedPoint, Counts
 from purveyor.transport.interface import Point
 from purveyor.wire.causes import Cause
+from purveyor.wire.errors import BusyError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.status_messages import StatusId
 
@@ -25,18 +27,22 @@ OFFICE_HOURS = "mon-fri 08:00-18:00 0; otherwise 64K"
 OPENS = datetime(2026, 1, 5, 18, tzinfo=UTC)
 PORTION_BYTES = RATE * 5
 PIECE_BYTES = 64 * 1024
+BUSY_SECONDS = 900
 SPREAD = timedelta(minutes=5)
 
 
-class PowerCutting(CountedPoint):
-    """A distribution point that counts, and after each portion takes the client's power away, where that is wanted."""
+class TroubledPoint(CountedPoint):
+    """A distribution point that counts. In the middle of a file it is busy, or takes the client's power away, where wanted."""
 
     def __init__(self, point: Point, site: "Site") -> None:
         super().__init__(point, site.counts)
         self._site = site
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
-        yield from super().read_from(path, offset=offset, limit_bytes=limit_bytes)
+        for piece in super().read_from(path, offset=offset, limit_bytes=limit_bytes):
+            yield piece
+            if self._site.is_busy:
+                raise BusyError(f"{self.url} answers 503", wait_seconds=BUSY_SECONDS)
         if self._site.has_power_cuts:
             self._site.machine.power.off()
 
@@ -49,11 +55,12 @@ class Site:
         self.client: LabClient = self.fleet.clients[0]
         self.counts = Counts()
         self.has_power_cuts = False
+        self.is_busy = False
         self._plain = self.client.point_for
         self.client.point_for = self.client.agent.point_for = self._counted
 
     def _counted(self, url: str) -> Point:
-        return PowerCutting(self._plain(url), self) if url == DP_URL else self._plain(url)
+        return TroubledPoint(self._plain(url), self) if url == DP_URL else self._plain(url)
 
     def budget(self, text: str) -> None:
         self.fleet.admin.change(settings.change, "bandwidth", text)
@@ -74,7 +81,7 @@ class Site:
         """What the client said of content, oldest first."""
         about = {StatusId.DOWNLOAD_STARTED, StatusId.DOWNLOAD_WAITING, StatusId.DOWNLOAD_FINISHED}
         found = self.fleet.admin.ask(messages.messages, limit=1000)
-        return [(one.status, one.text) for one in reversed(found) if one.status in about]
+        return [(StatusId(one.status), one.text) for one in reversed(found) if one.status in about]
 
     @property
     def machine(self) -> SimulatedMachine:
@@ -168,3 +175,35 @@ def test_another_budget_holds_at_the_next_poll_though_content_was_held_back_for_
     site.fleet.advance_polls(1.1)
     assert site.ran("large") == 1
     assert site.fleet.clock.now() < OPENS
+
+
+def test_a_busy_point_is_left_alone_as_long_as_it_asks_and_gone_on_with_where_it_stopped(site: Site) -> None:
+    site.fleet.settle()
+    site.is_busy = True
+    site.roll_out("large", LARGE)
+    while not site.counts.requests:
+        site.fleet.advance(minutes=1)
+    begun, asked = site.fleet.clock.now(), site.counts.requests
+    job = site.job()
+    assert job.text.startswith("every distribution point that has it is busy; asked again at ")
+    assert (job.state, job.failures, job.problem) == (JobState.DOWNLOADING, 0, "")
+    site.is_busy = False
+    site.fleet.advance(seconds=BUSY_SECONDS - 120)
+    assert site.counts.requests == asked, "nobody knocks before"
+    site.fleet.advance(seconds=BUSY_SECONDS)
+    assert site.ran("large") == 1
+    assert site.fleet.clock.now() - begun < timedelta(seconds=2 * BUSY_SECONDS)
+    assert len(LARGE) <= site.counts.read_bytes < len(LARGE) + PIECE_BYTES, "each byte came once"
+    assert site.machine.state.fact("point rates") == "" or site.fleet.problems() == []
+
+
+def test_another_point_serves_while_one_is_busy(site: Site) -> None:
+    other = site.fleet.add_point(PointKind.DP, "http://two.lab/dp")
+    site.fleet.admin.change(points.edit, "dp2", weight=1)
+    site.fleet.settle()
+    site.is_busy = True
+    site.roll_out("large", LARGE)
+    site.fleet.advance_polls(2.5)
+    assert site.ran("large") == 1
+    assert 0 < site.counts.read_bytes < len(LARGE)
+    assert any(request.client == site.client.name for request in other.requests)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from purveyor.transport.http import HttpPoint, Patience
-from purveyor.wire.errors import AbsentError, PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, PurveyorError, RejectedError, UnavailableError
 
 PATH = "clidata.box/timestamp.json"
 SHORT = Patience(connect_seconds=2, silence_seconds=0.3, grace_seconds=30, slowest_bytes_per_second=1024)
@@ -245,6 +245,15 @@ def test_an_answer_that_is_no_file_is_unavailable_and_never_absent(scripted: Ser
     with point_at(scripted(answer(status)).url) as point, pytest.raises(UnavailableError) as caught:
         point.read(PATH, limit_bytes=10)
     assert not isinstance(caught.value, AbsentError)
+
+
+@pytest.mark.parametrize("status", ["429 No", "503 No"])
+def test_a_server_with_too_much_to_do_says_how_long_to_wait(scripted: Servers, status: str) -> None:
+    with point_at(scripted((answer(status, Retry_After="7"),) * 2).url) as point:
+        for ask in (lambda: point.read(PATH, limit_bytes=10), lambda: point.put(f"ddr.box/{'ab' * 16}", b"item")):
+            with pytest.raises(BusyError) as caught:
+                ask()
+            assert caught.value.wait_seconds == 7
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,13 @@ def _ordered(state: State, use: PointUse, name: str, url: str, why: str, now: da
         is_last=memory.last_answer(state, use)[0] == url,
         failures=remembered.failures,
         left_alone_until=pauses.ends_at(state, url, now),
-        trouble="; ".join(problem.reason for problem in pauses.trouble_of(state, url)) if remembered.failures else "",
+        trouble="; ".join([*(problem.reason for problem in pauses.trouble_of(state, url)), *_busy(state, url, now)]),
         absent_requests=remembered.absent_requests,
     )
+
+
+def _busy(state: State, url: str, now: datetime) -> list[str]:
+    return ["it has too much to do, as it says"] if pauses.busy_until(state, url, now) else []
 
 
 def sentinel_of(folder: Path) -> int | None:

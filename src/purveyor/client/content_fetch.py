@@ -1,7 +1,8 @@
 """Brings one manifest or file from distribution points into the cache: resumed, verified, synced, and only then named.
 
-No point is trusted: one that fails twice is asked no more in this fetch, one that gives wrong bytes at once. What is under a
-final name was synced before it got that name, so a power cut never leaves a wrong one. Upstream: points; downstream: `content`.
+No point is trusted: one that fails twice is asked no more in this fetch, one that gives wrong bytes or is busy at once. What is
+under a final name was synced before it got that name, so a power cut never leaves a wrong one. Upstream: points; downstream:
+`content`.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
 from purveyor.client.machine.interface import Disk
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, HeldBackError, PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, HeldBackError, PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, hash_of, manifest_path
 
 FAILURE_LIMIT = 2
@@ -86,7 +87,7 @@ def fetch_manifest(manifest: str, sources: Sources) -> bytes:
                 raise RejectedError(f"the manifest {manifest} is damaged there")
         except HeldBackError:
             raise
-        except (AbsentError, RejectedError) as error:
+        except (AbsentError, BusyError, RejectedError) as error:
             sources.leave(point, error)
         except UnavailableError as error:
             sources.fail(point, error)
@@ -157,7 +158,7 @@ def _receive(
         if unsynced_bytes:
             _sync(disk, partial)
         raise
-    except (AbsentError, RejectedError) as error:
+    except (AbsentError, BusyError, RejectedError) as error:
         sources.leave(point, error)
     except UnavailableError as error:
         sources.fail(point, error)

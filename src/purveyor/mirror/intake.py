@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from purveyor.transport.interface import Answer, Point
 from purveyor.transport.pace import Pace
-from purveyor.wire.errors import AbsentError, HeldBackError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, HeldBackError, RejectedError, UnavailableError
 
 TRIES = 4
 """How often one file is asked for again, from where it broke off, before the pass gives up."""
 PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""However long a busy source asks to be left alone, one pass waits no longer before it asks again."""
 
 
 class Intake:
@@ -59,11 +61,12 @@ class Intake:
                     self._pace.meter.check_open()
             except (AbsentError, HeldBackError):
                 raise
-            except UnavailableError:
+            except UnavailableError as error:
                 tries = TRIES if came else tries - 1
                 if not tries:
                     raise
-                self._pace.pause(PAUSE_SECONDS)
+                asked_for = error.wait_seconds if isinstance(error, BusyError) else 0.0
+                self._pace.pause(min(max(asked_for, PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
                 continue
             if not came:
                 raise UnavailableError(f"{path} at {self.url} ends after {offset} of {size_bytes} bytes")

@@ -17,16 +17,17 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from purveyor.transport.http_answers import range_start, tag_headers, tag_in
+from purveyor.transport.http_answers import range_start, tag_headers, tag_in, wait_seconds
 from purveyor.transport.http_heads import Hurried, HurriedResponse, PlainPool
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
-from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, DeniedError, RejectedError, UnavailableError
 
 _PIECE_BYTES = 64 * 1024
 _REMEMBERED_TAGS = 256
 _NEVER_TAKEN = frozenset({413, 414, 422})
+_BUSY = frozenset({429, 503})
 _ALREADY_THERE = frozenset({409, 412})
 _TAKEN = frozenset({200, 201, 202, 204})
 
@@ -117,7 +118,7 @@ class HttpPoint:
             if response.status == 304 and tag:
                 return None
             if response.status != 200:
-                self._raise_for(response.status, path)
+                self._raise_for(response, path)
             self._check_plain(response, path)
             if _declared_bytes(response) > limit_bytes:
                 self._raise_too_large(path, limit_bytes)
@@ -171,6 +172,10 @@ class HttpPoint:
         status = response.status
         if status in _TAKEN or status in _ALREADY_THERE:
             return
+        if status in _BUSY:
+            raise BusyError(
+                f"{self._url} does not take {path} now: it answers {status}", wait_seconds=wait_seconds(response.headers)
+            )
         if status in _NEVER_TAKEN:
             raise RejectedError(f"{self._url} will not take {path}: it answers {status}")
         raise UnavailableError(f"{self._url} does not take {path} now: it answers {status}")
@@ -215,7 +220,7 @@ class HttpPoint:
     def _skip_bytes(self, response: urllib3.BaseHTTPResponse, path: str, offset: int) -> int:
         """How many bytes of the body come before those that were asked for."""
         if response.status not in (200, 206):
-            self._raise_for(response.status, path)
+            self._raise_for(response, path)
         self._check_plain(response, path)
         if response.status == 206:
             started = range_start(response.headers.get("Content-Range", ""))
@@ -239,7 +244,12 @@ class HttpPoint:
         if encoding.strip().lower() != "identity":
             raise RejectedError(f"{self._url} sends {path} encoded, which was not asked for")
 
-    def _raise_for(self, status: int, path: str) -> NoReturn:
+    def _raise_for(self, response: urllib3.BaseHTTPResponse, path: str) -> NoReturn:
+        status = response.status
+        if status in _BUSY:
+            raise BusyError(
+                f"{self._url} answers {status} for {path}: it has too much to do", wait_seconds=wait_seconds(response.headers)
+            )
         if status in (404, 410):
             raise AbsentError(f"{self._url} has no {path}")
         if status == 403:
@@ -258,6 +268,10 @@ class HttpPoint:
 def _declared_bytes(response: urllib3.BaseHTTPResponse) -> int:
     declared = response.headers.get("Content-Length", "")
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+
+def _busy(response: urllib3.BaseHTTPResponse, text: str) -> BusyError:
+    return BusyError(f"{text}: it answers {response.status}", wait_seconds=wait_seconds(response.headers))
 
 
 def _reason(error: Exception) -> str:

@@ -34,7 +34,7 @@ from smbprotocol.open import (
 from purveyor.transport.interface import Stray
 from purveyor.transport.smb_address import SmbAddress
 from purveyor.transport.smb_session import SmbSession, in_words
-from purveyor.wire.errors import AbsentError, FullError, ReadOnlyError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, FullError, ReadOnlyError, UnavailableError
 
 Kept = TypeVar("Kept")
 
@@ -47,6 +47,15 @@ _NO_FOLDER = frozenset({NtStatus.STATUS_OBJECT_PATH_NOT_FOUND, NtStatus.STATUS_N
 
 _FULL = frozenset({NtStatus.STATUS_DISK_FULL, 0xC0000044})
 _READ_ONLY = frozenset({NtStatus.STATUS_ACCESS_DENIED, 0xC00000A2})
+_BUSY = frozenset(
+    {
+        0xC000009A,  # STATUS_INSUFFICIENT_RESOURCES
+        0xC00000BF,  # STATUS_NETWORK_BUSY
+        0xC00000CE,  # STATUS_TOO_MANY_SESSIONS
+        0xC00000D0,  # STATUS_REQUEST_NOT_ACCEPTED: no more connections now
+        0xC0000205,  # STATUS_INSUFF_SERVER_RESOURCES
+    }
+)
 _KEEPS_SESSION = frozenset(
     {
         NtStatus.STATUS_ACCESS_DENIED,
@@ -343,6 +352,8 @@ class SmbShare:
 def _unavailable(error: SMBResponseException, verb: str, text: str) -> UnavailableError:
     if error.status in _FULL:
         return FullError(text)
+    if error.status in _BUSY:
+        return BusyError(text)
     return ReadOnlyError(text) if error.status in _READ_ONLY and verb not in ("read", "list") else UnavailableError(text)
 
 

@@ -9,11 +9,11 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.clock import Clock
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.mirror import content
-from purveyor.mirror.intake import TRIES, Intake
+from purveyor.mirror.intake import LONGEST_PAUSE_SECONDS, TRIES, Intake
 from purveyor.transport.interface import Answer
 from purveyor.transport.pace import Meter, Pace
 from purveyor.wire.bandwidth import parse_budget
-from purveyor.wire.errors import HeldBackError, UnavailableError
+from purveyor.wire.errors import BusyError, HeldBackError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path
 
 LARGE = bytes(range(256)) * 1000
@@ -22,11 +22,12 @@ LARGE = bytes(range(256)) * 1000
 class Breaking:
     """A point whose line breaks after so many bytes of each answer; with `answers` at an end it is gone."""
 
-    def __init__(self, files: dict[str, bytes], *, piece_bytes: int, answers: int) -> None:
+    def __init__(self, files: dict[str, bytes], *, piece_bytes: int, answers: int, error: UnavailableError | None = None) -> None:
         self.url = "the source"
         self.files = files
         self.piece_bytes = piece_bytes
         self.answers = answers
+        self.error = error or UnavailableError("the line is down")
         self.offsets: list[int] = []
 
     def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer:
@@ -36,7 +37,7 @@ class Breaking:
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
         self.offsets.append(offset)
         if not self.answers:
-            raise UnavailableError("the line is down")
+            raise self.error
         self.answers -= 1
         whole = self.files[path][offset : offset + limit_bytes]
         yield whole[: self.piece_bytes]
@@ -58,6 +59,17 @@ def test_a_source_that_gives_nothing_is_given_up_after_some_tries() -> None:
     with pytest.raises(UnavailableError, match="down"):
         list(Intake(point, _quick()).pieces("a", size_bytes=len(LARGE)))
     assert len(point.offsets) == TRIES
+
+
+def test_a_busy_source_is_left_alone_for_as_long_as_it_asks_for_within_bounds() -> None:
+    paused: list[float] = []
+    point = Breaking({"a": LARGE}, piece_bytes=1, answers=0, error=BusyError("busy", wait_seconds=30))
+    with pytest.raises(BusyError):
+        list(Intake(point, Pace(pause=paused.append)).pieces("a", size_bytes=len(LARGE)))
+    point.error = BusyError("busy", wait_seconds=10**6)
+    with pytest.raises(BusyError):
+        list(Intake(point, Pace(pause=paused.append)).pieces("a", size_bytes=len(LARGE)))
+    assert paused == [30] * (TRIES - 1) + [LONGEST_PAUSE_SECONDS] * (TRIES - 1)
 
 
 def test_a_source_that_ends_early_is_not_asked_for_ever() -> None:

@@ -1,4 +1,4 @@
-"""How long a point that failed is left alone: first a moment, then longer and longer, and what was wrong with it meanwhile.
+"""How long a point is left alone: one that failed first for a moment, then longer and longer; one that is busy as it asks for.
 
 Remembered over restarts of the agent. Each client's pauses are a little shorter by a share of its own, so that a fleet does not
 knock at once.
@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from purveyor.client.policy_view import Problem
 from purveyor.client.state import published
 from purveyor.client.state.store import State
+from purveyor.transport.http_answers import LONGEST_WAIT_SECONDS
+from purveyor.wire.errors import BusyError
 from purveyor.wire.spread import share_of
 
 FIRST_BACK_OFF_SECONDS = 60
@@ -20,11 +22,39 @@ JITTER = 0.2
 DORMANT_AFTER = timedelta(days=60)
 """A client that no CAP has served for so long is dormant: it keeps all that it has, and asks seldom (Q265358)."""
 DORMANT_BACK_OFF_SECONDS = 6 * 3600
+USUAL_WAIT_SECONDS = 60
+"""How long a busy point is left alone that does not say for how long."""
+SHORTEST_WAIT_SECONDS = 5
+BUSY_SPREAD = 0.5
+"""By so much of itself such a wait is longer at most."""
+_BUSY = "busy until "
 _SILENT_SINCE = "silent since"
 
 
 def ends_at(state: State, url: str, now: datetime) -> datetime | None:
-    """Until when a point is left alone; None: it may be asked now."""
+    """Until when a point is left alone, for it failed or is busy; None: it may be asked now."""
+    ends = (_failure_ends_at(state, url, now), busy_until(state, url, now))
+    return max((end for end in ends if end is not None), default=None)
+
+
+def busy_until(state: State, url: str, now: datetime) -> datetime | None:
+    """Until when a point is left alone since it said that it has too much to do; None: it did not, or that is over."""
+    end = state.time(_BUSY + url)
+    longest = timedelta(seconds=LONGEST_WAIT_SECONDS * (1 + BUSY_SPREAD))
+    return None if end is None or not now < end <= now + longest else end
+
+
+def begin_busy(state: State, url: str, busy: BusyError, *, now: datetime) -> None:
+    """Leaves a point alone for as long as it asks for, and some share more, each client its own: a fleet comes back bit by bit.
+
+    It has not failed: what failed before is neither worse nor forgotten.
+    """
+    seconds = min(max(busy.wait_seconds or USUAL_WAIT_SECONDS, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
+    share = share_of(_client(state), f"busy {url}")
+    state.remember_time(_BUSY + url, now + timedelta(seconds=seconds * (1 + BUSY_SPREAD * share)))
+
+
+def _failure_ends_at(state: State, url: str, now: datetime) -> datetime | None:
     memory = published.point_memory(state, url)
     longest = _pause(memory.failures, is_patient=True)
     return None if memory.next_try_at is None or not now < memory.next_try_at <= now + longest else memory.next_try_at
@@ -38,7 +68,7 @@ def first_end(state: State, urls: Iterable[str], now: datetime) -> datetime | No
 
 def trouble_of(state: State, url: str) -> tuple[Problem, ...]:
     """What was wrong with a point when it was asked last; empty where nothing is to be told of it."""
-    reason = state.fact(f"trouble {url}")
+    reason = state.fact(f"trouble {url}") if published.point_memory(state, url).failures else ""
     return (Problem(about=url, reason=reason),) if reason else ()
 
 

@@ -11,7 +11,7 @@ from purveyor.client.points import memory, pauses
 from purveyor.client.points.memory import PointUse
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Answer, Point
-from purveyor.wire.errors import AbsentError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, UnavailableError
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ class WatchedPoint:
         self.has_answered = False
         self.trouble = ""
         """Why it could not be asked, when it was asked last; empty when it answered."""
+        self.busy: BusyError | None = None
+        """That it has too much to do, as it said when it was asked last."""
 
     @property
     def url(self) -> str:
@@ -52,6 +54,7 @@ class WatchedPoint:
 
     def _timed(self, ask: Callable[[], T]) -> T:
         begun = self._uptime_seconds()
+        self.busy = None
         try:
             answer = ask()
         except AbsentError:
@@ -59,6 +62,7 @@ class WatchedPoint:
             raise
         except UnavailableError as error:
             self.trouble = str(error)
+            self.busy = error if isinstance(error, BusyError) else None
             raise
         else:
             self.has_answered, self.trouble = True, ""
@@ -73,9 +77,11 @@ def note_rate(state: State, point: WatchedPoint, now: datetime) -> None:
 
 
 def note_content(state: State, point: WatchedPoint, now: datetime) -> None:
-    """Remembers how a distribution point did: one that failed is left alone for a while."""
+    """Remembers how a distribution point did: one that failed, or is busy, is left alone for a while."""
     note_rate(state, point, now)
-    if point.trouble:
+    if point.busy is not None:
+        pauses.begin_busy(state, point.url, point.busy, now=now)
+    elif point.trouble:
         pauses.begin(state, point.url, point.trouble, now=now)
     elif point.has_answered:
         pauses.answered(state, point.url)

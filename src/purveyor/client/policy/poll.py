@@ -23,7 +23,7 @@ from purveyor.client.state.store import State
 from purveyor.client.trust import Trusted
 from purveyor.transport.interface import Answer, Point
 from purveyor.wire import offers, package_info, shards
-from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
+from purveyor.wire.errors import AbsentError, BusyError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, SiteCode, site_of
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import Shard
@@ -116,6 +116,9 @@ def _ask(found: _Found, state: State, identity: Identity, url: str, point_for: C
     except LaggingError:
         found.served_by[Rank.BEHIND].append(url)
         found.problems += _behind(state, url, now)
+        return
+    except BusyError as error:
+        pauses.begin_busy(state, url, error, now=now)  # no problem to tell of: that would be one more thing for it to do
         return
     except (UnavailableError, RejectedError) as error:
         pauses.begin(state, url, str(error), interval_seconds=_interval_seconds(state), now=now)

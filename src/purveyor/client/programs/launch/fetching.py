@@ -6,7 +6,7 @@ Never while the policy is stale, and never again for what is held. Whether a job
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from purveyor.client.budget import Allowance, PacedPoint
 from purveyor.client.content import ContentCache, Fetched
@@ -69,6 +69,9 @@ class Fetching:
             return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT, cause=job.cause))
         if self._allowance is not None and (closed := self._allowance.closed()) is not None:
             return self._shut_out(job, closed)
+        busy_until = self._busy_until(job)
+        if busy_until is not None:
+            return self._left_alone(job, busy_until)
         points = self.points(job)
         if job.cause is Cause.BANDWIDTH:
             job = changed(job, problem="")
@@ -85,6 +88,9 @@ class Fetching:
             return self._held(job)
         if fetched.cause is Cause.BANDWIDTH:
             return self.bench.save(changed(job, next_try_at=fetched.try_at, text=fetched.reason))
+        busy_until = self._busy_until(job)
+        if fetched.cause is Cause.POINTS_FAIL and busy_until is not None:
+            return self._left_alone(job, busy_until)
         status = StatusId.NOT_ENOUGH_SPACE if fetched.cause is Cause.CONTENT_SPACE else StatusId.DOWNLOAD_WAITING
         return delayed(self.bench, job, Event.FETCH, status, fetched.reason, fetched.cause)
 
@@ -102,7 +108,7 @@ class Fetching:
     def points(self, job: Job) -> Sequence[WatchedPoint]:
         """The distribution points that hold the job's content, in order, as far as they can be used.
 
-        One that failed lately is left alone, unless there is no other.
+        One that is busy is left alone; one that failed lately, unless there is no other.
         """
         points = []
         for url in self.policy.points.get(job.manifest, ()):
@@ -110,8 +116,19 @@ class Fetching:
                 points.append(WatchedPoint(self.point_for(url), self.bench.machine.uptime_seconds))
             except PurveyorError as error:
                 self.bench.note(f"the distribution point {url} cannot be used: {error}")
-        ready = [point for point in points if pauses.ends_at(self.bench.state, point.url, self.bench.now) is None]
-        return ready or points
+        state, now = self.bench.state, self.bench.now
+        ready = [point for point in points if pauses.ends_at(state, point.url, now) is None]
+        return ready or [point for point in points if pauses.busy_until(state, point.url, now) is None]
+
+    def _busy_until(self, job: Job) -> datetime | None:
+        """When the first point that holds the job's content is asked again, where all have too much to do; None: one may be."""
+        ends = [pauses.busy_until(self.bench.state, url, self.bench.now) for url in self.policy.points.get(job.manifest, ())]
+        return None if None in ends else min(filter(None, ends), default=None)
+
+    def _left_alone(self, job: Job, until: datetime) -> Job:
+        """The job while every point has too much to do: it waits as they ask, and has not failed."""
+        text = f"every distribution point that has it is busy; asked again at {until.astimezone(self.bench.machine.zone()):%H:%M}"
+        return self.bench.save(changed(job, next_try_at=until, text=text))
 
     def kept_manifests(self) -> frozenset[str]:
         """The manifests of all jobs that go on: these are never given up to make room."""
