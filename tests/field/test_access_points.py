@@ -335,5 +335,6 @@ def test_q203083_q261760_a_point_says_what_is_known_of_it_and_since_when_and_nev
         away.is_cut_from_site = True
         fleet.advance(hours=5)
         [gone] = (one for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.id == never.id)
-        assert gone.failures and gone.succeeded_at == at_last.succeeded_at is not None and gone.tried_at is not None
+        assert gone.failures and gone.succeeded_at == at_last.succeeded_at
+        assert gone.succeeded_at is not None and gone.tried_at is not None
         assert gone.succeeded_at < gone.tried_at, "the age of what is known is seen"

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from purveyor.lab.fleet import Fleet
-from purveyor.site_server.admin import requests, settings, status
+from purveyor.site_server.admin import points, requests, settings, status
 from purveyor.site_server.database import schema
 from purveyor.site_server.executive import Executive
+from purveyor.site_server.model.points import PointKind
 from purveyor.wire.offers import RequestKind
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -89,3 +90,19 @@ def test_a_site_that_was_off_ends_grace_times_by_itself_once_it_has_run_for_long
         assert _content(fleet) == before
         fleet.advance(hours=14)
         assert len(_content(fleet)) < len(before)
+
+
+def test_a_point_that_failed_while_the_clock_was_ahead_is_tried_again_when_it_is_set_right() -> None:
+    with Fleet(0) as fleet:
+        places = [fleet.add_point(PointKind.CAP, "http://second.lab/cap"), fleet.add_point(PointKind.DP, "http://second.lab/dp")]
+        fleet.advance(hours=1)
+        fleet.site_clock.skew = 400 * DAY
+        for place in places:
+            place.is_cut_from_site = True
+        fleet.admin.add_package("Editor", {"setup.sh": b"new"})
+        fleet.advance(hours=3)
+        assert all(one.failures for one in fleet.admin.ask(points.listed, fleet.clock.now()) if one.target)
+        fleet.calm()
+        fleet.advance(hours=2)
+        for one in fleet.admin.ask(points.listed, fleet.clock.now()):
+            assert (one.failures, one.behind, one.problem) == (0, 0, ""), one.id
