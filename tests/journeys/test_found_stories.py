@@ -84,3 +84,8 @@ def test_what_failed_on_a_machine_before_it_became_a_client_of_its_own_is_told_b
     fails = Step(EDITOR.kind, (*EDITOR.arguments[:3], "fails always", *EDITOR.arguments[4:]))
     copied = Step("cloned", ("pc2", "copy1", "has a name of its own"))
     assert broken(fails, copied, Step(AT_ONCE.kind, AT_ONCE.arguments, 30), client_count=4, seed=155) == ()
+
+
+def test_an_identity_whose_keeper_turns_out_to_be_two_machines_is_kept_by_nobody() -> None:
+    alike = Step("cloned", ("pc1", "copy1", "cannot be told apart from it"), 10)
+    assert broken(alike, Step("cloned", ("pc1", "copy2", "has a name of its own")), client_count=3, seed=1297) == ()

@@ -51,7 +51,9 @@ def judged(client: KnownClient, numbered: Numbered) -> Judged:
     for letter, first in sorted(first_of, key=lambda one: (one[0].item.made_at, one[0].item.sequence)):
         voices = with_voice(voices, _voice(letter, first))
     forked_by = {machine_of(letter) for letter in forked if speaker_of(voices, letter.item.sequence) != machine_of(letter)}
-    keeper = "" if client.keeper else keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
+    proved = keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
+    is_known = client.keeper == NOBODY or (client.keeper and proved != NOBODY)  # its keeper may turn out to be several, too
+    keeper = "" if is_known else proved
     first, last = _to_tell_again(client, numbered, keeper or client.keeper)
     return Judged(client, Voiced(client.number, voices, first, last), keeper, numbered.forks, newest)
 
