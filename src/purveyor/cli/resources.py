@@ -1,7 +1,7 @@
 """`purveyor resource …`."""
 
 from purveyor.cli.call import Call
-from purveyor.cli.output import moment
+from purveyor.cli.output import counted, moment
 from purveyor.cli.references import named, pages
 from purveyor.cli.rest import Rest, rest_of
 
@@ -80,6 +80,17 @@ def remove(call: Call) -> int:
     rest = rest_of(call)
     removed = rest.delete(_path(rest, call))
     call.output.done(removed, f"client {removed['id']} is removed; it is told to join again")
+    return 0
+
+
+def remove_clones(call: Call) -> int:
+    """Takes clones out of the site in whose place others came."""
+    options, rest = call.arguments, rest_of(call)
+    asked = {"silent_seconds": options.silent_for, "is_confirmed": options.is_confirmed}
+    body = {name: value for name, value in asked.items() if value is not None}
+    removed = rest.post(f"{_path(rest, call)}/remove-clones", body)
+    named_ones = f": {removed['names']}" if removed["count"] else ""
+    call.output.done(removed, f"{counted(removed['count'], 'clone')} of {removed['id']} removed{named_ones}")
     return 0
 
 

@@ -1,10 +1,13 @@
 """Commands as an administrator types them, against a site that runs: what they print, and their exit codes."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from purveyor.site_server.database import schema
 from purveyor.site_server.site import utc_now
 from purveyor.wire import join_code
 from running_site import RunningSite
@@ -287,6 +290,20 @@ def test_resources_are_approved_blocked_and_removed(running_site: RunningSite) -
     assert running_site.purveyor("resource", "unblock", "pc-1").code == 0
     assert running_site.purveyor("resource", "remove", "pc-1").code == 0
     assert running_site.purveyor("resource", "list", "--json").json == []
+
+
+def test_clones_in_whose_place_others_came_are_named_before_they_are_removed(running_site: RunningSite) -> None:
+    table = schema.client
+    with running_site.site.database.write() as tx:
+        image, old, new = add_clients(tx, 3)
+        for client, days in ((old, 9), (new, 0)):
+            values = {"name": "vdi-1", "was": image, "last_seen_at": utc_now() - timedelta(days=days)}
+            tx.execute(update(table).where(table.c.id == client).values(values))
+    refused = running_site.purveyor("resource", "remove-clones", "pc-1")
+    assert refused.code != 0 and "1 of 2 clones" in refused.err and "vdi-1" in refused.err and "--yes" in refused.err
+    assert running_site.purveyor("resource", "remove-clones", "pc-1", "--silent-for", "30d", "--yes").err.startswith("0 clones")
+    assert running_site.purveyor("resource", "remove-clones", "pc-1", "--yes").err == f"1 clone of {image} removed: vdi-1\n"
+    assert {row["id"] for row in running_site.purveyor("resource", "list", "--json").json} == {image, new}
 
 
 def test_settings_are_shown_and_set(running_site: RunningSite) -> None:
