@@ -29,6 +29,7 @@ from purveyor.site_server import certificates
 from purveyor.site_server.certificates import Chain
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.http import HttpPoint
+from purveyor.transport.pinned import PinnedPool, Seen, UnpinnedError
 from purveyor.wire.errors import AbsentError, UnavailableError
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
 
@@ -120,18 +121,23 @@ def test_another_key_is_read_from_and_nothing_is_sent_to_it_though_a_ca_vouches_
         point.close()
 
 
-def test_without_pins_the_cas_decide_on_reading_too(served: Served, tmp_path: Path) -> None:
-    chain, _ = made(tmp_path / "site")
-    with serving(served, chain) as server:
-        stranger = HttpPoint(server.url)
-        with pytest.raises(UnavailableError, match="certificate verify failed"):
-            stranger.read(PATH, limit_bytes=100)
-        with pytest.raises(UnavailableError, match="certificate verify failed"):
-            stranger.put(ITEM, b"sealed")
-        assert served.asked == []
-        vouched = HttpPoint(server.url, tls=ssl.create_default_context(cafile=str(chain.certificate)))
+def test_without_pins_the_cas_decide_on_what_is_sent_and_keep_nobody_from_reading(served: Served, tmp_path: Path) -> None:
+    chain, pin = made(tmp_path / "site")
+    trust = ssl.create_default_context(cafile=str(chain.certificate))
+    with serving(served, chain) as server, serving(served, chain, host="127.0.0.2") as misnamed:
+        for stranger in (HttpPoint(server.url), HttpPoint(misnamed.url, tls=trust)):
+            with pytest.raises(UnavailableError, match="no CA of this system knows its certificate"):
+                stranger.put(ITEM, b"sealed")
+            answer = stranger.read(PATH, limit_bytes=100)
+            assert answer is not None and answer.content == b"signed"
+            with pytest.raises(UnavailableError, match="no CA of this system knows its certificate"):
+                stranger.put(ITEM, b"sealed")
+            assert stranger.unpinned == pin and not stranger.certificate
+            stranger.close()
+        assert served.asked == ["GET", "GET"]
+        vouched = HttpPoint(server.url, tls=trust)
         vouched.put(ITEM, b"sealed")
-        assert served.asked == ["PUT"] and not vouched.certificate
+        assert served.asked[2:] == ["PUT"] and not vouched.unpinned and not vouched.certificate
         vouched.close()
 
 
@@ -142,10 +148,27 @@ def test_pins_that_are_withdrawn_leave_no_unchecked_connection_that_takes_upload
         point = HttpPoint(server.url, pins=lambda: pins)
         assert point.read(PATH, limit_bytes=100)
         pins.clear()
-        with pytest.raises(UnavailableError):
-            point.put(ITEM, b"sealed")
-        with pytest.raises(UnavailableError, match="certificate verify failed"):
-            point.put(ITEM, b"sealed")
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="no CA of this system knows its certificate"):
+                point.put(ITEM, b"sealed")
+        assert served.asked == ["GET"]
+        point.close()
+
+
+def test_a_connection_that_was_begun_for_pins_and_begins_anew_without_them_asks_the_cas(served: Served, tmp_path: Path) -> None:
+    chain, pin = made(tmp_path / "site")
+    pins = [pin]
+    with serving(served, chain) as server:
+        place = urlsplit(server.url)
+        pool = PinnedPool(lambda: pins, Seen(), str(place.hostname), place.port)
+        connection = pool._new_conn()
+        connection.request("GET", f"/cap/{PATH}")
+        connection.getresponse().read()
+        connection.close()
+        pins.clear()
+        with pytest.raises(UnpinnedError):
+            connection.request("PUT", f"/cap/{ITEM}", b"sealed")
+        connection.close()
         assert served.asked == ["GET"]
 
 
@@ -286,6 +309,32 @@ def test_a_change_of_keys_loses_nobody_and_a_man_in_the_middle_gets_nothing(inst
     site.start()
     assert sent_by(site, "anna") >= 1
     site.until("it is told", lambda: "10140" in site.purveyor("status", "messages", "--json"))
+
+
+def test_a_site_that_goes_from_http_to_https_keeps_its_clients(installation: Installation) -> None:
+    site = installation
+    site.join("anna")
+    site.purveyor("site", "certificate", "make")
+    site.kill()
+    site.start()
+    site.until("it is told", lambda: "1 member know an http:// address alone" in (site.folder / "site.log").read_text())
+    site.kill()
+    (site.site / "https").rename(site.folder / "https")
+
+    site.start()
+    place = f"https://{site.listen}"
+    site.purveyor("point", "edit", "cap1", "--url", f"{place}/cap")
+    site.purveyor("point", "edit", "dp1", "--url", f"{place}/dp")
+    site.until("anna has heard", lambda: place in passed_by(site, "anna"))
+    site.kill()
+    (site.folder / "https").rename(site.site / "https")
+    site.start()
+    site.until("anna reports", lambda: f'"access_point": "{place}/cap"' in passed_by(site, "anna") and sent_by(site, "anna") >= 1)
+
+
+def passed_by(site: Installation, name: str) -> str:
+    """What one pass of a client says of itself, as JSON."""
+    return site.call("client", "run", "--once", "--json", "--state", str(site.state(name))).out
 
 
 def listed(site: Installation) -> dict[str, object]:

@@ -41,9 +41,7 @@ def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_i
     words = ("cap", "mirror", f"{site.url}/cap", str(branch / "CAP_S01"), "--up")
     words += ("--dp", f"{site.url}/dp", str(branch / "DP_S01"))
 
-    unknown = site.call(*words, "--root", str(root))
-    assert (unknown.code, "--pin PIN, a join code that carries one, or --ca FILE" in unknown.err) == (3, True), unknown
-    assert not (branch / "CAP_S01" / "clidata.box").joinpath("timestamp.json").exists()
+    assert site.call(*words, "--root", str(root)).code == 0, "what is read is judged by its signatures"
     trusted = site.call("cap", "mirror", f"{site.url}/cap", str(branch / "by-ca"), "--root", str(root), "--ca", certificate(site))
     assert trusted.code == 0, trusted
     assert site.call(*words, "--code", site.purveyor("join-code", "create")).code == 0, "its pin is enough to begin"

@@ -18,6 +18,10 @@ from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.pins import pin_in
 
 _LOG = logging.getLogger(__name__)
+_MOVE = (
+    "stop it, move the folder https/ away, run it, and say `purveyor point edit cap1 --url https://…`; "
+    "when they have polled, bring the folder back"
+)
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
 
 
@@ -29,7 +33,11 @@ class HttpsKeeper:
         self._site, self._folder = site, folder
         self._shown: tuple[tuple[str, int, int], ...] = ()
         self._problem = ""
+        with site.database.read() as tx:
+            left_behind = https_pins.left_behind(tx)
         self.chain = self._keep()
+        if self.chain and left_behind:
+            _LOG.warning("%s know an http:// address alone, which answers no more: %s", counted(left_behind, "member"), _MOVE)
         if self.chain:
             self._note_shown(self.chain)
 

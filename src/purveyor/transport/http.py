@@ -95,14 +95,14 @@ class HttpPoint:
 
     @property
     def unpinned(self) -> str:
-        """The pin that the server showed last, where it is not one of those that count now; empty otherwise."""
-        pins = self._pins()
-        return self._seen.pin if pins and self._seen.pin not in pins else ""
+        """The pin that the server showed last, where neither pins nor a CA say that it is the right one; empty otherwise."""
+        return "" if self._seen.last.is_known(self._pins()) else self._seen.last.pin
 
     @property
     def certificate(self) -> str:
         """The SHA-256 (hexadecimal) of the certificate that was taken for the sake of its pin; empty: the system's CAs decide."""
-        return hashlib.sha256(self._seen.certificate).hexdigest() if self._seen.pin and self._seen.pin in self._pins() else ""
+        shown = self._seen.last
+        return hashlib.sha256(shown.certificate).hexdigest() if shown.pin and shown.pin in self._pins() else ""
 
     def close(self) -> None:
         """Ends the kept connections; a later request opens new ones."""

@@ -32,7 +32,7 @@ def certificate(key: Key, name: str, serial: int) -> bytes:
     return built.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-@given(st.sampled_from(KEYS), st.text("aé", min_size=1, max_size=60), st.integers(1, 2**150))
+@given(st.sampled_from(KEYS), st.text("aé", min_size=1, max_size=32), st.integers(1, 2**150))
 def test_the_pin_of_a_certificate_is_that_of_its_key(key: Key, name: str, serial: int) -> None:
     info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     expected = base64.b64encode(hashlib.sha256(info).digest()).decode()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from purveyor.site_server.database import audit, clients, points, publication
 from purveyor.site_server.database.wanted import Kind
-from purveyor.site_server.model.points import PointState
+from purveyor.site_server.model.points import PointKind, PointState
 
 _WANTS_LIMIT = 1_000_000
 
@@ -29,6 +29,13 @@ def announce(tx: Connection, pins: tuple[str, ...], *, by: str, now: datetime) -
         points.set_said(tx, one.id, msgspec.structs.replace(one.said, pins=pins))
         audit.record(tx, by=by, now=now, action="point.pins", about=one.id, detail={"pins": list(pins)})
     return bool(changed)
+
+
+def left_behind(tx: Connection) -> int:
+    """How many members do not find the site over HTTPS: all of them, where its own CAP was never told as served by it."""
+    own = [one.said for one in points.standing(tx, PointKind.CAP) if one.is_home]
+    is_found = not own or any(said.pins or said.url.startswith("https://") for said in own)
+    return 0 if is_found else clients.applied_counts(tx, 0)[0]
 
 
 def published_in(tx: Connection) -> int:
