@@ -4,6 +4,7 @@ The same site and client code runs here and outside; only the clock, the machine
 """
 
 import heapq
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -53,6 +54,9 @@ SITE_RETRY = timedelta(minutes=5)
 """How soon it takes one after one of its components failed: as long as the longest that such a component rests."""
 SITE_BOOT = timedelta(minutes=10)
 """How long the site is away after a power cut; its points go on serving what they have."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a name of its own is made there
+MEMORY_BYTES = 2**30
+"""With less room there, a fleet's content lies on the disk: some systems keep a few megabytes for it."""
 TURNS_AT_ONCE = 50
 JOINING_TRIES = 10
 _EXPECTED = frozenset(kind.__name__ for kind in (RejectedError, UnavailableError, RefusedError))
@@ -75,7 +79,7 @@ class Fleet(AbstractContextManager["Fleet"]):
         """The clock of the site's machine."""
         self.site_power_cut_seed: int | None = None
         """What a power cut takes of the files that the site had not synced: all (None), or what the seed says."""
-        self._folder = tempfile.TemporaryDirectory(prefix="purveyor-lab-")
+        self._folder = tempfile.TemporaryDirectory(prefix="purveyor-lab-", dir=_folder_in_memory())
         content = Path(self._folder.name)
         self.cap = MemoryBoxes(CAP_URL, self.clock.now, power=self.power)
         self.rejected = MemoryBoxes("the rejected items", self.clock.now, power=self.power)
@@ -376,3 +380,8 @@ class Fleet(AbstractContextManager["Fleet"]):
         if boxes is None:
             raise UnavailableError(f"the lab has no point {url!r}")
         return boxes.point(machine.name, power=machine.power)
+
+
+def _folder_in_memory() -> Path | None:
+    """Where content is synced in no time, since all of it is gone with the fleet; None: wherever temporary files go."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES else None

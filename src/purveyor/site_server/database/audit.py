@@ -19,7 +19,7 @@ def record(
     asked = msgspec.json.encode({name: value for name, value in (detail or {}).items() if value is not None}).decode()
     if len(asked) > DETAIL_LIMIT:
         asked = msgspec.json.encode({"shortened": asked[: DETAIL_LIMIT // 2]}).decode()
-    tx.execute(insert(schema.audit).values(at=now, actor=by[:100], action=action, object=about[:64], detail=asked))
+    tx.execute(insert(schema.audit), {"at": now, "actor": by[:100], "action": action, "object": about[:64], "detail": asked})
 
 
 def recent(tx: Connection, *, about: str, actor: str, before_id: int | None, limit: int) -> Sequence[AnyRow]:

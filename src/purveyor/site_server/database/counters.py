@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from purveyor.site_server.database import schema
 from purveyor.wire.ids import PackageId, number_of
@@ -12,6 +12,12 @@ SIGNING = "signing"
 KINDS = (PACKAGE, COLLECTION, ADVERTISEMENT, WINDOW, REQUEST, SIGNING)
 CAP, DP = "cap", "dp"
 _WITH_IDS = (PACKAGE, COLLECTION, ADVERTISEMENT)
+_RAISE = (
+    update(schema.counter)
+    .where(schema.counter.c.kind == bindparam("of"))
+    .values(value=schema.counter.c.value + 1)
+    .returning(schema.counter.c.value)
+)
 _NOUNS = {**{kind: kind for kind in (*_WITH_IDS, WINDOW)}, CAP: "point", DP: "point"}
 
 
@@ -22,15 +28,11 @@ def source_of(package: PackageId) -> str:
 
 def next_number(tx: Connection, kind: str) -> int:
     """The next number of a kind, 1 the first time. A counter that was lost goes on above all that was ever given (Q227021)."""
-    counter = schema.counter
-    raised = tx.execute(
-        update(counter).where(counter.c.kind == kind).values(value=counter.c.value + 1).returning(counter.c.value)
-    )
-    value = raised.scalar_one_or_none()
+    value = tx.execute(_RAISE, {"of": kind}).scalar_one_or_none()
     if value is not None:
         return int(value)
     first = _highest_found(tx, kind) + 1
-    tx.execute(insert(counter).values(kind=kind, value=first))
+    tx.execute(insert(schema.counter).values(kind=kind, value=first))
     return first
 
 

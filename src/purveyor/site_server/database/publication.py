@@ -1,28 +1,23 @@
 """What is published and what must be: roles, down files, shards. Read and written by `publish` alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Integer,
-    Select,
     and_,
     bindparam,
     case,
     delete,
     exists,
-    func,
     insert,
     or_,
     select,
-    union,
     update,
 )
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import schema, statements
 from purveyor.site_server.database.wanted import Kind
 from purveyor.wire.ids import ClientId, CollectionId, PackageId, SiteCode
 
@@ -35,6 +30,14 @@ class Want(NamedTuple):
     kind: Kind
     key: str
     revision: int
+
+
+class Span(NamedTuple):
+    """Roles whose signatures are not to end before one time, nor after another."""
+
+    names: tuple[str, ...]
+    before: datetime
+    after: datetime
 
 
 class Generation(NamedTuple):
@@ -72,52 +75,6 @@ class StoredShard(NamedTuple):
     expires_at: datetime
 
 
-# --- what every turn asks: made once, since making a question costs as much as its answer ---
-
-_LIMIT = bindparam("limit", type_=Integer)
-_UNMET = (
-    select(schema.wanted.c.kind, schema.wanted.c.key, schema.wanted.c.wanted)
-    .where(schema.wanted.c.wanted != schema.wanted.c.published)
-    .limit(_LIMIT)
-)
-_ROLE_CONTENT = select(schema.role.c.content).where(schema.role.c.name == bindparam("name"))
-_ROLE_VERSION = select(schema.role.c.version).where(schema.role.c.name == bindparam("name"))
-_DOWN_FILE = select(schema.down_file.c.content).where(schema.down_file.c.path == bindparam("path"))
-_UNWRITTEN = select(schema.down_file.c.path, schema.down_file.c.content).where(schema.down_file.c.written_at.is_(None))
-_UNNAMED_BEFORE = select(schema.down_file.c.path).where(schema.down_file.c.unnamed_since < bindparam("time")).limit(_LIMIT)
-_GENERATIONS = select(
-    schema.shard_generation.c.generation,
-    schema.shard_generation.c.bits,
-    schema.shard_generation.c.announced_at,
-    schema.shard_generation.c.superseded_at,
-    schema.shard_generation.c.lookup_key,
-).order_by(schema.shard_generation.c.generation)
-_HIGHEST_CLIENT = select(func.coalesce(func.max(schema.client.c.number), 0))
-_UNFINISHED = union(
-    select(schema.shard.c.generation).where(schema.shard.c.is_wanted),
-    select(schema.shard.c.generation).where(schema.shard.c.is_written.is_(False)),
-)
-_WANTED_SHARDS = (
-    select(schema.shard.c.number)
-    .where(schema.shard.c.generation == bindparam("generation"), schema.shard.c.is_wanted)
-    .order_by(schema.shard.c.number)
-    .limit(_LIMIT)
-)
-_EXPIRING_SHARDS = (
-    select(schema.shard.c.generation, schema.shard.c.number)
-    .where(
-        or_(schema.shard.c.expires_at < bindparam("before"), schema.shard.c.expires_at > bindparam("after")),
-        schema.shard.c.is_wanted.is_(False),
-    )
-    .limit(_LIMIT)
-)
-_UNWRITTEN_SHARDS = (
-    select(schema.shard.c.generation, schema.shard.c.number, schema.shard.c.content)
-    .where(schema.shard.c.is_written.is_(False), schema.shard.c.content.is_not(None))
-    .limit(_LIMIT)
-)
-
-
 # --- the site ---
 
 
@@ -144,12 +101,12 @@ def insert_site(tx: Connection, *, code: SiteCode, bin_bits: int, now: datetime)
 
 def publication_of(tx: Connection) -> int:
     """The number of the newest publication."""
-    return int(tx.execute(select(schema.site.c.publication)).scalar_one())
+    return int(tx.execute(statements.PUBLICATION).scalar_one())
 
 
 def next_publication(tx: Connection) -> int:
     """Raises the publication number, and gives it."""
-    tx.execute(update(schema.site).values(publication=schema.site.c.publication + 1))
+    tx.execute(statements.NEXT_PUBLICATION)
     return publication_of(tx)
 
 
@@ -158,7 +115,7 @@ def next_publication(tx: Connection) -> int:
 
 def unmet(tx: Connection, limit: int) -> list[Want]:
     """What is to be published anew, at most `limit`."""
-    return [Want(Kind(kind), key, revision) for kind, key, revision in tx.execute(_UNMET, {"limit": limit})]
+    return [Want(Kind(kind), key, revision) for kind, key, revision in tx.execute(statements.UNMET, {"limit": limit})]
 
 
 def set_met(tx: Connection, wants: Sequence[Want]) -> None:
@@ -178,49 +135,34 @@ def set_met(tx: Connection, wants: Sequence[Want]) -> None:
 
 def read_role(tx: Connection, name: str) -> bytes:
     """The signed bytes of a role as it stands."""
-    return bytes(tx.execute(_ROLE_CONTENT, {"name": name}).scalar_one())
+    return bytes(tx.execute(statements.ROLE_CONTENT, {"name": name}).scalar_one())
 
 
 def role_version(tx: Connection, name: str) -> int:
     """The version of a role as it stands."""
-    return int(tx.execute(_ROLE_VERSION, {"name": name}).scalar_one())
+    return int(tx.execute(statements.ROLE_VERSION, {"name": name}).scalar_one())
 
 
-def roles_expiring(tx: Connection, ends: Mapping[str, tuple[datetime, datetime]], limit: int) -> list[str]:
-    """Roles (with their bins) whose signatures end before the first time or after the second of their name, soonest first."""
-    times = {f"before_{place}": before for place, (before, _) in enumerate(ends.values())}
-    times |= {f"after_{place}": after for place, (_, after) in enumerate(ends.values())}
-    return list(tx.execute(_expiring(tuple(ends)), times | {"limit": limit}).scalars())
-
-
-@cache
-def _expiring(names: tuple[str, ...]) -> Select[str]:
-    name, ends_at = schema.role.c.name, schema.role.c.expires_at
-    due = (
-        and_(
-            or_(name == role, name.like(f"{role}-%")),
-            or_(ends_at < bindparam(f"before_{place}"), ends_at > bindparam(f"after_{place}")),
-        )
-        for place, role in enumerate(names)
-    )
-    return select(name).where(or_(*due)).order_by(ends_at).limit(_LIMIT)
+def roles_expiring(tx: Connection, spans: Sequence[Span], limit: int) -> list[str]:
+    """Roles (with their bins) whose signatures end outside the span for their name, soonest first."""
+    times = {f"before_{place}": span.before for place, span in enumerate(spans)}
+    times |= {f"after_{place}": span.after for place, span in enumerate(spans)}
+    statement = statements.roles_expiring(tuple(span.names for span in spans))
+    return list(tx.execute(statement, times | {"limit": limit}).scalars())
 
 
 def store_role(tx: Connection, *, name: str, version: int, content: bytes, expires_at: datetime) -> None:
     """Replaces a role's signed bytes."""
-    changed = tx.execute(
-        update(schema.role).where(schema.role.c.name == name).values(version=version, content=content, expires_at=expires_at)
-    )
-    if changed.rowcount == 0:
-        tx.execute(insert(schema.role).values(name=name, version=version, content=content, expires_at=expires_at))
+    values = {"version": version, "content": content, "expires_at": expires_at}
+    if tx.execute(statements.SET_ROLE, {"of": name, **values}).rowcount == 0:
+        tx.execute(statements.ADD_ROLE, {"name": name, **values})
 
 
 def store_down_file(tx: Connection, path: str, content: bytes) -> None:
     """A file that the box is to hold; it is written after this is committed. One that was unnamed is named again."""
     values = {"content": content, "written_at": None, "unnamed_since": None}
-    changed = tx.execute(update(schema.down_file).where(schema.down_file.c.path == path).values(**values))
-    if changed.rowcount == 0:
-        tx.execute(insert(schema.down_file).values(path=path, **values))
+    if tx.execute(statements.SET_DOWN_FILE, {"of": path, **values}).rowcount == 0:
+        tx.execute(statements.ADD_DOWN_FILE, {"path": path, **values})
 
 
 def name_again(tx: Connection, path: str) -> None:
@@ -236,49 +178,42 @@ def all_down_paths(tx: Connection) -> set[str]:
 
 def set_unnamed(tx: Connection, paths: Iterable[str], now: datetime) -> None:
     """Records that no published metadata names these files any more."""
-    rows = [{"at_path": path, "since": now} for path in paths]
+    rows = [{"of": path, "unnamed_since": now} for path in paths]
     if rows:
-        table = schema.down_file
-        still_named = and_(table.c.path == bindparam("at_path"), table.c.unnamed_since.is_(None))
-        tx.execute(update(table).where(still_named).values(unnamed_since=bindparam("since")), rows)
+        tx.execute(statements.SET_UNNAMED, rows)
 
 
 def down_paths_of(tx: Connection, prefix: str, suffix: str) -> list[str]:
     """Paths of named down files that begin and end so."""
-    table = schema.down_file
     # 36**4 ids have no character that LIKE treats as a pattern, so plain prefixes and suffixes are enough.
-    statement = select(table.c.path).where(table.c.path.like(f"{prefix}%{suffix}"), table.c.unnamed_since.is_(None))
-    return list(tx.execute(statement).scalars())
+    return list(tx.execute(statements.NAMED_LIKE, {"pattern": f"{prefix}%{suffix}"}).scalars())
 
 
 def down_file(tx: Connection, path: str) -> bytes | None:
     """The bytes of a down file, or None."""
-    content = tx.execute(_DOWN_FILE, {"path": path}).scalar()
+    content = tx.execute(statements.DOWN_FILE, {"path": path}).scalar()
     return None if content is None else bytes(content)
 
 
 def unwritten(tx: Connection) -> list[tuple[str, bytes]]:
     """Down files that are not yet seen in the box."""
-    return [(path, bytes(content)) for path, content in tx.execute(_UNWRITTEN)]
+    return [(path, bytes(content)) for path, content in tx.execute(statements.UNWRITTEN)]
 
 
 def set_written(tx: Connection, paths: Sequence[str], now: datetime) -> None:
     """Records that these files lie in the box."""
     if paths:
-        statement = update(schema.down_file).where(schema.down_file.c.path == bindparam("at_path")).values(written_at=now)
-        tx.execute(statement, [{"at_path": path} for path in paths])
+        tx.execute(statements.SET_DOWN_FILE, [{"of": path, "written_at": now} for path in paths])
 
 
 def written_after(tx: Connection, path: str, limit: int) -> list[tuple[str, bytes]]:
     """Written down files in order of their paths, after one: a slice for the audit."""
-    table = schema.down_file
-    statement = select(table.c.path, table.c.content).where(table.c.path > path, table.c.written_at.is_not(None))
-    return [(row.path, bytes(row.content)) for row in tx.execute(statement.order_by(table.c.path).limit(limit))]
+    return [(path, bytes(content)) for path, content in tx.execute(statements.WRITTEN_AFTER, {"after": path, "limit": limit})]
 
 
 def unnamed_before(tx: Connection, time: datetime, limit: int) -> list[str]:
     """Down files that no metadata has named since before a time."""
-    return list(tx.execute(_UNNAMED_BEFORE, {"time": time, "limit": limit}).scalars())
+    return list(tx.execute(statements.UNNAMED_BEFORE, {"time": time, "limit": limit}).scalars())
 
 
 def delete_down_files(tx: Connection, paths: Sequence[str]) -> None:
@@ -294,7 +229,7 @@ def delete_down_files(tx: Connection, paths: Sequence[str]) -> None:
 
 def generations(tx: Connection) -> list[Generation]:
     """The generations of shards that stand or are being built, oldest first."""
-    return [Generation(*row) for row in tx.execute(_GENERATIONS)]
+    return [Generation(*row) for row in tx.execute(statements.GENERATIONS)]
 
 
 def insert_generation(tx: Connection, *, generation: int, bits: int, announced_at: datetime | None) -> None:
@@ -341,26 +276,24 @@ def delete_generation(tx: Connection, generation: int) -> None:
 
 def highest_client_number(tx: Connection) -> int:
     """The highest number ever given to a client: at least as many as there are."""
-    return int(tx.execute(_HIGHEST_CLIENT).scalar_one())
+    return int(tx.execute(statements.HIGHEST_CLIENT).scalar_one())
 
 
 def unfinished_generations(tx: Connection) -> frozenset[int]:
     """Generations of which a shard is not yet in the box as it is to be."""
-    return frozenset(tx.execute(_UNFINISHED).scalars())
+    return frozenset(tx.execute(statements.UNFINISHED).scalars())
 
 
 def wanted_shards(tx: Connection, generation: int, limit: int) -> list[int]:
     """The numbers of the shards of a generation to publish anew, in order."""
-    return list(tx.execute(_WANTED_SHARDS, {"generation": generation, "limit": limit}).scalars())
+    return list(tx.execute(statements.WANTED_SHARDS, {"generation": generation, "limit": limit}).scalars())
 
 
 def want_expiring_shards(tx: Connection, *, before: datetime, after: datetime, limit: int) -> int:
     """Asks for shards anew whose signatures end before one time or after another. Shape: how many."""
-    rows = tx.execute(_EXPIRING_SHARDS, {"before": before, "after": after, "limit": limit}).all()
+    rows = tx.execute(statements.EXPIRING_SHARDS, {"before": before, "after": after, "limit": limit}).all()
     if rows:
-        table = schema.shard
-        where = and_(table.c.generation == bindparam("of"), table.c.number == bindparam("no"))
-        tx.execute(update(table).where(where).values(is_wanted=True), [{"of": row[0], "no": row[1]} for row in rows])
+        tx.execute(statements.SET_SHARD, [{"of": row[0], "no": row[1], "is_wanted": True} for row in rows])
     return len(rows)
 
 
@@ -397,58 +330,38 @@ def refusals_between(tx: Connection, ranges: Sequence[tuple[int, int]]) -> list[
 
 def store_shards(tx: Connection, shards: Sequence[StoredShard]) -> None:
     """Replaces signed shards; they are written after this is committed."""
-    if not shards:
-        return
-    table = schema.shard
-    statement = (
-        update(table)
-        .where(table.c.generation == bindparam("of"), table.c.number == bindparam("no"))
-        .values(
-            content=bindparam("bytes"),
-            publication=bindparam("as_of"),
-            expires_at=bindparam("until"),
-            is_wanted=False,
-            is_written=False,
-        )
-    )
-    tx.execute(
-        statement,
-        [
-            {
-                "of": shard.generation,
-                "no": shard.number,
-                "bytes": shard.content,
-                "as_of": shard.publication,
-                "until": shard.expires_at,
-            }
-            for shard in shards
-        ],
-    )
+    rows = [
+        {
+            "of": shard.generation,
+            "no": shard.number,
+            "content": shard.content,
+            "publication": shard.publication,
+            "expires_at": shard.expires_at,
+            "is_wanted": False,
+            "is_written": False,
+        }
+        for shard in shards
+    ]
+    if rows:
+        tx.execute(statements.SET_SHARD, rows)
 
 
 def unwritten_shards(tx: Connection, limit: int) -> list[tuple[int, int, bytes]]:
     """Signed shards that are not yet seen in the box. Shape: (generation, number, content)."""
-    return [(row[0], row[1], bytes(row[2])) for row in tx.execute(_UNWRITTEN_SHARDS, {"limit": limit})]
+    return [(row[0], row[1], bytes(row[2])) for row in tx.execute(statements.UNWRITTEN_SHARDS, {"limit": limit})]
 
 
 def set_shards_written(tx: Connection, places: Sequence[tuple[int, int]]) -> None:
     """Records that these shards lie in the box."""
     if places:
-        table = schema.shard
-        statement = (
-            update(table).where(table.c.generation == bindparam("of"), table.c.number == bindparam("no")).values(is_written=True)
-        )
-        tx.execute(statement, [{"of": generation, "no": number} for generation, number in places])
+        rows = [{"of": generation, "no": number, "is_written": True} for generation, number in places]
+        tx.execute(statements.SET_SHARD, rows)
 
 
 def shards_after(tx: Connection, place: tuple[int, int], limit: int) -> list[tuple[int, int, bytes]]:
     """Written shards in order, after one: a slice for the audit."""
-    table = schema.shard
-    after = or_(table.c.generation > place[0], and_(table.c.generation == place[0], table.c.number > place[1]))
-    statement = select(table.c.generation, table.c.number, table.c.content).where(after, table.c.is_written)
-    return [
-        (row[0], row[1], bytes(row[2])) for row in tx.execute(statement.order_by(table.c.generation, table.c.number).limit(limit))
-    ]
+    given = {"generation": place[0], "number": place[1], "limit": limit}
+    return [(row[0], row[1], bytes(row[2])) for row in tx.execute(statements.SHARDS_AFTER, given)]
 
 
 # --- what deletions and clients rely on ---

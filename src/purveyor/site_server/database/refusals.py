@@ -7,13 +7,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database import schema, statements, wanted
 from purveyor.site_server.database.slices import slices
 from purveyor.wire.ids import ClientId
 
 REFUSALS_KEPT = 10_000
+_COUNT = select(func.count()).select_from(schema.refusal)
+_IN_ORDER = select(schema.refusal.c.client_id).order_by(schema.refusal.c.at, schema.refusal.c.client_id)
+_OLDEST = _IN_ORDER.limit(statements.LIMIT)
+_OLDEST_BEFORE = _OLDEST.where(schema.refusal.c.at < bindparam("before"))
 
 
 class Refused(NamedTuple):
@@ -60,13 +64,11 @@ def take_back(tx: Connection, ids: Collection[ClientId]) -> None:
 
 def drop_old(tx: Connection, *, before: datetime, limit: int) -> int:
     """Forgets refusals from before a time, and the oldest ones above REFUSALS_KEPT; at most `limit`. Shape: how many."""
-    table = schema.refusal
-    count = int(tx.execute(select(func.count()).select_from(table)).scalar_one())
-    oldest = select(table.c.client_id).order_by(table.c.at, table.c.client_id)
-    old = list(tx.execute(oldest.where(table.c.at < before).limit(limit)).scalars())
+    count = int(tx.execute(_COUNT).scalar_one())
+    old = list(tx.execute(_OLDEST_BEFORE, {"before": before, "limit": limit}).scalars()) if count else []
     surplus = min(count - REFUSALS_KEPT, limit)
     if surplus > len(old):
-        old = list(tx.execute(oldest.limit(surplus)).scalars())
+        old = list(tx.execute(_OLDEST, {"limit": surplus}).scalars())
     _delete(tx, old)
     for name in old:
         wanted.want_shard_of(tx, ClientId(name))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database import schema, statements, wanted
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.model.requests import Outcome
@@ -18,6 +18,12 @@ from purveyor.wire.offers import Request, RequestKind
 
 FAILED = (JobState.FAILED, JobState.TIMED_OUT, JobState.INTERRUPTED)
 """Where a run ended without success."""
+_CLOSED_BEFORE = (
+    select(schema.request.c.number)
+    .where(schema.request.c.closed_at < bindparam("before"))
+    .order_by(schema.request.c.closed_at)
+    .limit(statements.LIMIT)
+)
 _TO_CLOSE = (
     select(schema.request.c.number, schema.advertisement.c.collection)
     .join(schema.advertisement, schema.advertisement.c.id == schema.request.c.advertisement)
@@ -93,8 +99,7 @@ def close_expired(tx: Connection, now: datetime) -> int:
 def drop_old(tx: Connection, *, before: datetime, limit: int) -> int:
     """Forgets requests that were closed before a time, with their answers, at most `limit`. Shape: how many."""
     table = schema.request
-    chosen = select(table.c.number).where(table.c.closed_at < before).order_by(table.c.closed_at).limit(limit)
-    numbers = list(tx.execute(chosen).scalars())
+    numbers = list(tx.execute(_CLOSED_BEFORE, {"before": before, "limit": limit}).scalars())
     for part in slices(numbers):
         tx.execute(delete(schema.request_answer).where(schema.request_answer.c.request.in_(part)))
         tx.execute(delete(table).where(table.c.number.in_(part)))

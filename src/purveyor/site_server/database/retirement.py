@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select, update
 
 from purveyor.site_server.database import schema, site_keys, wanted
 from purveyor.site_server.model.points import PointState
@@ -107,17 +107,21 @@ def has_files_left(tx: Connection, package: PackageId) -> bool:
 
 def manifests_only_of(tx: Connection, package: PackageId) -> list[str]:
     """Manifests of this package that no standing package consists of, and that were not yet seen to be gone."""
+    return sorted(tx.execute(_manifests_only(), {"package": package}).scalars())
+
+
+@cache
+def _manifests_only() -> Select[str]:
     version, other = schema.source_version, schema.source_version.alias()
     is_shared = exists().where(
         other.c.manifest == version.c.manifest, schema.package.c.id == other.c.package, schema.package.c.state.in_(STANDING)
     )
-    statement = (
+    return (
         select(version.c.manifest)
         .distinct()
         .join(schema.manifest, schema.manifest.c.sha256 == version.c.manifest)
-        .where(version.c.package == package, schema.manifest.c.removed_at.is_(None), ~is_shared)
+        .where(version.c.package == bindparam("package"), schema.manifest.c.removed_at.is_(None), ~is_shared)
     )
-    return sorted(tx.execute(statement).scalars())
 
 
 def purged_manifests(tx: Connection, package: PackageId) -> list[str]:
@@ -256,19 +260,25 @@ def _copies(tx: Connection, package: PackageId) -> int:
 
 def _down_files(tx: Connection, package: PackageId) -> int:
     """Its files on the site's own CAP, and on those that are pushed to; a CAP that drains or was removed is not waited for."""
+    paths = {"with_digest": f"pkginfo.box/%.{package}.pkg", "plain": f"pkginfo.box/{package}.pkg"}
+    return sum(int(tx.execute(statement, paths).scalar_one()) for statement in _files_of_package())
+
+
+@cache
+def _files_of_package() -> tuple[Select[int], ...]:
     elsewhere, point = schema.point_file, schema.point
-    at_home = select(func.count()).select_from(schema.down_file).where(_is_of_package(schema.down_file.c.path, package))
+    at_home = select(func.count()).select_from(schema.down_file).where(_is_of_package(schema.down_file.c.path))
     pushed = (
         select(func.count())
         .select_from(elsewhere.join(point, point.c.id == elsewhere.c.point))
-        .where(_is_of_package(elsewhere.c.path, package), point.c.state == PointState.ACTIVE.value)
+        .where(_is_of_package(elsewhere.c.path), point.c.state == PointState.ACTIVE.value)
     )
-    return int(tx.execute(at_home).scalar_one()) + int(tx.execute(pushed).scalar_one())
+    return at_home, pushed
 
 
-def _is_of_package(path: ColumnElement[str], package: PackageId) -> ColumnElement[bool]:
+def _is_of_package(path: ColumnElement[str]) -> ColumnElement[bool]:
     is_in_box = and_(path >= "pkginfo.box/", path < "pkginfo.box0")
-    return and_(is_in_box, or_(path.like(f"pkginfo.box/%.{package}.pkg"), path == f"pkginfo.box/{package}.pkg"))
+    return and_(is_in_box, or_(path.like(bindparam("with_digest")), path == bindparam("plain")))
 
 
 def _holder_count(*conditions: ColumnElement[bool]) -> ColumnElement[int]:

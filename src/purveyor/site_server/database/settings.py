@@ -3,20 +3,17 @@
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert
 
-from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database import schema, statements, wanted
 from purveyor.site_server.model.settings import SiteSettings, with_value
 from purveyor.site_server.model.site_clock import doubt, patient
-
-_SETTLED_AT = select(schema.site.c.settled_at)
-_SETTINGS = select(schema.setting.c.name, schema.setting.c.value)
 
 
 def read_settings(tx: Connection) -> SiteSettings:
     """The settings that hold now. What is stored under a name that this release does not know is passed over."""
     known = SiteSettings.__struct_fields__
-    stored = tx.execute(_SETTINGS).all()
+    stored = tx.execute(statements.SETTINGS).all()
     return msgspec.convert({name: msgspec.json.decode(value) for name, value in stored if name in known}, SiteSettings)
 
 
@@ -27,13 +24,13 @@ def patient_settings(tx: Connection, now: datetime) -> SiteSettings:
 
 def settled_at(tx: Connection) -> datetime | None:
     """The newest time that is known to have passed; None before the first turn of a site."""
-    found: datetime | None = tx.execute(_SETTLED_AT).scalar_one_or_none()
+    found: datetime | None = tx.execute(statements.SETTLED_AT).scalar_one_or_none()
     return found
 
 
 def set_settled(tx: Connection, at: datetime) -> None:
     """Notes the newest time that is known to have passed."""
-    tx.execute(update(schema.site).values(settled_at=at))
+    tx.execute(statements.SET_SITE, {"settled_at": at})
 
 
 def clock_doubt(tx: Connection, now: datetime) -> timedelta:

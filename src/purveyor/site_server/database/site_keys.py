@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, insert, select, tuple_, update
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import schema, statements
 from purveyor.site_server.database.publication import Want
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.wanted import Kind
@@ -56,29 +56,14 @@ class StoredRequest(NamedTuple):
     made_by: str
 
 
-_KEYS = select(
-    schema.site_key.c.role,
-    schema.site_key.c.id,
-    schema.site_key.c.public,
-    schema.site_key.c.state,
-    schema.site_key.c.since,
-    schema.site_key.c.is_here,
-).order_by(schema.site_key.c.role, schema.site_key.c.since.desc(), schema.site_key.c.id)
-_NEWEST_REQUEST = (
-    select(schema.signing_request)
-    .where(schema.signing_request.c.state.in_(bindparam("states", expanding=True)))
-    .order_by(schema.signing_request.c.number.desc())
-    .limit(1)
-)
-
-
 # --- keys ---
 
 
 def all_keys(tx: Connection) -> list[SiteKey]:
     """Every key that was ever in use or is to be, newest state first within each role."""
     return [
-        SiteKey(role, key, public, KeyState(state), since, here) for role, key, public, state, since, here in tx.execute(_KEYS)
+        SiteKey(role, key, public, KeyState(state), since, here)
+        for role, key, public, state, since, here in tx.execute(statements.KEYS)
     ]
 
 
@@ -152,7 +137,7 @@ def insert_request(tx: Connection, number: int, *, content: bytes, wants: Iterab
 
 def request_in(tx: Connection, *states: RequestState) -> StoredRequest | None:
     """The request in one of these states, the newest first."""
-    row = tx.execute(_NEWEST_REQUEST, {"states": states}).first()
+    row = tx.execute(statements.newest_request(states)).first()
     return None if row is None else _request(row)
 
 

@@ -6,12 +6,14 @@ all of one batch in one transaction.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import UpdateBase
 
-from purveyor.site_server.database import schema, wanted
+from purveyor.site_server.database import schema, statements, wanted
 from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.slices import slices
 from purveyor.site_server.model.clones import Voice
@@ -85,30 +87,46 @@ class Discovered(NamedTuple):
     absent_requests: int | None
 
 
+_CLIENTS = select(
+    schema.client.c.number,
+    schema.client.c.id,
+    schema.client.c.state,
+    schema.client.c.received,
+    schema.client.c.last_sequence,
+    schema.client.c.discovered_sequence,
+    schema.client.c.fork.is_not(None).label("is_forked"),
+    schema.client.c.machine,
+    schema.client.c.voices,
+    schema.client.c.keeper,
+    schema.client.c.refused_first,
+    schema.client.c.refused_last,
+    schema.client.c.name,
+).where(schema.client.c.id.in_(bindparam("ids", expanding=True)))
+_ABOVE_RECEIVED = (
+    select(schema.upward_item.c.client, schema.upward_item.c.sequence)
+    .join(schema.client, schema.client.c.number == schema.upward_item.c.client)
+    .where(
+        schema.client.c.number.in_(bindparam("clients", expanding=True)),
+        schema.upward_item.c.sequence > schema.client.c.received,
+    )
+)
+_OLDEST_MESSAGES = (
+    select(schema.status_message.c.id)
+    .where(schema.status_message.c.arrived_at < bindparam("before"))
+    .order_by(schema.status_message.c.arrived_at)
+    .limit(statements.LIMIT)
+)
+_DROP_OLDEST_MESSAGES = delete(schema.status_message).where(schema.status_message.c.id.in_(_OLDEST_MESSAGES))
+
+
 # --- what is known ----------------------------------------------------------------------------------------------------
 
 
 def known_clients(tx: Connection, ids: Collection[ClientId]) -> dict[ClientId, KnownClient]:
     """Those of these clients that the site knows."""
-    table = schema.client
-    columns = (
-        table.c.number,
-        table.c.id,
-        table.c.state,
-        table.c.received,
-        table.c.last_sequence,
-        table.c.discovered_sequence,
-        table.c.fork.is_not(None).label("is_forked"),
-        table.c.machine,
-        table.c.voices,
-        table.c.keeper,
-        table.c.refused_first,
-        table.c.refused_last,
-        table.c.name,
-    )
     known: dict[ClientId, KnownClient] = {}
     for part in slices(ids):
-        for row in tx.execute(select(*columns).where(table.c.id.in_(part))).all():
+        for row in tx.execute(_CLIENTS, {"ids": part}).all():
             values = row._asdict()
             voices = from_bytes(values.pop("voices").encode(), tuple[Voice, ...])
             known[ClientId(row.id)] = KnownClient(**values, voices=voices)
@@ -137,15 +155,9 @@ def _items_at(places: list[tuple[int, int]], *, is_sqlite: bool) -> Select[int, 
 
 def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, set[int]]:
     """Sequences that are stored above what each of these clients is told as received: those after a gap."""
-    item, client = schema.upward_item, schema.client
     found: dict[int, set[int]] = {}
     for part in slices(clients):
-        statement = (
-            select(item.c.client, item.c.sequence)
-            .join(client, client.c.number == item.c.client)
-            .where(client.c.number.in_(part), item.c.sequence > client.c.received)
-        )
-        for number, sequence in tx.execute(statement).all():
+        for number, sequence in tx.execute(_ABOVE_RECEIVED, {"clients": part}).all():
             found.setdefault(number, set()).add(sequence)
     return found
 
@@ -345,9 +357,7 @@ def insert_messages(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def drop_old_messages(tx: Connection, *, before: datetime, limit: int) -> int:
     """Forgets the oldest status messages that arrived before a time, at most `limit`. Shape: how many."""
-    table = schema.status_message
-    oldest = select(table.c.id).where(table.c.arrived_at < before).order_by(table.c.arrived_at).limit(limit)
-    return int(tx.execute(delete(table).where(table.c.id.in_(oldest))).rowcount)
+    return int(tx.execute(_DROP_OLDEST_MESSAGES, {"before": before, "limit": limit}).rowcount)
 
 
 def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -358,8 +368,13 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """
     if not rows:
         return
+    tx.execute(_newer_job_states(is_sqlite=tx.dialect.name == "sqlite"), rows)
+
+
+@cache
+def _newer_job_states(*, is_sqlite: bool) -> UpdateBase:
     table = schema.job_state
-    statement = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    statement = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
     new = statement.excluded
     is_newer = new.order > table.c.order
     told = ("state", "advertisement", "occurrence", "source_version", "cause", "exit_code", "user", "text", "at", "order")
@@ -368,4 +383,4 @@ def store_job_states(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
     has_risen = and_(new.succeeded_version.is_not(None), or_(known.is_(None), new.succeeded_version > known))
     succeeded = case((has_risen, new.succeeded_version), else_=known)
     keys = [table.c.client, table.c.package, table.c.program]
-    tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values | {"succeeded_version": succeeded}), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=values | {"succeeded_version": succeeded})

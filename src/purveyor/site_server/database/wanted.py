@@ -9,8 +9,16 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Integer, Select, bindparam, insert, literal, select, update
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import schema, statements
 from purveyor.wire.ids import ClientId, CollectionId, PackageId
+
+_SHARD_KEYS = select(schema.client.c.shard_key).where(schema.client.c.number.in_(bindparam("numbers", expanding=True)))
+_BITS = select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)
+_RAISE = (
+    update(schema.wanted)
+    .where(schema.wanted.c.kind == bindparam("of_kind"), schema.wanted.c.key == bindparam("of_key"))
+    .values(wanted=schema.wanted.c.wanted + 1)
+)
 
 
 class Kind(StrEnum):
@@ -61,8 +69,7 @@ def want_shards_of_clients(tx: Connection, client_numbers: Iterable[int]) -> Non
     numbers = list(client_numbers)
     keys: list[int] = []
     for start in range(0, len(numbers), 5000):
-        part = select(schema.client.c.shard_key).where(schema.client.c.number.in_(numbers[start : start + 5000]))
-        keys.extend(tx.execute(part).scalars())
+        keys.extend(tx.execute(_SHARD_KEYS, {"numbers": numbers[start : start + 5000]}).scalars())
     _want_shards(tx, keys)
 
 
@@ -80,7 +87,7 @@ def want_shards_of_clients_in(tx: Connection, client_numbers: Select[int]) -> No
     """The shards of the clients that a query gives are to be published anew: in the database alone, however many they are."""
     chosen = client_numbers.subquery("chosen")
     keys = select(schema.client.c.shard_key).join(chosen, chosen.c.client == schema.client.c.number).subquery("keys")
-    for generation, bits in tx.execute(select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)).all():
+    for generation, bits in tx.execute(_BITS).all():
         numbers = select(keys.c.shard_key.bitwise_rshift(literal(32 - bits, Integer))).distinct()
         tx.execute(
             update(schema.shard)
@@ -94,22 +101,12 @@ def _want_shards(tx: Connection, shard_keys: Iterable[int]) -> None:
     keys = set(shard_keys)
     if not keys:
         return
-    generations = tx.execute(select(schema.shard_generation.c.generation, schema.shard_generation.c.bits)).all()
-    statement = (
-        update(schema.shard)
-        .where(schema.shard.c.generation == bindparam("in_generation"), schema.shard.c.number == bindparam("with_number"))
-        .values(is_wanted=True)
-    )
-    for generation, bits in generations:
+    for generation, bits in tx.execute(_BITS).all():
         numbers = {key >> (32 - bits) for key in keys}
-        tx.execute(statement, [{"in_generation": generation, "with_number": number} for number in sorted(numbers)])
+        rows = [{"of": generation, "no": number, "is_wanted": True} for number in sorted(numbers)]
+        tx.execute(statements.SET_SHARD, rows)
 
 
 def _raise(tx: Connection, kind: Kind, key: str) -> None:
-    changed = tx.execute(
-        update(schema.wanted)
-        .where(schema.wanted.c.kind == kind, schema.wanted.c.key == key)
-        .values(wanted=schema.wanted.c.wanted + 1)
-    )
-    if changed.rowcount == 0:
-        tx.execute(insert(schema.wanted).values(kind=kind, key=key, wanted=1, published=0))
+    if tx.execute(_RAISE, {"of_kind": kind, "of_key": key}).rowcount == 0:
+        tx.execute(insert(schema.wanted), {"kind": kind, "key": key, "wanted": 1, "published": 0})

@@ -79,8 +79,10 @@ def turn(*, database: Database, store: ContentPlace, points: Mapping[str, Conten
     Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome.
     """
     with database.read() as tx:
-        settings = patient_settings(tx, now)
         everything = content_copies.held(tx)
+        if not everything:
+            return ContentOutcome(0, 0, 0, 0, (), is_more=False)
+        settings = patient_settings(tx, now)
         states = {one.id: one.state for one in point_rows.all_points(tx)}
     draining = frozenset(name for name, state in states.items() if state in (PointState.DRAINING, PointState.EMPTYING))
     here = {name: place for name, place in points.items() if states.get(name) is not PointState.REMOVED}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from tuf.api.metadata import Metadata, Targets
 
 from purveyor.site_server.database import publication, site_keys
-from purveyor.site_server.database.publication import Want
+from purveyor.site_server.database.publication import Span, Want
 from purveyor.site_server.database.site_keys import KeyState, RequestState, StoredRequest
 from purveyor.site_server.database.wanted import Kind
 from purveyor.site_server.keys import OFFLINE, KeyName, KeySource
@@ -57,8 +57,8 @@ def waiting(tx: Connection, source: KeySource, stand: Standing, lifetimes: Lifet
     if "packages" in away:
         wants = [want for want in publication.unmet(tx, MOST_WANTS) if want.kind is Kind.PACKAGE]
     halfway = now + lifetimes.of("packages") / 2
-    ends = dict.fromkeys(away, (halfway, publication.FOREVER))
-    expiring = publication.roles_expiring(tx, ends, limit=10_000) if away else []
+    expired = Span(tuple(away), halfway, publication.FOREVER)
+    expiring = publication.roles_expiring(tx, [expired], limit=10_000) if away else []
     later = stand.following.keys() - key_change.possible_here(stand, source)
     return Waiting(wants, frozenset(expiring), {role: stand.following[role].public for role in sorted(later)})
 

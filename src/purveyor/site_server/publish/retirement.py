@@ -51,6 +51,8 @@ def turn(
     """One turn. Errors: UnavailableError when the database cannot be used; trouble at a point is in the outcome."""
     with database.read() as tx:
         endings = retirement.endings(tx)
+        if not endings:
+            return RetirementOutcome((), ())
         settings = patient_settings(tx, now)
     steps: list[Step] = []
     problems: list[str] = []

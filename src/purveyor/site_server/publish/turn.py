@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from purveyor.site_server.database import points, publication, requests, site_keys
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.database.publication import Generation
+from purveyor.site_server.database.publication import Generation, Span
 from purveyor.site_server.database.settings import clock_doubt, read_settings
 from purveyor.site_server.database.site_keys import RequestState
 from purveyor.site_server.database.slices import slices
@@ -132,8 +132,8 @@ def sign_above(tx: Connection, *, keys: KeySource, floor: int, now: datetime) ->
     stand = key_change.standing(tx, keys)
     if not {"snapshot", "timestamp"} <= stand.keys.signing.keys():
         return 0
-    always = (publication.FOREVER, publication.FOREVER)
-    names = publication.roles_expiring(tx, dict.fromkeys(sorted(stand.keys.signing), always), limit=ROLES_AT_MOST)
+    always = Span(tuple(sorted(stand.keys.signing)), publication.FOREVER, publication.FOREVER)
+    names = publication.roles_expiring(tx, [always], limit=ROLES_AT_MOST)
     changes = repository.Changes(renew=frozenset(names) - {"root"}, floor=floor)
     signed = repository.next_roles(
         lambda name: publication.read_role(tx, name),
@@ -318,15 +318,17 @@ def _to_renew(tx: Connection, keys: Keys, lifetimes: repository.Lifetimes, now: 
     """
     rhythm = timedelta(seconds=lifetimes.rhythm_seconds)
     latest = now + lifetimes.of("timestamp")
-    ends = {"timestamp": (latest - rhythm, latest + TOLERANCE)}
+    spans = [Span(("timestamp",), latest - rhythm, latest + TOLERANCE)]
     for names, example in (
         (("snapshot", "offers", "settings"), "offers"),
         (OFFLINE, "packages"),
     ):
         latest = now + lifetimes.of(example)
         halfway = latest - lifetimes.of(example) / 2
-        ends |= {name: (halfway, latest + TOLERANCE) for name in names if name in keys.signing}
-    return publication.roles_expiring(tx, ends, limit=RENEWALS_A_TURN)
+        here = tuple(name for name in names if name in keys.signing)
+        if here:
+            spans.append(Span(here, halfway, latest + TOLERANCE))
+    return publication.roles_expiring(tx, spans, limit=RENEWALS_A_TURN)
 
 
 def _store_target(tx: Connection, path: str, content: bytes | None, now: datetime) -> None:

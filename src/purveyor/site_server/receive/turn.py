@@ -80,6 +80,8 @@ def turn(
     Errors: UnavailableError: no box can be listed, or the database cannot be used; what is not stored stays in its box.
     """
     found = reading.take(cap, limit=limit)
+    if not found.taken:
+        return Received(read=0, stored=0, duplicates=0, rejected=0, unreadable=found.unreadable)
     batches = [found.taken[start : start + BATCH_ITEMS] for start in range(0, len(found.taken), BATCH_ITEMS)]
     results: list[Batch] = []
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="receive-remove") as remover:

@@ -11,6 +11,7 @@ from publishing_site import PublishingSite, Saved
 from purveyor.lab.power import PowerCut
 from purveyor.site_server.admin import advertisements
 from purveyor.site_server.database import publication, schema
+from purveyor.site_server.database.publication import Span
 from purveyor.site_server.database.settings import read_settings
 from purveyor.site_server.database.wanted import want_offers, want_package, want_settings
 from purveyor.site_server.keys import Keys
@@ -247,7 +248,7 @@ def test_nothing_ever_expires_on_a_site_that_turns_daily(site: PublishingSite) -
     for _ in range(400):
         site.turn(after=DAY)
         with site.database.read() as tx:
-            expired = publication.roles_expiring(tx, dict.fromkeys(ALL_ROLES, (site.clock.now(), publication.FOREVER)), limit=10)
+            expired = publication.roles_expiring(tx, [Span(ALL_ROLES, site.clock.now(), publication.FOREVER)], limit=10)
         assert expired == []
     shard = shards.decode(site.files()[shards.path_of(1, 0)], lookup_keys(site))
     assert shard.expires_at > site.clock.now()
@@ -282,8 +283,8 @@ def test_without_the_keys_of_offline_roles_online_ones_go_on() -> None:
     for _ in range(60):
         whole.turn(after=5 * DAY)
     with whole.database.read() as tx:
-        ends = dict.fromkeys(("offers", "settings", "snapshot", "timestamp"), (whole.clock.now(), publication.FOREVER))
-        expired = publication.roles_expiring(tx, ends, limit=10)
+        online = Span(("offers", "settings", "snapshot", "timestamp"), whole.clock.now(), publication.FOREVER)
+        expired = publication.roles_expiring(tx, [online], limit=10)
     assert expired == []
 
 
