@@ -1,13 +1,17 @@
 """A branch behind a mirror: what an administrator does reaches it, also after weeks without a line; nothing is served half."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from journeys.branch import Branch, serves_all_of
 from purveyor.lab.faults import Fate
 from purveyor.lab.fleet import Fleet
+from purveyor.lab.transport import MemoryShelf
+from purveyor.mirror.memory import recalled
 from purveyor.site_server.admin import packages
+from purveyor.transport.interface import Listed
+from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import file_path, hash_of
 
@@ -212,6 +216,52 @@ def test_what_is_lost_or_damaged_on_the_mirror_is_fetched_again() -> None:
         branch.dp.files[place] = branch.dp.files[place]._replace(content=b"y" * len(SETUP))
         branch.pass_days(3)
         assert branch.dp.files[place].content == SETUP
+
+
+def test_a_mirror_whose_target_is_full_serves_what_it_had_and_goes_on_when_there_is_room() -> None:
+    with Fleet(1) as fleet:
+        branch = Branch(fleet)
+        branch.mirror()
+        client = branch.add_client("branch-pc")
+        package = fleet.admin.add_package("Setup", {"setup.exe": SETUP})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", COMMAND))
+        fleet.advance_polls(1)
+        for full in (branch.dp, branch.cap):
+            served = {path: stored for path, stored in branch.cap.files.items() if is_down_path(path)}
+            full.is_full = True
+            outcome = branch.mirror()
+            assert (outcome.is_whole, "full" in " ".join(outcome.problems)) == (False, True)
+            assert served.items() <= branch.cap.files.items()
+            client.turn()
+            full.is_full = False
+        assert branch.pass_time(3).is_whole
+        assert fleet.ran(client, COMMAND) == 1
+        assert branch.absent_requests() == []
+
+
+def test_a_mirror_on_a_share_that_shows_names_in_other_letters_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = MemoryShelf.listed
+
+    def in_capitals(self: MemoryShelf, folder: str, *, limit: int, until: datetime | None = None) -> list[Listed]:
+        return [one._replace(name=one.name.upper()) for one in listed(self, folder, limit=limit, until=until)]
+
+    with Fleet(1, poll_interval=SLOW) as fleet:
+        branch = Branch(fleet)
+        branch.mirror()
+        fleet.admin.advertise(fleet.admin.add_program(fleet.admin.add_package("Setup", {"setup.exe": SETUP}), "install", COMMAND))
+        fleet.advance_polls(1)
+        monkeypatch.setattr(MemoryShelf, "listed", in_capitals)
+        assert branch.mirror().is_whole
+        for _ in range(3):
+            fleet.clock.advance(timedelta(days=20))
+            fleet.site_turn()
+            outcome = branch.mirror()
+            assert (outcome.problems, outcome.left.freed_bytes) == ((), 0)
+        fresh = Branch(fleet)
+        fresh.mirror()
+        leaving = {path.casefold() for path in recalled(branch.cap.shelf()).unnamed}
+        assert leaving & {path.casefold() for path in (*fresh.cap.files, *fresh.dp.files)} == set()
+        assert branch.place.has(hash_of(SETUP))
 
 
 def test_a_site_s_own_boxes_and_another_site_s_mirror_are_no_place_for_a_mirror() -> None:

@@ -152,6 +152,38 @@ def test_a_mirror_fills_a_share_or_a_bucket_and_what_is_deleted_leaves_it(
     assert not [one for one in cap.listed("pkginfo.box", limit=99) if package in one.name]
 
 
+def test_a_mirror_that_runs_begins_nothing_anew_where_its_disk_has_gone_and_goes_on_when_it_is_back(
+    running_site: RunningSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, branch, away = running_site, tmp_path / "branch", tmp_path / "away"
+    roll_out(site, tmp_path, "First")
+    root = str(tmp_path / "CAP_S01" / "clidata.box" / "1.root.json")
+    there: list[list[str]] = []
+
+    def timestamp(folder: Path) -> bytes:
+        return (folder / "clidata.box" / "timestamp.json").read_bytes()
+
+    def between_passes(seconds: float) -> None:
+        assert seconds == 60
+        there.append(sorted(path.name for path in branch.iterdir()))
+        match len(there):
+            case 1:
+                branch.rename(away)
+                branch.mkdir()
+                roll_out(site, tmp_path, "Second")
+            case 2:
+                branch.rmdir()
+                away.rename(branch)
+            case _:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("purveyor.cli.mirror.time.sleep", between_passes)
+    said = site.purveyor("cap", "mirror", f"{site.url}/cap", str(branch), "--root", root, "--up", "--every", "1m")
+    assert there[1] == [], "nothing is written where the disk was"
+    assert "nothing is mirrored here yet" in said.err
+    assert timestamp(branch) == timestamp(tmp_path / "CAP_S01")
+
+
 def certificate(site: Installation) -> str:
     """The file of the certificate that a site shows."""
     held = certificates.held(site.site)

@@ -1,5 +1,6 @@
 """Points that a site pushes to over real wires: a bucket of an S3 server, a share of Samba, and folders."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from http_servers import serving
 from purveyor.console.api import points as points_api
 from purveyor.console.server import RunningServer
 from purveyor.distribution_point.application import application as dp_application
@@ -25,6 +28,7 @@ from purveyor.site_server.site import create_site, open_site, utc_now
 from purveyor.site_server.threads import Threads
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import Points
+from purveyor.transport.serving import answer_lifespan
 from purveyor.wire.boxes import is_down_path
 from running_site import RunningSite
 from s3_server import Bucket
@@ -32,6 +36,7 @@ from samba_server import Samba, credentials_file, samba_running
 
 START_SECONDS = 60
 ITEM = "statmsgs.box/" + "ab" * 16
+TIMESTAMP = "clidata.box/timestamp.json"
 
 
 def down(folder: Path) -> dict[str, bytes]:
@@ -180,6 +185,70 @@ def test_a_share_that_turns_read_only_or_another_site_s_is_said_and_left_as_it_i
     with samba_running(share) as samba:
         assert "another site, S99" in pushed_to(samba)
     assert down(share) == before != down(tmp_path / "CAP_S01")
+
+
+def test_a_share_whose_clock_is_years_off_is_filled_like_another_and_nothing_of_it_is_taken_away(
+    running_site: RunningSite, open_folder: Path, tmp_path: Path
+) -> None:
+    site = running_site
+    for name in ("CAP_S01", "DP_S01"):
+        (open_folder / "share" / name).mkdir(parents=True)
+        (open_folder / "share" / name).chmod(0o777)
+    tell_whole_addresses(site)
+    cap, dp = open_folder / "share" / "CAP_S01", open_folder / "share" / "DP_S01"
+    with samba_running(open_folder / "share") as samba:
+        secret = credentials_file(tmp_path, samba)
+        for kind, folder in (("cap", cap), ("dp", dp)):
+            where = f"{samba.url}/{folder.name}"
+            given(site, "point", "add", kind, where, "--push-to", where, "--credentials", str(secret))
+        for number, hours in enumerate((0, -24 * 365 * 20, 24 * 365 * 10, 30)):
+            for path in (one for folder in (cap, dp) for one in folder.rglob("*") if one.is_file()):
+                when = time.time() + hours * 3600
+                os.utime(path, (when, when))
+            before, seen = whole(dp), (cap / TIMESTAMP).stat().st_mtime if number else 0
+            roll_out(site, tmp_path, f"Package {number}")
+            site.executive.rounds.forget()  # as after a start: all of it is looked at and swept
+            turns(site)
+            assert down(cap) == down(tmp_path / "CAP_S01")
+            assert before < whole(dp) == whole(tmp_path / "DP_S01")
+            assert (cap / TIMESTAMP).stat().st_mtime > seen, "to whoever asks by its date it is another one"
+    assert [row["problem"] for row in site.purveyor("point", "list", "--json").json] == [""] * 4
+
+
+def whole(folder: Path) -> set[str]:
+    """The content that lies on a DP."""
+    return {
+        str(path.relative_to(folder)) for name in ("manifests", "files") for path in (folder / name).rglob("*") if path.is_file()
+    }
+
+
+async def answer_skewed(scope: Scope, receive: Receive, send: Send) -> None:
+    """An S3 server for which this machine's clock is too far off."""
+    if scope["type"] == "lifespan":
+        await answer_lifespan(receive, send)
+        return
+    words = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large</Message></Error>"
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"application/xml")]})
+    await send({"type": "http.response.body", "body": words})
+
+
+def test_a_bucket_whose_server_finds_the_clocks_too_far_apart_is_said_plainly_and_delays_no_other(
+    running_site: RunningSite, tmp_path: Path
+) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    secret = tmp_path / "s3.credentials"
+    secret.touch(0o600)
+    secret.write_text("[default]\naws_access_key_id=site\naws_secret_access_key=secret\n")
+    with serving(answer_skewed) as endpoint:
+        where = ("--push-to", "s3://bucket/cap", "--credentials", str(secret), "--endpoint", endpoint)
+        said = site.purveyor("point", "add", "cap", "https://bucket.example/cap", *where)
+        assert (said.code, "are too far apart" in said.err) == (0, True), said
+        given(site, "point", "add", "cap", f"file://{tmp_path}/other", "--push-to", str(tmp_path / "other"))
+        roll_out(site, tmp_path, "Editor")
+    assert down(tmp_path / "other") == down(tmp_path / "CAP_S01")
+    problem = site.purveyor("point", "show", "cap2", "--json").json["problem"]
+    assert "the clock of this machine and that of the server are too far apart" in problem
 
 
 def given_points(site: RunningSite) -> int:

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -43,14 +44,22 @@ def mirror(call: Call) -> int:
     ends = ends_of(call, points, pinning, begin.root)
     strays = [(ends.target, Strays(BOXES_AND_ASIDES if options.up else ASIDES))]
     strays += [(ends.store.shelf, Strays(ASIDES))] if ends.store else []
+    has_begun = False
     with _alone(folder_in(options.target)):
         while True:
-            outcome = turn(ends, datetime.now(UTC))
-            if isinstance(ends.target, FolderShelf) and options.up:
-                ends.target.mark_full_boxes()
-            _tell(call, outcome, points.unpinned())
-            if not outcome.is_whole:
-                _tell_unknown(call, ends, pinning)
+            try:
+                outcome = turn(replace(ends, pin=None) if has_begun else ends, datetime.now(UTC))
+                if isinstance(ends.target, FolderShelf) and options.up:
+                    ends.target.mark_full_boxes()
+            except (RefusedError, UnavailableError) as error:
+                if not has_begun:
+                    raise
+                call.output.say(f"purveyor: {error}")  # a disk that is not mounted any more: nothing is begun anew in its place
+            else:
+                has_begun |= outcome.timestamp > 0
+                _tell(call, outcome, points.unpinned())
+                if not outcome.is_whole:
+                    _tell_unknown(call, ends, pinning)
             if not options.every:
                 return WHOLE if outcome.is_whole else NOT_WHOLE
             call.output.stdout.flush()

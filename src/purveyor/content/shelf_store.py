@@ -111,7 +111,8 @@ class ShelfStore:
         before = None if until is None else datetime.fromtimestamp(until, UTC)
         for folder in ("manifests", *(f"files/{digits:02x}" for digits in range(256))):
             for item in self._shelf.listed(folder, limit=LISTING_LIMIT, until=before):
-                yield Stored(f"{folder}/{item.name}", item.name, item.size_bytes)
+                name = item.name.casefold()  # digests, which a share may show in other letters
+                yield Stored(f"{folder}/{name}", name, item.size_bytes)
 
     def remove(self, stored: Stored) -> int:
         """Removes one thing that `walk` found; gives the bytes freed. Errors: UnavailableError."""

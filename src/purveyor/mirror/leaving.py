@@ -46,7 +46,8 @@ class Left(NamedTuple):
 def leave_boxes(target: Shelf, memory: Memory, named: set[str], where: Shards, clocks: Clocks) -> Left:
     """Removes what has lain in the down boxes unnamed for long enough, old generations too. Errors: UnavailableError."""
     memory.generations = tuple(sorted({*memory.generations, where.generation}))
-    lying = [path for path in _lying(target, named) if path not in named and not _ROOT.fullmatch(path)]
+    known = {path.casefold() for path in named}  # a share may show other letters than it was given
+    lying = [path for path in _lying(target, named) if path.casefold() not in known and not _ROOT.fullmatch(path.casefold())]
     old = {lookup.folder_of(generation): generation for generation in memory.generations if generation != where.generation}
     over = _over(memory, [*lying, *old], clocks, _box_paths(memory))
     files = 0
