@@ -206,8 +206,13 @@ def status(
     )
 
 
-def heartbeat(machine: Machine, *packages: str, absent_requests: int = 0) -> Discovery:
+def heartbeat(
+    machine: Machine, *packages: str, absent_requests: int = 0, absent_by_point: dict[str, int] | None = None
+) -> Discovery:
     """A discovery record."""
     return Discovery(
-        facts=machine.facts(), packages=tuple(PackageId(package) for package in packages), absent_requests=absent_requests
+        facts=machine.facts(),
+        packages=tuple(PackageId(package) for package in packages),
+        absent_requests=absent_requests,
+        absent_by_point=absent_by_point or {},
     )

@@ -188,7 +188,13 @@ bodies = (
     st.builds(Returning, receipt=st.binary(max_size=100), facts=facts)
     | st.builds(Summary, programs=st.lists(program_states, max_size=3).map(tuple))
     | st.builds(Joining, secret=texts, facts=facts)
-    | st.builds(Discovery, facts=facts, packages=st.lists(packages, max_size=3).map(tuple), absent_requests=counts)
+    | st.builds(
+        Discovery,
+        facts=facts,
+        packages=st.lists(packages, max_size=3).map(tuple),
+        absent_requests=counts,
+        absent_by_point=st.dictionaries(texts, counts, max_size=3),
+    )
     | st.builds(StatusMessages, messages=st.lists(status_messages, max_size=3).map(tuple))
     | st.just(Leaving())
 )

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from purveyor.site_server.admin import points
+from purveyor.site_server.admin.points import AbsentRequests
 from purveyor.site_server.admin.status import messages
 from purveyor.site_server.database import refusals, schema
 from purveyor.site_server.database.engine import Database
@@ -14,6 +16,7 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.receive import ageing, joining, storing
 from purveyor.site_server.receive.opening import UNACKNOWLEDGED_LIMIT
 from purveyor.site_server.receive.rejected import KEPT_A_TURN, RING_ITEMS, rejected_count
+from purveyor.site_server.receive.status import REQUESTS_LIMIT
 from purveyor.site_server.receive.storing import NOT_KNOWN
 from purveyor.wire import envelope, reports
 from purveyor.wire.errors import UnavailableError
@@ -350,6 +353,38 @@ def test_newer_discovery_wins_in_whatever_order_they_come(site: Receiving) -> No
     row = site.client(machine)
     assert (row.name, row.absent_requests, row.discovered_sequence) == ("new-name", 3, 3)
     assert '"name":"new-name"' in row.facts
+
+
+def test_requests_for_absent_files_are_kept_by_point_and_those_at_other_addresses_together(site: Receiving) -> None:
+    one, other, older = site.joined("pc-1"), site.joined("pc-2"), site.joined("pc-3")
+    with site.database.read() as tx:
+        assert points.shown(tx, "cap1", NOW).absent_requests is None, "nothing was heard yet, which is not none"
+        assert points.absent_requests(tx) == AbsentRequests(absent_requests=None, elsewhere=0, clients=0)
+    site.send(one, heartbeat(one, absent_requests=5, absent_by_point={"cap1": 0, "dp1": 3}))
+    site.send(other, heartbeat(other, absent_by_point={"cap1": 0}))
+    site.send(older, heartbeat(older, absent_requests=7))
+    site.turn()
+    with site.database.read() as tx:
+        seen = {view.id: (view.absent_requests, view.asked_by) for view in points.listed(tx, NOW)}
+        assert seen == {"cap1": (0, 2), "dp1": (3, 1)}
+        assert points.absent_requests(tx) == AbsentRequests(absent_requests=12, elsewhere=9, clients=3)
+    site.send(one, heartbeat(one, absent_requests=6, absent_by_point={"cap1": 1, "dp1": 3}))
+    site.turn()
+    with site.database.read() as tx:
+        assert points.shown(tx, "cap1", NOW).absent_requests == 1
+        assert points.absent_requests(tx) == AbsentRequests(absent_requests=13, elsewhere=9, clients=3)
+
+
+def test_whatever_a_client_says_of_points_only_those_of_the_site_are_kept_and_no_count_is_endless(site: Receiving) -> None:
+    machine = site.joined("pc-1")
+    strange = {f"cap{number}": number for number in range(2, 3000)} | {"": 5, "nul\0": 1, "x" * 500: 1}
+    site.send(machine, heartbeat(machine, absent_requests=-4, absent_by_point=strange | {"cap1": 2**62, "dp1": -(2**62)}))
+    site.turn()
+    assert {(row.point, row.absent_requests) for row in site.rows(schema.point_asked)} == {
+        ("", 0),
+        ("cap1", REQUESTS_LIMIT),
+        ("dp1", 0),
+    }
 
 
 def test_a_client_that_follows_a_site_restored_elsewhere_is_an_error_and_one_behind_is_none(site: Receiving) -> None:

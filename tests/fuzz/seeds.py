@@ -17,6 +17,7 @@ from purveyor.recovery.form import FORMAT, BackupManifest
 from purveyor.site_server.database.row_files import Stored
 from purveyor.site_server.publish.repository import payload_of
 from purveyor.wire import bundle, reports
+from purveyor.wire.causes import Cause
 from purveyor.wire.form import to_bytes
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
@@ -179,9 +180,23 @@ SHARD = Shard(
 
 BODIES: tuple[Body, ...] = (
     Joining(secret="JBSWY3DPEHPK3PXP", facts=Facts(name="pc1", platform="linux/debian/12", addresses=("10.0.0.9",))),
-    Discovery(facts=Facts(name="pc1", platform="linux/debian/12"), packages=(PACKAGE,), absent_requests=1),
+    Discovery(
+        facts=Facts(name="pc1", platform="linux/debian/12"),
+        packages=(PACKAGE,),
+        absent_requests=1,
+        absent_by_point={"cap1": 0, "dp1": 1},
+    ),
     StatusMessages(
         messages=(
+            StatusMessage(
+                id=StatusId.JOB_WAITING,
+                at=NOW,
+                package=PACKAGE,
+                program=ProgramNumber(1),
+                state=JobState.WAITING,
+                cause=Cause.WINDOW,
+                text="waits",
+            ),
             StatusMessage(
                 id=StatusId.PROGRAM_STARTED,
                 at=NOW,

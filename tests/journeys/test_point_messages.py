@@ -1,4 +1,4 @@
-"""What becomes of a site's points is told as status messages, once for each change and not once a turn."""
+"""What a site tells of its points: status messages, once for each change and not once a turn, and requests for absent files."""
 
 from collections.abc import Callable
 
@@ -79,3 +79,25 @@ def test_a_point_that_is_drained_and_then_emptied_is_told_of_with_what_else_lies
         fleet.advance(hours=48)
         assert told(fleet, "cap2") == [StatusId.POINT_DRAINED, StatusId.POINT_EMPTIED]
         assert "clidata.box/other.json" in fleet.admin.ask(status.messages, point="cap2")[0].text
+
+
+def test_requests_for_absent_files_are_told_of_the_point_that_lacks_them_and_of_no_other() -> None:
+    with Fleet(4) as fleet:
+        fleet.admin.change(settings.change, "heartbeat_interval_seconds", 3600)
+        place = fleet.add_point(PointKind.DP, DP2)
+        fleet.settle()
+        package = fleet.admin.add_package("editor", {"setup": b"editor" * 1000})
+        program = fleet.admin.add_program(package, "install", "./setup")
+        fleet.advance(hours=1)
+        for path in [path for path in place.files if path.startswith("files/")]:
+            place.lose(path)
+        fleet.admin.advertise(program)
+        fleet.advance(hours=4)
+
+        asked = len(place.absent)
+        assert asked > 0 and fleet.ran(fleet.clients[0], "./setup") == 1
+        views = {view.id: view for view in fleet.admin.ask(points.listed, fleet.clock.now())}
+        told = {name: view.absent_requests for name, view in views.items()}
+        assert told == {"cap1": 0, "dp1": 0, "dp2": asked}
+        in_all = fleet.admin.ask(points.absent_requests)
+        assert (in_all.absent_requests, in_all.elsewhere, in_all.clients) == (asked, 0, 4)

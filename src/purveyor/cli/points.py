@@ -42,15 +42,18 @@ def edit(call: Call) -> int:
 def show_all(call: Call) -> int:
     """Lists points."""
     options, output = call.arguments, call.output
-    rows = rest_of(call).get(_LISTING, with_removed=True) if options.all else rest_of(call).get(_LISTING)
+    rest = rest_of(call)
+    rows = rest.get(_LISTING, with_removed=True) if options.all else rest.get(_LISTING)
     if output.is_json:
         output.give_json(rows)
         return 0
     output.give_table(
-        ("id", "state", "behind", "last success", "networks", "weight", "address", "filled by", "problem"),
+        ("id", "state", "behind", "last success", "absent requests", "networks", "weight", "address", "filled by", "problem"),
         (_cells(row) for row in rows),
         empty="there are no points",
     )
+    output.give("")
+    output.give(_absent_in_all(rest.get(f"{_LISTING}/absent-requests")))
     return 0
 
 
@@ -73,6 +76,7 @@ def show(call: Call) -> int:
         ("behind", _behind(row)),
         ("last success", moment(row["succeeded_at"])),
         ("quiet since", moment(row["quiet_since"])),
+        ("absent files", _absent(row)),
         ("problem", (row["problem"] or "-") + (f" ({counted(row['failures'], 'turn')} in a row)" if row["failures"] else "")),
     ]
     if row["waits_for"]:
@@ -127,6 +131,19 @@ def _behind(row: dict[str, Any]) -> str:
     return counted(row["behind"], "publication" if row["kind"] == "cap" else "manifest")
 
 
+def _absent(row: dict[str, Any]) -> str:
+    if row["absent_requests"] is None:
+        return "no client has told of it yet"
+    return f"{counted(row['absent_requests'], 'request')}, as {counted(row['asked_by'], 'client')} told"
+
+
+def _absent_in_all(told: dict[str, Any]) -> str:
+    if told["absent_requests"] is None:
+        return "requests for absent files: no client has told of any yet"
+    elsewhere = f", {told['elsewhere']} of them at addresses that are no point's" if told["elsewhere"] else ""
+    return f"requests for absent files: {told['absent_requests']} in all{elsewhere}, as {counted(told['clients'], 'client')} told"
+
+
 def _filled_by(row: dict[str, Any]) -> str:
     return {"site": "the site's own folder", "mirror": "a mirror"}.get(row["filled_by"], f"push to {row['target']}")
 
@@ -137,6 +154,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         "drained" if row["is_drained"] else row["state"],
         _behind(row),
         moment(row["succeeded_at"]) if row["filled_by"] != "site" else "-",
+        "not told" if row["absent_requests"] is None else row["absent_requests"],
         " ".join(row["networks"]) or "-",
         row["weight"],
         row["url"],

@@ -189,6 +189,7 @@ class Agent:
                     facts=self.machine.facts(),
                     packages=tuple(sorted(published.held_package_ids(state))),
                     absent_requests=published.absent_requests(state),
+                    absent_by_point=points.absent_by_point(state, identity),
                 )
                 reports.add_item(
                     state, identity, discovery, applied=applied, holding=holding, incarnation=settings.incarnation, now=now

@@ -60,6 +60,11 @@ class Discovery(Wire, tag="discovery", tag_field="kind"):
     """Packages of which a job, record, cached file or receipt is held."""
     absent_requests: int = 0
     """Requests, since the client joined, that a point answered with "no such file". To stay zero."""
+    absent_by_point: dict[str, int] = {}
+    """How many of these at each point that it asked, by the id that settings give it, also where it is none.
+
+    The site looks only at points that it has; the rest of the count was at addresses that settings do not name.
+    """
 
 
 class StatusMessage(Wire):

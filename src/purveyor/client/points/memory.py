@@ -92,6 +92,11 @@ def last_answer(state: State, use: PointUse) -> tuple[str, datetime | None]:
     return state.fact(_last(use)), state.time(_since(use))
 
 
+def used(state: State) -> set[str]:
+    """The addresses of points that answered lately: those last, and those whose speed is known."""
+    return {last_answer(state, use)[0] for use in PointUse} | {rate.url for rate in _rates(state)} - {""}
+
+
 def _rates(state: State) -> list[Rate]:
     try:
         return from_bytes(state.fact(_RATES).encode() or b"[]", list[Rate])

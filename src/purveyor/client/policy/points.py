@@ -11,11 +11,14 @@ from purveyor.client.points import memory, order, pauses
 from purveyor.client.points.memory import PointUse
 from purveyor.client.points.order import Place
 from purveyor.client.policy import view
+from purveyor.client.state import published
 from purveyor.client.state.identity import Identity
 from purveyor.client.state.store import State
 
 POINTS_A_PASS = 3
 """So many CAPs are asked in one pass, and besides them the one that served last and the one that was joined at."""
+TOLD_LIMIT = 400
+"""Points of which the site is told: more than it ever names."""
 _UP = "items for"
 
 
@@ -58,6 +61,18 @@ def for_items(state: State, identity: Identity, now: datetime, *, in_use: str) -
     taking.sort(key=lambda url: url in said and said[url].is_draining)
     ready = [url for url in taking if all(pauses.ends_at(state, key, now) is None for key in (url, up_key(url)))]
     return tuple((ready or taking)[:POINTS_A_PASS])
+
+
+def absent_by_point(state: State, identity: Identity) -> dict[str, int]:
+    """How many requests for absent files there were at each point that settings name and that was asked, by its id."""
+    settings = view.held_settings(state)
+    if settings is None:
+        return {}
+    last, counts = last_served(state, identity), published.absent_by_address(state)
+    asked = counts.keys() | memory.used(state)
+    named = (*settings.access_points, *settings.distribution_points)[:TOLD_LIMIT]
+    addresses = {one.id: view.resolved(one.url, last, settings.site) for one in named}
+    return {name: counts.get(url, 0) for name, url in addresses.items() if url in asked}
 
 
 def up_key(url: str) -> str:

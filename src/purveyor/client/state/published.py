@@ -181,6 +181,11 @@ def count_absent(state: State, url: str, count: int) -> None:
         )
 
 
+def absent_by_address(state: State) -> dict[str, int]:
+    """How many requests each address of a point of which anything is remembered answered with "no such file"."""
+    return {str(row[0]): int(row[1]) for row in state.connection.execute("select url, absent_requests from point")}
+
+
 def absent_requests(state: State) -> int:
     """All requests that any point ever answered with "no such file"."""
     return int(state.connection.execute("select coalesce(sum(absent_requests), 0) from point").fetchone()[0])

@@ -11,7 +11,7 @@ from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Answer, Asked
 from purveyor.console.visit import Visit
 from purveyor.site_server.admin import points
-from purveyor.site_server.admin.points import PointView, Removed
+from purveyor.site_server.admin.points import AbsentRequests, PointView, Removed
 from purveyor.site_server.model.points import PointGiven, PointKind, Target
 from purveyor.site_server.threads import within
 from purveyor.wire.errors import RejectedError, UnavailableError
@@ -99,6 +99,12 @@ def add(visit: Administrator, asked: NewPoint) -> Added:
         lambda tx: points.add(tx, asked.kind, own_folder=_own_folder(visit), by=visit.by, now=visit.now(), **given)
     )
     return Added(point=visit.read(lambda tx: points.shown(tx, name, visit.now())), not_reached=not_reached)
+
+
+@router.get("/absent-requests", summary="Count requests for absent files")
+def absent_requests(visit: Reader) -> AbsentRequests:
+    """How many there were at all points and other addresses, as clients have told; each point has its own share of them."""
+    return visit.read(points.absent_requests)
 
 
 @router.get("/{name}", summary="Show a point")

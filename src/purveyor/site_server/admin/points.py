@@ -25,6 +25,8 @@ class PointView:
 
     Shape: `filled_by` is site (its own folder), push, or mirror; `behind` counts publications that a CAP lacks, or manifests that
     a DP lacks, and is None for a CAP that a mirror fills; `waits_for` says what is still to come before it may be removed.
+    `absent_requests`: requests of clients for files that it did not have, as those that asked it have told, which are `asked_by`
+    in number; None: none of them has told anything yet.
     Units: `quiet_since`: since when no item came there.
     """
 
@@ -52,6 +54,20 @@ class PointView:
     waits_for: str
     files: int
     manifests: int
+    absent_requests: int | None
+    asked_by: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsentRequests:
+    """How many requests for absent files there were at all points and other addresses, as so many clients have told.
+
+    `absent_requests` is None while no client has told anything; `elsewhere`: of these at addresses that settings do not name.
+    """
+
+    absent_requests: int | None
+    elsewhere: int
+    clients: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +203,16 @@ def shown(tx: Connection, name: str, now: datetime) -> PointView:
     return _view(tx, row, now)
 
 
+def absent_requests(tx: Connection) -> AbsentRequests:
+    """How many requests for absent files there were in all."""
+    found = points.absent_in_all(tx)
+    return AbsentRequests(
+        absent_requests=found.requests if found.clients else None,
+        elsewhere=points.absent_at(tx, "").requests,
+        clients=found.clients,
+    )
+
+
 def joining_pin(tx: Connection) -> str:
     """The pin that a join code carries, of the first CAP that has one; empty where CAs vouch for all of them."""
     return next((one.said.pins[0] for one in points.standing(tx, PointKind.CAP) if one.said.pins), "")
@@ -298,7 +324,7 @@ def _behind(tx: Connection, row: PointRow) -> int | None:
 
 
 def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
-    said = row.said
+    said, absent = row.said, points.absent_at(tx, row.id)
     waits_for = "" if row.state is PointState.ACTIVE else _waits_for(tx, row, now)
     return PointView(
         id=row.id,
@@ -325,6 +351,8 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         waits_for=waits_for,
         files=points.file_count(tx, row),
         manifests=points.manifest_count(tx, row),
+        absent_requests=absent.requests if absent.clients else None,
+        asked_by=absent.clients,
     )
 
 

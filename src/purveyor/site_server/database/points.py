@@ -113,6 +113,32 @@ def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
     )
 
 
+def names(tx: Connection) -> frozenset[str]:
+    """The ids of all points that there ever were."""
+    return frozenset(tx.execute(select(schema.point.c.id)).scalars())
+
+
+class Absent(NamedTuple):
+    """How many requests for absent files there were, as so many clients have told."""
+
+    requests: int
+    clients: int
+
+
+def absent_at(tx: Connection, name: str) -> Absent:
+    """What clients have told of one point; under the empty name, of all addresses that settings do not name."""
+    asked = schema.point_asked
+    statement = select(func.sum(asked.c.absent_requests), func.count()).where(asked.c.point == name)
+    requests, clients = tx.execute(statement).one()
+    return Absent(int(requests or 0), int(clients))
+
+
+def absent_in_all(tx: Connection) -> Absent:
+    """What clients have told of all points and other addresses together. Each has one row for other addresses."""
+    requests = tx.execute(select(func.sum(schema.point_asked.c.absent_requests))).scalar_one()
+    return Absent(int(requests or 0), absent_at(tx, "").clients)
+
+
 def file_count(tx: Connection, point: PointRow) -> int:
     """Files in the boxes of a CAP, shards among them, as far as the site wrote them; 0 for a DP."""
     if point.kind is PointKind.DP:

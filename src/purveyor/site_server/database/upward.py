@@ -85,6 +85,15 @@ class Discovered(NamedTuple):
     name: str
     facts: str
     absent_requests: int | None
+    absent_by_point: Mapping[str, int] = {}
+
+
+class Asked(NamedTuple):
+    """How many requests of a client there were for absent files at a point; an empty `point`: at other addresses."""
+
+    client: int
+    point: str
+    absent_requests: int
 
 
 _CLIENTS = select(
@@ -304,6 +313,20 @@ def set_discovered(tx: Connection, clients: Sequence[Discovered]) -> None:
     ]
     if rows:
         tx.execute(statement, rows)
+
+
+def set_asked(tx: Connection, asked: Sequence[Asked]) -> None:
+    """Records how many requests for absent files clients made at each point; a row that is as it was is not written."""
+    if not asked:
+        return
+    table = schema.point_asked
+    statement = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    new = statement.excluded.absent_requests
+    keys = [table.c.client, table.c.point]
+    changed = statement.on_conflict_do_update(
+        index_elements=keys, set_={"absent_requests": new}, where=table.c.absent_requests != new
+    )
+    tx.execute(changed, [one._asdict() for one in asked])
 
 
 def set_left(tx: Connection, clients: Collection[int], reason: str) -> None:

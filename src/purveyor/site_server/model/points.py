@@ -185,8 +185,15 @@ def place_of(url: str) -> str:
 
 def trouble_of(error: Exception) -> StatusId:
     """Of what kind the failure of a turn at a point is, or what it came from. What is another site's is met with a refusal."""
-    kinds = {RefusedError: StatusId.POINT_FOREIGN, FullError: StatusId.POINT_FULL, ReadOnlyError: StatusId.POINT_READ_ONLY}
-    return next((kinds[type(one)] for one in (error, error.__cause__) if type(one) in kinds), StatusId.POINT_FAILS)
+    for one in (error, error.__cause__):
+        match one:
+            case RefusedError():
+                return StatusId.POINT_FOREIGN
+            case FullError():
+                return StatusId.POINT_FULL
+            case ReadOnlyError():
+                return StatusId.POINT_READ_ONLY
+    return StatusId.POINT_FAILS
 
 
 def is_trouble_news(trouble: StatusId, told: int | None, failures: int) -> bool:

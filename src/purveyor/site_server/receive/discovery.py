@@ -1,10 +1,13 @@
 """What a client says about its machine, cut to what the site keeps. Pure."""
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
 
-from purveyor.site_server.receive.status import plain
+from purveyor.site_server.database.upward import Asked, Discovered
+from purveyor.site_server.receive.status import REQUESTS_LIMIT, plain
 from purveyor.wire import ids
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import to_bytes
@@ -38,6 +41,23 @@ def machine_of(facts: Facts) -> Machine:
         agent_version=plain(facts.agent_version, NAME_LIMIT),
     )
     return Machine(kept.name, to_bytes(kept).decode())
+
+
+def asked(discovered: Iterable[Discovered], points: AbstractSet[str]) -> list[Asked]:
+    """How many requests for absent files each client made at each of the site's points, and at all other addresses together.
+
+    Shape: by client and point. Of a client there is at least the row of other addresses: so it is known to have spoken.
+    """
+    rows = []
+    for one in discovered:
+        told = {name: _requests(one.absent_by_point[name]) for name in points & one.absent_by_point.keys()}
+        others = _requests((one.absent_requests or 0) - sum(told.values()))
+        rows += [Asked(one.number, name, count) for name, count in {"": others, **told}.items()]
+    return sorted(rows)
+
+
+def _requests(count: int) -> int:
+    return max(0, min(count, REQUESTS_LIMIT))
 
 
 def packages_named(names: tuple[PackageId, ...]) -> frozenset[PackageId]:

@@ -3,7 +3,7 @@
 An item is stored as received even when its client is blocked; only what a client says that is not blocked is believed.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
@@ -86,13 +86,13 @@ class Effects:
                 self.messages += rows.messages
                 self.jobs += rows.jobs
                 self.answers += rows.answers
-            case Discovery(facts=facts, packages=packages, absent_requests=absent):
+            case Discovery(facts=facts, packages=packages, absent_requests=absent, absent_by_point=by_point):
                 ahead = status.clock_row(item.made_at, client=client.number, sequence=item.sequence, now=now)
                 twin = status.elsewhere_row(
                     item.incarnation, self.incarnation, client=client.number, sequence=item.sequence, now=now
                 )
                 self.messages += [row for row in (ahead, twin) if row is not None]
-                self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)))
+                self._discover(client, item, facts, max(0, min(absent, status.COUNT_LIMIT)), by_point)
                 self.named.update((package, client.number) for package in discovery.packages_named(packages))
             case Joining(facts=facts) | Returning(facts=facts):
                 self._discover(client, item, facts, None)
@@ -106,14 +106,23 @@ class Effects:
             case other:
                 assert_never(other)
 
-    def _discover(self, client: KnownClient, item: Item, facts: Facts, absent_requests: int | None) -> None:
+    def _discover(
+        self,
+        client: KnownClient,
+        item: Item,
+        facts: Facts,
+        absent_requests: int | None,
+        by_point: Mapping[str, int] | None = None,
+    ) -> None:
         known = self.discovered.get(client.number)
         if item.sequence <= max(client.discovered_sequence, known.sequence if known else 0):
             return
         if absent_requests is None and known is not None:
-            absent_requests = known.absent_requests
+            absent_requests, by_point = known.absent_requests, known.absent_by_point
         machine = discovery.machine_of(facts)
-        self.discovered[client.number] = Discovered(client.number, item.sequence, machine.name, machine.facts, absent_requests)
+        self.discovered[client.number] = Discovered(
+            client.number, item.sequence, machine.name, machine.facts, absent_requests, by_point or {}
+        )
 
 
 def acknowledged(spoken: Iterable[Spoken], holdings: Sequence[OpenHolding]) -> Acknowledged:

@@ -34,6 +34,8 @@ USER_LIMIT = 256
 _INTEGER_LIMIT = 2**31
 COUNT_LIMIT = 2**53
 """No count is believed to be higher; both databases hold it."""
+REQUESTS_LIMIT = 10**9
+"""Of requests for absent files at one point no count is believed to be higher: those of all clients can be added up."""
 _BIG_LIMIT = 2**63
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)

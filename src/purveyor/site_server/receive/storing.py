@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, holders, publication, refusals, requests, upward, wanted
+from purveyor.site_server.database import audit, holders, points, publication, refusals, requests, upward, wanted
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.refusals import Refused
 from purveyor.site_server.database.settings import patient_settings
 from purveyor.site_server.database.upward import KnownClient
-from purveyor.site_server.receive import clones, joining, returning, status
+from purveyor.site_server.receive import clones, discovery, joining, returning, status
 from purveyor.site_server.receive.effects import GONE, Effects, acknowledged
 from purveyor.site_server.receive.joining import Request
 from purveyor.site_server.receive.numbering import Fork, Numbered, forgettable, number
@@ -177,6 +177,8 @@ def _write(tx: Connection, effects: Effects, now: datetime) -> None:
     requests.store_answers(tx, effects.answers)
     upward.set_progress(tx, effects.progressed, now)
     upward.set_discovered(tx, list(effects.discovered.values()))
+    told = [one for one in effects.discovered.values() if one.absent_requests is not None]
+    upward.set_asked(tx, discovery.asked(told, points.names(tx)) if told else [])
     _note_holders(tx, effects, now)
     upward.set_left(tx, effects.left, LEFT)
     for client in sorted(effects.left):
