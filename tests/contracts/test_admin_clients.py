@@ -413,3 +413,58 @@ def test_messages_are_read_newest_first_in_pages_and_by_what_they_are_about(tx: 
     for limit in (0, 1001):
         with pytest.raises(RefusedError):
             status.messages(tx, limit=limit)
+
+
+# --- clones whose place was taken -------------------------------------------------------------------------------------
+
+
+def _clones(tx: Connection, *said: tuple[str, str, int | None]) -> list[ClientId]:
+    """Clones of pc-1, in the order in which they joined. Shape: name, machine id, how many days ago the last word was."""
+    found = add_clients(tx, len(said), first=11)
+    origin = client_id_at(1)
+    for client, (name, machine, days) in zip(found, said, strict=True):
+        seen = None if days is None else NOW - timedelta(days=days)
+        values = {"name": name, "machine": machine, "was": origin, "last_seen_at": seen, "joined_at": seen or NOW}
+        tx.execute(update(schema.client).where(schema.client.c.id == client).values(values))
+    return found
+
+
+def _states(tx: Connection, found: list[ClientId]) -> list[str]:
+    return [resources.shown(tx, client).state for client in found]
+
+
+def test_clones_in_whose_place_others_came_are_removed_and_told_to_join_again(tx: Connection) -> None:
+    found = _clones(tx, ("vdi-1", "", 9), ("vdi-2", "m2", 9), ("vdi-1", "", 5), ("renamed", "m2", 5), ("vdi-1", "", 0))
+    collections.add(tx, name="Named", members=[found[0]], by=ANNA, now=NOW)
+    meet_all_wants(tx)
+    with pytest.raises(ConfirmationNeededError, match=r"3 of 5 clones of .*: vdi-1, vdi-2"):
+        resources.remove_clones(tx, client_id_at(1), by=ANNA, now=NOW)
+    assert _states(tx, found) == ["member"] * 5
+    assert resources.remove_clones(tx, client_id_at(1), is_confirmed=True, by=ANNA, now=NOW).count == 3
+    assert _states(tx, found) == ["removed", "removed", "removed", "member", "member"]
+    assert wanted_shards(tx), "they hear of it, if they speak again"
+    assert resources.remove_clones(tx, client_id_at(1), is_confirmed=True, by=ANNA, now=NOW).count == 0
+
+
+def test_silence_alone_removes_no_clone(tx: Connection) -> None:
+    """One that is on leave, one whose follower is silent for longer, a blocked one, one that spoke just now, others' clones."""
+    found = _clones(
+        tx, ("vdi-1", "m1", 300), ("vdi-2", "m2", 10), ("vdi-2", "m2", 20), ("vdi-3", "", 9), ("vdi-3", "", 1), ("pc-2", "", 1)
+    )
+    resources.block(tx, found[3], by=ANNA, now=NOW)
+    before = _states(tx, found)
+    assert resources.remove_clones(tx, client_id_at(1), is_confirmed=True, by=ANNA, now=NOW).count == 0
+    assert resources.remove_clones(tx, client_id_at(2), is_confirmed=True, by=ANNA, now=NOW).count == 0
+    assert _states(tx, found) == before
+    with pytest.raises(RefusedError, match="longer"):
+        resources.remove_clones(tx, client_id_at(1), silent_seconds=60, is_confirmed=True, by=ANNA, now=NOW)
+
+
+def test_a_clock_in_doubt_makes_nobody_silent(tx: Connection) -> None:
+    found = _clones(tx, ("vdi-1", "", 1), ("vdi-1", "", 0))
+    stored_settings.set_settled(tx, NOW)
+    year = timedelta(days=365)
+    assert resources.remove_clones(tx, client_id_at(1), is_confirmed=True, by=ANNA, now=NOW + year).count == 0
+    stored_settings.set_settled(tx, NOW + year)
+    assert resources.remove_clones(tx, client_id_at(1), is_confirmed=True, by=ANNA, now=NOW + year).count == 1
+    assert _states(tx, found) == ["removed", "member"]

@@ -59,7 +59,9 @@ FREE = frozenset((DOCUMENT, DOCS))
 _DESCRIPTION = """Everything that an administrator can do, as the command line does it.
 
 Every request carries an access token (`Authorization: Bearer …`, made with `purveyor token create`). Errors are
-`{"error": text for people, "kind": word for programs}`. Times are UTC. Unknown fields of a request are refused."""
+`{"error": text for people, "kind": word for programs}`. Times are UTC. Unknown fields of a request are refused.
+
+A `PATCH` changes the fields that it names and no other. Of two that name one field the later counts; the audit has both."""
 
 
 def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
@@ -91,7 +93,9 @@ def _show_page(application: FastAPI) -> None:
     @application.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:
         headers = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+            "Content-Security-Policy": (
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+            ),
             "X-Content-Type-Options": "nosniff",
         }
         return HTMLResponse(page(application.openapi(), DOCUMENT), headers=headers)

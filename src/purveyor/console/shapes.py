@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -36,6 +36,9 @@ ADVERTISEMENT_ID = {"pattern": "^[A-Za-z0-9]{3}2(?!0000)[0-9A-Za-z]{4}$"}
 ANY_PACKAGE_ID = {"pattern": "^([A-Za-z0-9]{3}0(?!0000)[0-9A-Za-z]{4})?$"}
 ANY_ADVERTISEMENT_ID = {"pattern": "^([A-Za-z0-9]{3}2(?!0000)[0-9A-Za-z]{4})?$"}
 """What the API's document says of ids, and of those that may be left empty; what is none is refused in words of `wire.ids`."""
+
+Number = Annotated[int, Path(ge=1, lt=2**53)]
+"""The number of one thing, in the path of a request."""
 
 Before = Annotated[int | None, Query(ge=0, lt=2**63, description="the last number of the page before")]
 

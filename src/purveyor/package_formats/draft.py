@@ -93,10 +93,16 @@ class Draft(Wire):
     """Entries that nothing was made of: those that nobody knows, and those that have no counterpart here."""
 
 
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
 def one_line(text: str, limit: int) -> str:
     """The text on one line of so many characters at most, without signs that cannot be shown."""
     composed = unicodedata.normalize("NFC", text[: 4 * limit])
-    shown = "".join(" " if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") else one for one in composed)
+    shown = "".join(
+        " " if unicodedata.category(one) in _UNSEEN or unicodedata.bidirectional(one) in _TURNING else one for one in composed
+    )
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 

@@ -44,6 +44,7 @@ CHANGES = [
     ("POST", "/resources/x/approve", None),
     ("POST", "/resources/x/block", {}),
     ("POST", "/resources/x/unblock", None),
+    ("POST", "/resources/x/remove-clones", {}),
     ("DELETE", "/resources/x", None),
     ("POST", "/join-codes", {}),
     ("DELETE", "/join-codes/1", None),
@@ -134,6 +135,51 @@ def test_unreadable_bodies_are_refused(running_site: RunningSite) -> None:
     for body in (b"{", b"[]", b"\xff\xfe", b'{"name": 1}', b'{"name": ""}', b'{"name": "x"', b"", b"[" * 10_000):
         status, answer = running_site.ask("POST", "/packages", body)
         assert (status, answer["kind"]) == (422, "rejected"), body[:20]
+
+
+NO_NAMES = ("a\0b", "a\ud800b", "a\u202eb", "\ufeff", "x" * 10_000, 2**63, -(10**30), 1e400, True, ["a"], {"a": 1}, None)
+
+
+def test_a_name_that_cannot_be_one_is_refused_and_nothing_is_changed(running_site: RunningSite) -> None:
+    _, document = running_site.ask("GET", "/openapi.json")
+    named = [path for path, item in document["paths"].items() if _has_name(document, item.get("post", {}))]
+    assert len(named) == 4
+    before = running_site.ask("GET", "/audit")[1]
+    for path in named:
+        for value in NO_NAMES:
+            status, answer = running_site.ask(
+                "POST", path.removeprefix("/api/v1").replace("{package}", "S0100001"), {"name": value}
+            )
+            assert status in (409, 422) and answer["kind"] in ("refused", "rejected"), (path, value)
+    assert running_site.ask("GET", "/audit")[1] == before
+
+
+def _has_name(document: dict[str, Any], operation: dict[str, Any]) -> bool:
+    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    shape = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+    return "name" in shape.get("required", ())
+
+
+def test_numbers_that_no_row_has_are_rejected(running_site: RunningSite) -> None:
+    _, document = running_site.ask("GET", "/openapi.json")
+    numbered = [(method, path) for path, item in document["paths"].items() for method in item if path.endswith("{number}")]
+    assert len(numbered) > 3
+    for method, path in numbered:
+        for number in (2**63, -1, 10**30):
+            status, answer = running_site.ask(method.upper(), path.removeprefix("/api/v1").replace("{number}", str(number)), {})
+            assert (status, answer["kind"]) == (422, "rejected"), path
+
+
+def test_two_editors_at_once_keep_what_each_of_them_changed(running_site: RunningSite) -> None:
+    _, made = running_site.ask("POST", "/packages", {"name": "Editor", "publisher": "nobody"})
+    path = f"/packages/{made['id']}"
+    _, seen = running_site.ask("GET", path)
+    assert running_site.ask("PATCH", path, {"publisher": "Example"})[0] == 200
+    assert running_site.ask("PATCH", path, {"name": "The Editor"})[0] == 200
+    _, now = running_site.ask("GET", path)
+    assert (now["name"], now["publisher"]) == ("The Editor", "Example") != (seen["name"], seen["publisher"])
+    changes = [row for row in running_site.ask("GET", "/audit")[1] if row["action"] == "package.edit"]
+    assert len(changes) == 2
 
 
 def test_what_was_sent_is_not_repeated_in_a_refusal(running_site: RunningSite) -> None:

@@ -3,6 +3,7 @@
 import argparse
 
 from purveyor.cli.arguments.shape import Noun
+from purveyor.cli.arguments.values import duration_seconds
 
 _MODULE = "purveyor.cli.resources"
 
@@ -27,9 +28,30 @@ def register(root: Noun) -> None:
     remove = _by_name(
         resources, "remove", "take a machine out of the site; it is told to join again", "purveyor resource remove ws-001"
     )
+    _remove_clones(resources)
     remove.add_argument(
         "--yes", action="store_true", dest="is_confirmed", help="nothing needs to be confirmed here; for scripts that always do"
     )
+
+
+def _remove_clones(resources: Noun) -> None:
+    clones = resources.verb(
+        "remove-clones",
+        f"{_MODULE}:remove_clones",
+        "take clones out of the site in whose place others came: machines that go back each night to an image",
+        examples=(
+            "purveyor resource remove-clones image-2026",
+            "purveyor resource remove-clones image-2026 --silent-for 7d --yes",
+        ),
+    )
+    clones.add_argument("resource", metavar="CLIENT", help="the id or name of the client that had joined in the image")
+    clones.add_argument(
+        "--silent-for",
+        metavar="DURATION",
+        type=duration_seconds,
+        help="only those that said nothing for so long (default: 2d)",
+    )
+    clones.add_argument("--yes", action="store_true", dest="is_confirmed", help="do it; without this, it is said whom it means")
 
 
 def _by_name(resources: Noun, verb: str, what: str, example: str) -> argparse.ArgumentParser:

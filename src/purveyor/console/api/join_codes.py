@@ -9,7 +9,7 @@ from pydantic import Field
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Answer, Asked, Done
+from purveyor.console.shapes import Answer, Asked, Done, Number
 from purveyor.site_server.admin import join_codes, points
 from purveyor.site_server.admin.join_codes import JoinCodeView
 from purveyor.wire.join_code import SECRET_BYTES, JoinCode, write
@@ -60,7 +60,7 @@ def create(visit: Administrator, asked: JoinCodeRequest) -> JoinCodeMade:
 
 
 @router.delete("/{number}", summary="Revoke a join code")
-def revoke(visit: Administrator, number: int) -> Done:
+def revoke(visit: Administrator, number: Number) -> Done:
     """Nobody joins with it any more; who joined stays."""
     visit.change(lambda tx: join_codes.revoke(tx, number, by=visit.by, now=visit.now()))
     return Done(id=str(number))

@@ -2,22 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Query, status
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
 from purveyor.console.api.advertisements import Advertisement
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import ANY_ADVERTISEMENT_ID, Asked, Before, IdOrName, Page, Text
+from purveyor.console.shapes import ANY_ADVERTISEMENT_ID, Asked, Before, IdOrName, Number, Page, Text
 from purveyor.site_server.admin import requests
 from purveyor.site_server.admin.requests import AnswerView, RequestView
 from purveyor.wire.ids import advertisement_id
 from purveyor.wire.offers import RequestKind
 
 router = APIRouter(tags=["requests"], responses=ANSWERS)
-
-Number = Annotated[int, Path(description="number of the request", ge=1, lt=2**62)]
 
 
 class NewRequest(Asked):

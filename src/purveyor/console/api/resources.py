@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 from sqlalchemy import Connection
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import Asked, Done, Page, Text
 from purveyor.site_server.admin import resources
-from purveyor.site_server.admin.resources import ResourceView
+from purveyor.site_server.admin.resources import USUAL_SILENCE_SECONDS, RemovedClones, ResourceView
 
 router = APIRouter(prefix="/resources", tags=["resources"], responses=ANSWERS)
 
@@ -21,6 +22,13 @@ class Blocking(Asked):
     """Why a client is blocked; it is told."""
 
     reason: Text = ""
+
+
+class Clones(Asked):
+    """Which clones of a client are removed. Units: seconds since the last word."""
+
+    silent_seconds: Annotated[int, Field(ge=1, le=10 * 366 * 86_400)] = USUAL_SILENCE_SECONDS
+    is_confirmed: bool = False
 
 
 @router.get("", summary="List resources")
@@ -54,6 +62,20 @@ def block(visit: Administrator, resource: Resource, asked: Blocking) -> Resource
 def unblock(visit: Administrator, resource: Resource) -> ResourceView:
     """The client, a member."""
     return visit.change(lambda tx: resources.unblock(tx, resources.find(tx, resource), by=visit.by, now=visit.now()))
+
+
+@router.post("/{resource}/remove-clones", summary="Remove clones in whose place others came")
+def remove_clones(visit: Administrator, resource: Resource, asked: Clones) -> RemovedClones:
+    """For machines that go back each night to an image in which one had joined. Silence alone removes nobody."""
+
+    def act(tx: Connection) -> RemovedClones:
+        origin = resources.find(tx, resource)
+        seconds, is_confirmed = asked.silent_seconds, asked.is_confirmed
+        return resources.remove_clones(
+            tx, origin, silent_seconds=seconds, is_confirmed=is_confirmed, by=visit.by, now=visit.now()
+        )
+
+    return visit.change(act)
 
 
 @router.delete("/{resource}", summary="Remove a client from the site")

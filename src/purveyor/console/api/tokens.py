@@ -6,7 +6,7 @@ from fastapi import APIRouter, status
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Answer, Asked, Done, Name
+from purveyor.console.shapes import Answer, Asked, Done, Name, Number
 from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role, TokenView
 
@@ -46,7 +46,7 @@ def create(visit: Administrator, asked: TokenRequest) -> TokenMade:
 
 
 @router.delete("/{number}", summary="Revoke a token")
-def revoke(visit: Administrator, number: int) -> Done:
+def revoke(visit: Administrator, number: Number) -> Done:
     """Ends a token at once."""
     visit.change(lambda tx: tokens.revoke(tx, number, by=visit.by, now=visit.now()))
     return Done(id=str(number))

@@ -2,20 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Query, status
 from pydantic import Field
 from sqlalchemy import Connection
 
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
-from purveyor.console.shapes import Asked, Done, IdOrName
+from purveyor.console.shapes import Asked, Done, IdOrName, Number
 from purveyor.site_server.admin import collections, windows
 from purveyor.site_server.admin.windows import WindowView
 from purveyor.site_server.model.windows import WindowGiven
 
 router = APIRouter(prefix="/windows", tags=["maintenance windows"], responses=ANSWERS)
 
-Number = Annotated[int, Path(ge=1, le=2**53)]
 Name = Annotated[str, Field(max_length=100)]
 Start = Annotated[str, Field(max_length=64, description="2026-12-01T22:00 on each client's own clock, with Z in UTC")]
 RuleText = Annotated[str, Field(max_length=600, description="FREQ=WEEKLY;BYDAY=SA; empty: it opens once")]

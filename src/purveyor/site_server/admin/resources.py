@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
 
 from purveyor.site_server.database import audit, clients, clones, collections, membership, wanted
 from purveyor.site_server.database.rows import AnyRow
+from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.model.names import line_of
 from purveyor.site_server.model.pages import page_size
-from purveyor.wire.errors import RefusedError
+from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import ClientId, CollectionId
 from purveyor.wire.reports import Facts
@@ -20,6 +21,8 @@ from purveyor.wire.shards import ClientState
 
 _ID = re.compile(r"[0-9a-fA-F]{32}")
 _SHOWN = 10
+SHORTEST_SILENCE_SECONDS = 3600
+USUAL_SILENCE_SECONDS = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,15 @@ class ResourceView:
     was: ClientId | None
     clones: int = 0
     collections: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedClones:
+    """What became of the clones of a client. Shape: `names` are some of theirs, in words."""
+
+    id: ClientId
+    count: int
+    names: str
 
 
 def find(tx: Connection, text: str) -> ClientId:
@@ -162,6 +174,45 @@ def remove(tx: Connection, client: ClientId, *, by: str, now: datetime) -> None:
     reason = f"removed by {by} at {now:%Y-%m-%d %H:%M} UTC"
     _decide(tx, row, clients.REMOVED, reason, action="resource.remove", by=by, now=now)
     clients.drop_open_holdings(tx, row.number)
+
+
+def remove_clones(
+    tx: Connection,
+    origin: ClientId,
+    *,
+    silent_seconds: int = USUAL_SILENCE_SECONDS,
+    is_confirmed: bool = False,
+    by: str,
+    now: datetime,
+) -> RemovedClones:
+    """Removes the clones of a client whose place other clones of it took: a machine that goes back each night to an image.
+
+    Silence alone removes nobody: each that goes was followed by one of the same name, or on the same machine, which spoke later.
+    One that speaks again all the same is told to join again. Its history stays.
+    Errors: RefusedError: the time is too short, or there is no such client. ConfirmationNeededError: always, with whom it means.
+    """
+    if silent_seconds < SHORTEST_SILENCE_SECONDS:
+        raise RefusedError("clones that spoke within the last hour are left alone: give a longer time")
+    _check_known(tx, origin)
+    silent_since = now - clock_doubt(tx, now) - timedelta(seconds=silent_seconds)
+    rows = clients.outlived_clones(tx, origin, silent_since=silent_since)
+    names = ", ".join(sorted({row.name for row in rows})[:_SHOWN])
+    if rows and not is_confirmed:
+        raise ConfirmationNeededError(
+            f"{len(rows)} of {clones.count_from(tx, origin)} clones of {origin} would be removed, silent since"
+            f" {silent_since:%Y-%m-%d %H:%M} UTC, with others in their place: {names}"
+        )
+    reason = f"a clone in whose place others came; removed by {by} at {now:%Y-%m-%d %H:%M} UTC"
+    for row in rows:
+        collections.forget_client(tx, row.number)
+        clients.set_state(tx, row.number, clients.REMOVED, reason)
+        membership.evaluate_client(tx, row.number, now)
+        wanted.want_shard_of(tx, ClientId(row.id))
+        clients.drop_open_holdings(tx, row.number)
+    if rows:
+        detail = {"count": len(rows), "silent_since": silent_since, "first": rows[0].id, "last": rows[-1].id}
+        audit.record(tx, by=by, now=now, action="resource.remove_clones", about=origin, detail=detail)
+    return RemovedClones(id=origin, count=len(rows), names=names)
 
 
 def _decide(tx: Connection, row: AnyRow, state: str, reason: str, *, action: str, by: str, now: datetime) -> ResourceView:

@@ -1,8 +1,9 @@
 """Clients, as people ask for them and decide about them. What clients themselves say is stored by `upward`."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
@@ -95,6 +96,21 @@ def collections_of(tx: Connection, client: int) -> Sequence[AnyRow]:
 def set_state(tx: Connection, client: int, state: str, reason: str) -> None:
     """Gives a client another state, and says why."""
     tx.execute(update(schema.client).where(schema.client.c.number == client).values(state=state, reason=reason))
+
+
+def outlived_clones(tx: Connection, origin: ClientId, *, silent_since: datetime) -> Sequence[AnyRow]:
+    """Clients that came with the identity of `origin`, said nothing since then, and whose place was taken.
+
+    Somebody with the same name or on the same machine came in the same way later, and spoke later. Oldest first.
+    """
+    one, later = schema.client, schema.client.alias("later")
+    spoke = func.coalesce(one.c.last_seen_at, one.c.joined_at)
+    is_same = or_(later.c.name == one.c.name, and_(one.c.machine != "", later.c.machine == one.c.machine))
+    took_its_place = exists().where(
+        later.c.was == origin, later.c.number > one.c.number, later.c.state == "member", later.c.last_seen_at > spoke, is_same
+    )
+    chosen = select(one).where(one.c.was == origin, one.c.state.in_(("member", "waiting")), spoke < silent_since, took_its_place)
+    return tx.execute(chosen.order_by(one.c.number)).all()
 
 
 def forget_fork(tx: Connection, client: int) -> None:

@@ -36,9 +36,18 @@ def test_too_many_platforms_are_refused() -> None:
 def test_a_name_loses_the_blanks_around_it_and_nothing_else() -> None:
     assert name_of('  7-Zip "x" %25 größe ', "a package", 100) == '7-Zip "x" %25 größe'
     assert line_of("", "the version", 100) == ""
+    for whole in (
+        "\u05e2\u05d1\u05e8\u05d9\u05ea",
+        "a\u200fb",
+        "\U0001f469\u200d\U0001f4bb",
+    ):  # letters and marks from right to left, joined pictures
+        assert name_of(whole, "a package", 100) == whole
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "a\x1b[0m", "x" * 101, "a\u2028b"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "  ", "a\nb", "a\0b", "a\x1b[0m", "x" * 101, "a\u2028b", "a\u202eb", "\u2066a", "\ufeff", "\u200b \u200f", "\ud800"],
+)
 def test_what_cannot_be_shown_is_no_name(name: str) -> None:
     with pytest.raises(RefusedError):
         name_of(name, "a program", 100)
