@@ -10,13 +10,14 @@ from purveyor.client.programs.memory.job import Job
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import DP_URL, Fleet
 from purveyor.lab.machine import SimulatedMachine
-from purveyor.site_server.admin import points, settings
+from purveyor.lab.transport import MemoryBoxes
+from purveyor.site_server.admin import packages, points, settings
 from purveyor.site_server.admin import status as messages
 from purveyor.site_server.model.points import PointKind
 from purveyor.transport.counted import CountedPoint, Counts
 from purveyor.transport.interface import Point
 from purveyor.wire.causes import Cause
-from purveyor.wire.errors import BusyError
+from purveyor.wire.errors import BusyError, RefusedError
 from purveyor.wire.jobs import JobState
 from purveyor.wire.status_messages import StatusId
 
@@ -207,3 +208,40 @@ def test_another_point_serves_while_one_is_busy(site: Site) -> None:
     assert site.ran("large") == 1
     assert 0 < site.counts.read_bytes < len(LARGE)
     assert any(request.client == site.client.name for request in other.requests)
+
+
+def test_a_point_without_budget_gets_no_content_and_loses_what_was_deleted_all_the_same(site: Site) -> None:
+    """A budget of nothing holds back what is pushed to a DP; deletions, and what a CAP is told, do not wait for it."""
+    admin, other = site.fleet.admin, site.fleet.add_point(PointKind.DP, "http://two.lab/dp")
+    site.roll_out("before", b"before")
+    site.fleet.settle()
+    assert has_content(other, b"before")
+    admin.change(points.edit, "dp2", bandwidth="0")
+    site.roll_out("after", b"after")
+    admin.delete_package(next(view.id for view in admin.ask(packages.listed) if view.name == "before"))
+    site.fleet.advance(days=2)
+    assert (has_content(other, b"after"), has_content(other, b"before")) == (False, False)
+    assert site.ran("after") == 1, "from the other point"
+    assert next(view for view in admin.ask(points.listed, site.fleet.clock.now()) if view.id == "dp2").behind == 1
+    admin.change(points.edit, "dp2", bandwidth="")
+    site.fleet.settle()
+    assert has_content(other, b"after")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "why"),
+    [
+        ("cap1", {"bandwidth": "5M"}, "a budget is for a DP"),
+        ("dp1", {"bandwidth": "mon 8-9"}, "'8-9' is no rate"),
+        ("dp2", {"bandwidth": "5M"}, "a mirror fills this point"),
+    ],
+)
+def test_a_budget_that_nobody_would_keep_is_refused(site: Site, name: str, said: dict[str, str], why: str) -> None:
+    site.fleet.add_point(PointKind.DP, "http://two.lab/dp", target="")
+    with pytest.raises(RefusedError, match=why):
+        site.fleet.admin.change(points.edit, name, **said)
+
+
+def has_content(boxes: MemoryBoxes, content: bytes) -> bool:
+    """Whether the file lies on a point."""
+    return any(stored.content == content for stored in boxes.files.values())

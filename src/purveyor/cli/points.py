@@ -72,6 +72,7 @@ def show(call: Call) -> int:
         ("networks", ", ".join(row["networks"]) or "whoever has no nearer point"),
         ("weight", str(row["weight"])),
         ("pins", ", ".join(row["pins"]) or "-"),
+        ("bandwidth", row["bandwidth"] or "unlimited"),
         ("takes items", "yes" if row["takes_items"] else "no"),
         ("behind", _behind(row)),
         ("last success", moment(row["succeeded_at"])),
@@ -120,6 +121,7 @@ def _given(call: Call) -> dict[str, Any]:
         "region": options.region,
         "weight": options.weight,
         "networks": None if options.network is None else [one for one in options.network if one],
+        "bandwidth": options.bandwidth,
         "pins": None if options.pin is None else [one for one in options.pin if one],
     }
     return {name: value for name, value in given.items() if value is not None}

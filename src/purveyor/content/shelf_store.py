@@ -4,7 +4,7 @@ The same operations as `store`, with nothing but a shelf below: large files go i
 A point that others can write into is not believed: what is read back is judged by its digest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,11 +21,15 @@ LISTING_LIMIT = 1_000_000
 
 
 class ShelfStore:
-    """Files and manifests on a shelf, each known by the SHA-256 of its bytes. `name` is what errors call it."""
+    """Files and manifests on a shelf, each known by the SHA-256 of its bytes. `name` is what errors call it.
 
-    def __init__(self, shelf: Shelf, *, name: str) -> None:
+    The bytes of files go `through` something, out and in, that may hold them up for a while.
+    """
+
+    def __init__(self, shelf: Shelf, *, name: str, through: Callable[[Iterable[bytes]], Iterator[bytes]] = iter) -> None:
         self._shelf = shelf
         self._name = name
+        self._through = through
 
     def has(self, sha256: str) -> bool:
         """Whether the file with this digest is here. Errors: as `ContentPlace`."""
@@ -121,18 +125,18 @@ class ShelfStore:
     def _write(self, sha256: str, pieces: Iterable[bytes], limit_bytes: int) -> int:
         path = file_path(checked_digest(sha256))
         sound = verified(pieces, sha256=sha256, limit_bytes=limit_bytes)
-        return self._shelf.write_from(path, sound, limit_bytes=limit_bytes)
+        return self._shelf.write_from(path, self._through(sound), limit_bytes=limit_bytes)
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         try:
-            yield from self._shelf.pieces(path)
+            yield from self._through(self._shelf.pieces(path))
         except AbsentError as error:
             raise UnavailableError(f"{path} is not in {self._name}") from error
 
     def _is_sound(self, stored: Stored) -> bool:
         if self._shelf.size_of(stored.path) != stored.size_bytes:
             return False
-        return digest_of(self._shelf.pieces(stored.path)) == stored.sha256
+        return digest_of(self._through(self._shelf.pieces(stored.path))) == stored.sha256
 
     def _remove(self, path: str) -> int:
         size_bytes = self._shelf.size_of(path)

@@ -7,6 +7,7 @@ own, and at most one at a time for each point. Nothing here judges what it carri
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -27,13 +28,17 @@ from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.site import Site
 from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
+from purveyor.transport.pace import Meter, Pace
 from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.status_messages import StatusId
 
 ITEMS_A_ROUND = 1000
 LOOK_INTERVAL = timedelta(seconds=10)
 """How often the up boxes of a point elsewhere are looked into: each look is a few requests over a wire."""
+PACED_ROUND_SECONDS = 60.0
+"""So long a round goes on where a budget slows it down, or as long as one package takes."""
 AUDIT_INTERVAL = timedelta(hours=1)
 SWEEP_INTERVAL = timedelta(days=1)
 
@@ -68,8 +73,11 @@ class Rounds:
 
     site: Site
     workers: Threads | None = None
+    pause: Callable[[float], None] = time.sleep
+    """Waits in a thread of a point's own; without `workers` nobody waits."""
     totals: dict[str, int] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
+    _paces: dict[str, Pace] = field(default_factory=dict)
     _running: dict[str, Future[bool]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,6 +91,9 @@ class Rounds:
             drained = [one for one in quiet if shown(tx, one.id, now).is_drained]
         self._tell_drained(drained, now)
         elsewhere = [one for one in kept if one.is_pushed or one.is_read_back]
+        for point in elsewhere:
+            if point.id in self._paces:  # a round that waits takes up what is said now
+                self._paces[point.id].meter.budget = parse_budget(point.said.bandwidth)
         for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
             self._let_go(name)
         is_more = False
@@ -197,7 +208,8 @@ class Rounds:
         return Round(removed=read.removed, verified=read.verified, is_more=read.is_more)
 
     def _round_of_dp(self, point: PointRow, standing: Standing) -> Round:
-        site, place = self.site, ShelfStore(standing.shelf, name=point.id)
+        site, pace = self.site, self._pace_at(point)
+        place = ShelfStore(standing.shelf, name=point.id, through=pace.content)
         if point.state is PointState.EMPTYING:
             with site.database.write() as tx:  # a round that was under way as the point was removed may have brought more
                 content_copies.want_all_of(tx, points.unname_contents(tx, point.id, site.clock()))
@@ -209,12 +221,21 @@ class Rounds:
             settings=site.patient_settings(),
             now=site.clock(),
             is_filling=point.state is PointState.ACTIVE,
+            limit_bytes=pace.meter.bytes_within(PACED_ROUND_SECONDS, at_most=content.BYTES_A_TURN),
         )
         if kept.problems:
             raise UnavailableError("; ".join(kept.problems[:5])) from kept.error
         if not kept.is_more and point.state is not PointState.EMPTYING:
             self._sweep_dp(point, standing, place)
         return Round(removed=kept.removed, verified=kept.verified, is_more=kept.is_more)
+
+    def _pace_at(self, point: PointRow) -> Pace:
+        """How fast content goes to a point and is read back there: one pace, kept over its rounds."""
+        budget = parse_budget(point.said.bandwidth)
+        if point.id not in self._paces:
+            meter = Meter(budget, now=self.site.clock, monotonic=self.site.running)
+            self._paces[point.id] = Pace(meter, pause=_wait_for_nothing if self.workers is None else self.pause)
+        return self._paces[point.id]
 
     def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
         site, now = self.site, self.site.clock()
@@ -312,3 +333,8 @@ class Rounds:
         with self._lock:
             for name, amount in (("files_pushed", done.written), ("items_collected", done.items), ("copies_made", done.verified)):
                 self.totals[name] = self.totals.get(name, 0) + amount
+
+
+def _wait_for_nothing(seconds: float) -> None:
+    """Where rounds run one after the other, the time that a budget asks for is not waited for."""
+    del seconds

@@ -76,6 +76,11 @@ class Meter:
             return inf if opens_at is None else max(LOOK_SECONDS, (opens_at - self._now()).total_seconds())
         return self.debt_bytes() / rate
 
+    def bytes_within(self, seconds: float, *, at_most: int) -> int:
+        """How many bytes may go in so long at this hour's rate; 0: none."""
+        rate = self.rate()
+        return at_most if rate is None else min(at_most, int(rate * seconds))
+
     def opens_at(self) -> datetime | None:
         """When anything may go again, at an hour in which nothing may; None: never."""
         return next_allowance(self.budget, self._now(), self._zone)

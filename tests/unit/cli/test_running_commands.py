@@ -179,3 +179,14 @@ def test_deleting_shows_what_replaces_what(running_site: RunningSite, package: s
     assert f"{package}/1" in running_site.purveyor("package", "delete", new).out
     running_site.purveyor("package", "delete", package, "--yes")
     assert _program(running_site, new)["supersedes"] == []
+
+
+def test_a_point_has_a_budget_of_bandwidth_that_can_be_taken_back(running_site: RunningSite) -> None:
+    budget = "mon-fri 08:00-18:00 512K; otherwise unlimited"
+    changed = running_site.purveyor("point", "edit", "dp1", "--bandwidth", budget, "--json").json
+    assert changed["bandwidth"] == budget
+    assert f"bandwidth:    {budget}\n" in running_site.purveyor("point", "show", "dp1").out
+    assert running_site.purveyor("point", "edit", "dp1", "--bandwidth", "").code == 0
+    assert "bandwidth:    unlimited\n" in running_site.purveyor("point", "show", "dp1").out
+    assert running_site.purveyor("point", "edit", "dp1", "--bandwidth", "mon-fri 8-18").code == 2
+    assert "a budget is for a DP" in running_site.purveyor("point", "edit", "cap1", "--bandwidth", "5M").err

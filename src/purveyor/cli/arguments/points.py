@@ -3,7 +3,7 @@
 import argparse
 
 from purveyor.cli.arguments.shape import Noun
-from purveyor.cli.arguments.values import weight
+from purveyor.cli.arguments.values import budget, weight
 
 _MODULE = "purveyor.cli.points"
 _MORE = (
@@ -30,7 +30,10 @@ def register(root: Noun) -> None:
     add.add_argument("url", metavar="URL", help="its address, as clients use it")
     _add_said(add)
     edit = _by_id(
-        points, "edit", "change a point; what is not given stays", "purveyor point edit cap1 --url https://site.example/cap"
+        points,
+        "edit",
+        "change a point; what is not given stays",
+        "purveyor point edit dp2 --bandwidth 'mon-fri 08:00-18:00 512K'",
     )
     edit.add_argument("--url", metavar="URL", help="its address, as clients use it")
     _add_said(edit)
@@ -78,5 +81,12 @@ def _add_said(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pin", metavar="PIN", action="append", help="a key of its HTTPS server, SHA-256 in base64; several times; '' for none"
+    )
+    parser.add_argument(
+        "--bandwidth",
+        metavar="BUDGET",
+        type=budget,
+        help="how fast a DP is filled, or the site's own one served, as 'mon-fri 08:00-18:00 512K; otherwise unlimited'; '' for "
+        "unlimited",
     )
     parser.add_argument("--weight", metavar="N", type=weight, help="its share among points equally near (default: 100)")

@@ -34,6 +34,7 @@ Pins = Annotated[
     Field(max_length=8, description="SHA-256 of the keys of its HTTPS server (RFC 7469), the one in use first"),
 ]
 Weight = Annotated[int, Field(ge=0, le=1000, description="its share among points equally near; 0: only where no other answers")]
+Budget = Annotated[str, Field(max_length=500, description="bytes a second, by hour of the week: docs/bandwidth.md; for a DP")]
 
 
 class NewPoint(Asked):
@@ -48,6 +49,7 @@ class NewPoint(Asked):
     networks: Networks = []
     weight: Weight = 100
     pins: Pins = []
+    bandwidth: Budget = ""
 
 
 class PointChange(Asked):
@@ -61,6 +63,7 @@ class PointChange(Asked):
     networks: Networks | None = None
     weight: Weight | None = None
     pins: Pins | None = None
+    bandwidth: Budget | None = None
     is_refilled: bool = False
 
 
@@ -170,4 +173,5 @@ def _given(asked: NewPoint | PointChange) -> PointGiven:
         networks=asked.networks,
         weight=asked.weight,
         pins=asked.pins,
+        bandwidth=asked.bandwidth,
     )

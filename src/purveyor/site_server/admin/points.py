@@ -43,6 +43,7 @@ class PointView:
     networks: tuple[str, ...]
     weight: int
     pins: tuple[str, ...]
+    bandwidth: str
     takes_items: bool
     behind: int | None
     succeeded_at: datetime | None
@@ -102,6 +103,7 @@ def refuse_impossible(tx: Connection, kind: PointKind, *, own_folder: str = "", 
     said = rules.said_with(PointSaid(url=""), given)
     if rules.is_relative(said.url):
         raise RefusedError("a new point has a whole address: only the site's own may be told as a place beside the CAP")
+    rules.refuse_unkept_budget(kind, said, is_home=False)
     _refuse_clash(tx, None, kind, said, own_folder)
     return said
 
@@ -128,6 +130,7 @@ def edit(
         raise RefusedError(f"{name} is in the site's own hand: nothing is pushed there, and what is lost is healed by itself")
     if is_refilled and not said.target:
         raise RefusedError(f"{name} is filled by a mirror: the site writes nothing there")
+    rules.refuse_unkept_budget(row.kind, said, is_home=row.is_home)
     if said == row.said and not is_refilled:
         raise RefusedError(f"nothing changed: {name} is so already")
     _refuse_clash(tx, name, row.kind, said, own_folder)
@@ -340,6 +343,7 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         networks=said.networks,
         weight=said.weight,
         pins=said.pins,
+        bandwidth=said.bandwidth,
         takes_items=row.takes_items,
         behind=_behind(tx, row),
         succeeded_at=row.succeeded_at,
@@ -364,4 +368,5 @@ def _detail(said: PointSaid) -> dict[str, object]:
         "networks": list(said.networks) or None,
         "weight": said.weight,
         "pins": list(said.pins) or None,
+        "bandwidth": said.bandwidth or None,
     }

@@ -19,6 +19,7 @@ from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.transport.s3_address import s3_address
 from purveyor.transport.smb_address import address_of, is_share
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import FullError, ReadOnlyError, RefusedError, RejectedError
 from purveyor.wire.pins import LIMIT as PINS_LIMIT
 from purveyor.wire.pins import pin_in
@@ -72,6 +73,8 @@ class PointSaid(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     weight: int = DEFAULT_WEIGHT
     pins: tuple[str, ...] = ()
+    bandwidth: str = ""
+    """How many bytes a second of content go there, or from the site's own folder to clients (`wire.bandwidth`)."""
 
     @property
     def place(self) -> Target:
@@ -90,6 +93,7 @@ class PointGiven(TypedDict, total=False):
     networks: Iterable[str] | None
     weight: int | None
     pins: Iterable[str] | None
+    bandwidth: str | None
 
 
 def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
@@ -106,9 +110,23 @@ def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
         raise RefusedError(f"an address or path of a point has at most {TEXT_LIMIT} characters, and no line breaks")
     if not 0 <= changed.weight <= WEIGHT_LIMIT:
         raise RefusedError(f"a weight lies between 0 and {WEIGHT_LIMIT}")
+    try:
+        parse_budget(changed.bandwidth)
+    except RejectedError as error:
+        raise RefusedError(str(error)) from error
     _refuse_url(changed.url)
     _refuse_target(changed.place)
     return changed
+
+
+def refuse_unkept_budget(kind: PointKind, said: PointSaid, *, is_home: bool) -> None:
+    """Refuses a budget that nobody would keep. Errors: RefusedError."""
+    if not said.bandwidth:
+        return
+    if kind is PointKind.CAP:
+        raise RefusedError("what a CAP holds is small and never held back: a budget is for a DP")
+    if not said.target and not is_home:
+        raise RefusedError("a mirror fills this point: give the budget to it, `purveyor cap mirror … --limit BUDGET`")
 
 
 def networks_in(written: Iterable[str]) -> tuple[str, ...]:

@@ -105,8 +105,11 @@ def point_turn(
     settings: SiteSettings,
     now: datetime,
     is_filling: bool,
+    limit_bytes: int = BYTES_A_TURN,
 ) -> ContentOutcome:
     """One turn at a point elsewhere: what it lacks comes, if it is to be filled; what nobody needs leaves.
+
+    About `limit_bytes` come; with 0 nothing is read back either, and what leaves leaves all the same.
 
     Errors: UnavailableError when the database cannot be used; trouble at the point is in the outcome.
     """
@@ -115,10 +118,12 @@ def point_turn(
         everything = content_copies.held(tx)
         leaving = content_copies.unnamed_on(tx, point)
     problems = Problems()
-    verified, is_more = _copy_all(database, places, everything, now, problems) if is_filling else (0, False)
+    is_filled = is_filling and limit_bytes > 0
+    verified, is_more = _copy_all(database, places, everything, now, problems, limit_bytes) if is_filled else (0, False)
     due = [manifest for manifest, since in leaving if is_grace_over(since, settings.point_grace_seconds, now)]
     removed = sum(_clear_elsewhere(database, place, point, manifest, problems) for manifest in due)
-    checked = 0 if problems.words else _check_oldest(database, places, everything, now, problems)
+    is_checked = limit_bytes > 0 and not problems.words
+    checked = _check_oldest(database, places, everything, now, problems) if is_checked else 0
     return ContentOutcome(verified, 0, removed, checked, tuple(problems.words), is_more, problems.error)
 
 
@@ -131,9 +136,16 @@ def is_try_due(copy: Copy, now: datetime) -> bool:
 # --- coming -----------------------------------------------------------------------------------------------------------
 
 
-def _copy_all(database: Database, places: Places, everything: list[Held], now: datetime, problems: Problems) -> tuple[int, bool]:
+def _copy_all(
+    database: Database,
+    places: Places,
+    everything: list[Held],
+    now: datetime,
+    problems: Problems,
+    limit_bytes: int = BYTES_A_TURN,
+) -> tuple[int, bool]:
     verified = 0
-    left_bytes = BYTES_A_TURN
+    left_bytes = limit_bytes
     for held in everything:
         for point in sorted(places.points.keys() - places.draining) if held.need is Need.CURRENT else ():
             copy = held.copies.get(point)
