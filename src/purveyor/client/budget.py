@@ -20,6 +20,8 @@ PORTION_SECONDS = 5.0
 """So much is asked of a point at once: what comes between two requests is little, whatever the rate."""
 SMALLEST_PORTION_BYTES = 64 * 1024
 SHORTEST_BREAK_SECONDS = 1.0
+LONGEST_SECONDS = 300.0
+"""So long a pass takes content at all: a point that only drips keeps nobody from polling, nor from another point."""
 _DEBT = "bandwidth debt"
 
 
@@ -135,3 +137,38 @@ class PacedPoint:
     def put(self, path: str, content: bytes) -> None:
         """As the other point's: what is put is not counted."""
         self._point.put(path, content)
+
+
+class BriefPoint:
+    """A point from which content comes until a pass has taken its time; the next pass goes on where it stopped.
+
+    Units: `until`: seconds of the clock that never jumps.
+    """
+
+    def __init__(self, point: Point, machine: Machine, *, until: float) -> None:
+        self._point, self._machine, self._until = point, machine, until
+
+    @property
+    def url(self) -> str:
+        """The other point's."""
+        return self._point.url
+
+    def read(self, path: str, *, limit_bytes: int, tag: str = "") -> Answer | None:
+        """As the other point's."""
+        return self._point.read(path, limit_bytes=limit_bytes, tag=tag)
+
+    def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        """As the other point's. Errors: HeldBackError too, between two pieces."""
+        self._check_time()
+        for piece in self._point.read_from(path, offset=offset, limit_bytes=limit_bytes):
+            yield piece
+            self._check_time()
+
+    def put(self, path: str, content: bytes) -> None:
+        """As the other point's."""
+        self._point.put(path, content)
+
+    def _check_time(self) -> None:
+        if self._machine.uptime_seconds() > self._until:
+            until = self._machine.now() + timedelta(seconds=SHORTEST_BREAK_SECONDS)
+            raise HeldBackError("its content comes slowly; what is left comes with the next passes", until=until)

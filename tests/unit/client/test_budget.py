@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from purveyor.client.budget import PATIENCE_SECONDS, PORTION_SECONDS, Allowance, PacedPoint
+from purveyor.client.budget import LONGEST_SECONDS, PATIENCE_SECONDS, PORTION_SECONDS, Allowance, BriefPoint, PacedPoint
 from purveyor.lab.clock import Clock
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.transport.interface import Answer
@@ -138,3 +138,19 @@ def test_an_hour_with_another_rate_counts_in_the_middle_of_a_file(passes: Passes
     passes.take()
     assert len(passes.source.asked) > 1, "asked anew, for a portion, when the minute was over"
     assert passes.source.asked[1][1] == RATE * PORTION_SECONDS
+
+
+def test_a_pass_ends_although_a_point_only_drips_and_what_came_is_kept() -> None:
+    clock = Clock()
+    machine, source = SimulatedMachine("pc1", clock), Source(clock)
+    source.piece_seconds = LONGEST_SECONDS / 10
+    point = BriefPoint(source, machine, until=machine.uptime_seconds() + LONGEST_SECONDS)
+    came = []
+    with pytest.raises(HeldBackError, match="with the next passes") as held:
+        came += point.read_from("files/a", offset=0, limit_bytes=len(FILE))
+    assert held.value.until == machine.now() + timedelta(seconds=1)
+    with pytest.raises(HeldBackError):
+        list(point.read_from("files/b", offset=0, limit_bytes=len(FILE)))
+    assert source.asked == [(0, len(FILE))], "whatever comes after it in this pass is not begun"
+    assert 10 * PIECE <= sum(map(len, came)) < 12 * PIECE
+    machine.close()

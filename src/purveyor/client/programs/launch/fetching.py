@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from purveyor.client.budget import Allowance, PacedPoint
+from purveyor.client.budget import LONGEST_SECONDS, Allowance, BriefPoint, PacedPoint
 from purveyor.client.content import ContentCache, Fetched
 from purveyor.client.points import pauses
 from purveyor.client.points.watched import WatchedPoint, note_content
@@ -40,8 +40,10 @@ class Fetching:
     has_fetched: bool = False
     _allowance: Allowance | None = field(init=False)
     """None: nothing is held back."""
+    _until: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self._until = self.bench.machine.uptime_seconds() + LONGEST_SECONDS
         budget = parse_budget(self.policy.settings.bandwidth)
         self._allowance = None if budget.is_unlimited else Allowance(budget, state=self.bench.state, machine=self.bench.machine)
 
@@ -95,11 +97,12 @@ class Fetching:
         return delayed(self.bench, job, Event.FETCH, status, fetched.reason, fetched.cause)
 
     def _fetched(self, job: Job, points: Sequence[WatchedPoint]) -> Fetched:
-        """What becomes of asking for the job's content, as fast as the budget lets it come."""
+        """What becomes of asking for the job's content, as fast as the budget lets it come, for as long as a pass may take."""
         allowance = self._allowance
         paced = points if allowance is None else [PacedPoint(point, allowance) for point in points]
+        brief = [BriefPoint(point, self.bench.machine, until=self._until) for point in paced]
         fetched = self.content.fetch(
-            job.manifest, job.key.package, paced, self.policy.settings, self.bench.now, keep=self.kept_manifests()
+            job.manifest, job.key.package, brief, self.policy.settings, self.bench.now, keep=self.kept_manifests()
         )
         if allowance is not None:
             allowance.keep()
