@@ -30,6 +30,7 @@ from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import Points
 from purveyor.transport.serving import answer_lifespan
 from purveyor.wire.boxes import is_down_path
+from purveyor.wire.status_messages import StatusId
 from running_site import RunningSite
 from s3_server import Bucket
 from samba_server import Samba, credentials_file, samba_running
@@ -185,6 +186,8 @@ def test_a_share_that_turns_read_only_or_another_site_s_is_said_and_left_as_it_i
     with samba_running(share) as samba:
         assert "another site, S99" in pushed_to(samba)
     assert down(share) == before != down(tmp_path / "CAP_S01")
+    told = site.purveyor("status", "messages", "--point", "cap2", "--json").json
+    assert [row["status"] for row in told] == [StatusId.POINT_FOREIGN, StatusId.POINT_READ_ONLY]
 
 
 def test_a_share_whose_clock_is_years_off_is_filled_like_another_and_nothing_of_it_is_taken_away(

@@ -234,7 +234,7 @@ def note_success(tx: Connection, point: PointRow, now: datetime) -> None:
     values = {"succeeded_at": now, "tried_at": now, "failures": 0, "problem": ""}
     is_kept = tx.execute(update(schema.point).where(_as_seen(point)).values(values)).rowcount
     if is_kept and point.told in TROUBLES:
-        tell(tx, point.id, StatusId.POINT_BACK, "the site reaches it again, and writes there", now)
+        tell(tx, point.id, StatusId.POINT_BACK, "the site's turns there go well again", now)
 
 
 def is_success_news(point: PointRow, now: datetime) -> bool:

@@ -69,8 +69,6 @@ _BY_NUMBER = {
     StatusId.PREPARATION_FAILED: Cause.NOT_PREPARED,
     StatusId.START_FAILED: Cause.NOT_STARTED,
     StatusId.RETRY_LATER: Cause.TRY_LATER,
-    StatusId.POSTPONED: Cause.POSTPONED,
-    StatusId.RESTART_PENDING: Cause.RESTART,
 }
 """Numbers of messages that have one cause: what an older agent says by them."""
 
