@@ -89,3 +89,17 @@ def test_what_failed_on_a_machine_before_it_became_a_client_of_its_own_is_told_b
 def test_an_identity_whose_keeper_turns_out_to_be_two_machines_is_kept_by_nobody() -> None:
     alike = Step("cloned", ("pc1", "copy1", "cannot be told apart from it"), 10)
     assert broken(alike, Step("cloned", ("pc1", "copy2", "has a name of its own")), client_count=3, seed=1297) == ()
+
+
+def test_a_deletion_waits_for_no_identity_that_nobody_keeps() -> None:
+    removable = Step(EDITOR.kind, (*EDITOR.arguments[:4], "an uninstall command", *EDITOR.arguments[5:]))
+    offered, removed = Step(AT_ONCE.kind, AT_ONCE.arguments, 71), Step("package-removed", ("Editor",), 16)
+    alike = Step("cloned", ("pc1", "copy1", "cannot be told apart from it"), 70)
+    assert broken(removable, offered, Step("disk-read-only", ("pc2",), 100), removed, alike, client_count=3, seed=110) == ()
+
+
+def test_what_is_uninstalled_everywhere_first_waits_for_a_machine_that_owes_a_restart() -> None:
+    uninstall = "an uninstall command for when nobody offers it any more"
+    restarts = Step(EDITOR.kind, (*EDITOR.arguments[:3], "asks for a restart", uninstall, "detection", "leave"))
+    steps = (restarts, Step(AT_ONCE.kind, AT_ONCE.arguments, 228), Step("package-removed", ("Editor",), 48))
+    assert broken(*steps, Step("power-fails-at", ("pc2", 18)), Step("logon", ("pc1", "alice"), 180)) == ()

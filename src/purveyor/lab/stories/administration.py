@@ -23,6 +23,8 @@ TIMES = (
     "in two hours",
     "every night at half past two",
     "at each start of the machine",
+    "whenever somebody logs on",
+    "whenever somebody logs off",
 )
 WAYS = {
     "runs well": (Script(seconds=60),),
@@ -176,6 +178,8 @@ def _assignment(stage: Stage, when: str) -> str:
         TIMES[2]: f"{in_two_hours:%Y-%m-%dT%H:%M}Z",
         TIMES[3]: "2026-01-05T02:30 FREQ=DAILY",
         TIMES[4]: "startup",
+        TIMES[5]: "logon",
+        TIMES[6]: "logoff",
     }[when]
 
 

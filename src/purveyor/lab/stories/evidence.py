@@ -100,6 +100,8 @@ class Evidence:
     """What the site was told with each identity that machines with copies of each other's disks may have spoken with."""
     may_be_forgotten: frozenset[PackageId]
     deleted_programs: frozenset[ProgramKey]
+    uninstalled: frozenset[PackageId]
+    """Deleted packages that are uninstalled everywhere before."""
     unacknowledged: dict[PackageId, tuple[str, ...]]
     """Deleted packages, and clients that the site still waits for."""
 
@@ -124,6 +126,7 @@ def gathered(stage: Stage) -> Evidence:
         told_of_kin=told_of_kin,
         may_be_forgotten=ordered.may_be_forgotten,
         deleted_programs=frozenset(ordered.deleted_programs),
+        uninstalled=frozenset(ordered.uninstalled_packages),
         unacknowledged=unacknowledged,
     )
 

@@ -1,4 +1,4 @@
-"""What happens to the machines of a story: people, restarts, power, clocks, disks, and how programs behave."""
+"""What happens to the machines of a story: restarts, power, clocks, disks, and how programs behave."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -8,20 +8,9 @@ from purveyor.lab.stories.stage import NoSuchThingError, Stage
 from purveyor.lab.stories.steps import kind
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "UTC")
-PEOPLE = ("alice", "bob")
 JUMPS = (-48, -25, -3, -1, 1, 3, 25, 48)
 """Hours by which a clock jumps."""
 LITTLE_ROOM_BYTES = 200
-
-
-@kind("logon", "{1} logs on to {0}", lambda d: (d.client(), d.pick(PEOPLE)), weight=1)
-def _logon(stage: Stage, name: str, user: str) -> None:
-    stage.client(name).machine.people.log_on(user)
-
-
-@kind("logoff", "{1} logs off from {0}", lambda d: (d.client(), d.pick(PEOPLE)), weight=1)
-def _logoff(stage: Stage, name: str, user: str) -> None:
-    stage.client(name).machine.people.log_off(user)
 
 
 @kind("restart", "{0} is restarted", lambda d: (d.client(),))

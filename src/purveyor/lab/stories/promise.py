@@ -261,15 +261,16 @@ def _is_same(said: JobState, held: JobState) -> bool:
 
 
 def _not_forgotten(evidence: Evidence) -> Iterator[str]:
-    """A machine that owes a restart removes nothing before it."""
+    """A machine that owes a restart removes nothing before it; what is uninstalled everywhere first waits for all who are to."""
     owing = {client.name for client in evidence.clients if any(job.state is JobState.RESTART_PENDING for job in client.jobs)}
+    waiting = {package for package in evidence.uninstalled if owing & set(evidence.unacknowledged.get(package, ()))}
     for client in evidence.clients:
         for package, held in client.holds.items():
-            if held and client.name not in owing:
+            if held and client.name not in owing and package not in waiting:
                 yield f"{client.name} still holds something of {_package(evidence, package)}, now deleted: {', '.join(held)}"
     for package, waited_for in evidence.unacknowledged.items():
         names = [name for name in waited_for if name not in owing]
-        if names:
+        if names and package not in waiting:
             yield f"the site still waits for {', '.join(names)} to forget {_package(evidence, package)}"
 
 

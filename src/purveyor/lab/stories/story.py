@@ -4,15 +4,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from random import Random
 
-from purveyor.lab.stories import administration, copies, machines, places, points, recovery
+from purveyor.lab.stories import administration, copies, machines, people, places, points, recovery
 from purveyor.lab.stories.steps import KINDS, Draft, Step
 
 STEPS = 14
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 240
-DECLARED_IN = (administration, machines, copies, points, places, recovery)
+DECLARED_IN = (administration, machines, people, copies, points, places, recovery)
 """The modules that declare kinds of steps."""
 THREADS = (
     *[()] * 8,
+    ("offered", "logon", "user-starts"),
+    ("offered", "logon", "user-puts-off"),
+    ("program-for", "logon"),
     ("snapshot", "went-back"),
     ("cloned",),
     ("cloned",),

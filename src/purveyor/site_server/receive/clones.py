@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import audit, clones, upward, wanted
+from purveyor.site_server.database import audit, clients, clones, upward, wanted
 from purveyor.site_server.database.clones import Cloned, Voiced
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.upward import KnownClient
@@ -86,6 +86,7 @@ def record(tx: Connection, found: Sequence[Judged], now: datetime) -> None:
         audit.record(tx, by="site", now=now, action="client.cloned", about=one.client.id, detail=detail)
         if one.keeper == NOBODY and one.client.state not in GONE:
             evaluate_client(tx, one.client.number, now)
+            clients.drop_open_holdings(tx, one.client.number)  # what its machines hold they tell as those that they become
     wanted.want_shards_of_clients(tx, sorted(one.client.number for one in found if one.keeper or _has_new_refusals(one)))
 
 
