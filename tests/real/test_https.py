@@ -141,6 +141,19 @@ def test_without_pins_the_cas_decide_on_what_is_sent_and_keep_nobody_from_readin
         vouched.close()
 
 
+def test_a_ca_is_not_enough_once_pins_are_known_even_over_a_kept_connection(served: Served, tmp_path: Path) -> None:
+    chain, pin = made(tmp_path / "site")
+    pins: list[str] = []
+    with serving(served, chain) as server:
+        point = HttpPoint(server.url, tls=ssl.create_default_context(cafile=str(chain.certificate)), pins=lambda: pins)
+        assert point.read(PATH, limit_bytes=100)
+        pins[:] = [OTHER]
+        with pytest.raises(UnavailableError, match="not one of those that the site has named"):
+            point.put(ITEM, b"sealed")
+        assert served.asked == ["GET"] and point.unpinned == pin
+        point.close()
+
+
 def test_pins_that_are_withdrawn_leave_no_unchecked_connection_that_takes_uploads(served: Served, tmp_path: Path) -> None:
     chain, pin = made(tmp_path / "site")
     pins = [pin]

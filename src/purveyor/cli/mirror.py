@@ -58,8 +58,6 @@ def mirror(call: Call) -> int:
             else:
                 has_begun |= outcome.timestamp > 0
                 _tell(call, outcome, points.unpinned())
-                if not outcome.is_whole:
-                    _tell_unknown(call, ends, pinning)
             if not options.every:
                 return WHOLE if outcome.is_whole else NOT_WHOLE
             call.output.stdout.flush()
@@ -178,15 +176,6 @@ class _Teller:
         if self._read_bytes - self._told_bytes >= _TOLD_BYTES:
             self._told_bytes = self._read_bytes
             self._call.output.say(f"{size(self._read_bytes)} read so far")
-
-
-def _tell_unknown(call: Call, ends: Ends, pinning: Pinning) -> None:
-    """Says how an HTTPS server is made known, where only the system's CAs could vouch for one."""
-    urls = [ends.source.url, *([ends.store.source.url] if ends.store else [])]
-    unknown = [url for url in urls if url.startswith("https://") and not pinning.pins_of(url)]
-    if unknown and not call.arguments.ca:
-        ways = "--pin PIN, a join code that carries one, or --ca FILE"
-        call.output.say(f"no pin of {unknown[0]} is known, so the CAs of this machine decide: {ways} say otherwise")
 
 
 def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str]) -> None:
