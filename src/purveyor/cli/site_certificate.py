@@ -3,12 +3,12 @@
 import logging
 import os
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from purveyor.cli.call import SITE_CERTIFICATE_FILE, Call, site_folder_of
 from purveyor.cli.output import counted, moment
-from purveyor.console.server import RunningServer
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import https_pins
 from purveyor.site_server.admin.https_pins import Hearing
@@ -41,14 +41,17 @@ class HttpsKeeper:
         if self.chain:
             self._note_shown(self.chain)
 
-    def look(self, server: RunningServer) -> None:
-        """One look. What cannot be used is told in the log once, and what was shown before goes on being shown."""
+    def look(self, show: Callable[[Chain], None]) -> None:
+        """One look; a certificate that has changed is handed to `show`.
+
+        What cannot be used is told in the log once, and what was shown before goes on being shown.
+        """
         if self.chain is None:
             return
         try:
             chain = self._keep() or self.chain
             if _stamp(chain) != self._shown:
-                server.show(chain)
+                show(chain)
                 self._note_shown(chain)
                 _LOG.info("another certificate is shown from now on: %s", chain.certificate)
             self._problem = ""

@@ -121,9 +121,10 @@ class RunningServer:
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
-            if self._shown is not None:  # the server has no word for it, and half a minute is waited where nothing is said
+            if self._shown is not None:  # half a minute is waited where nothing is said
                 loop = runner.get_loop()
-                loop.create_server = partial(loop.create_server, ssl_shutdown_timeout=TLS_END_SECONDS)  # type: ignore[method-assign]
+                brief = partial(loop.create_server, ssl_shutdown_timeout=TLS_END_SECONDS)
+                loop.create_server = brief  # type: ignore[method-assign] - uvicorn has no setting for it
             runner.run(self._server.serve(sockets=[self._socket]))
 
     def stop(self) -> None:

@@ -23,7 +23,7 @@ def register(root: Noun) -> None:
     init.add_argument("--database", metavar="URL", help="PostgreSQL database, postgresql://…; SQLite in DIR when not given")
     run = site.verb(
         "run",
-        f"{_MODULE}:run",
+        "purveyor.cli.site_run:run",
         "run a site until it is interrupted",
         more="Serves the REST API at /api/v1, the CAP at /cap, the DP at /dp, /healthz and /metrics, and publishes what changes.\n"
         "Writes its address to DIR/site.url, where --site-dir finds it. A second run on one folder is refused.",
