@@ -17,6 +17,16 @@ NONE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """Any request, for counting."""
+
+    client: str
+    verb: str
+    path: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Write:
     shown_at: datetime
     path: str

@@ -14,7 +14,7 @@ from random import Random
 from purveyor.lab import faults
 from purveyor.lab.faults import Chosen, Fate, Fault, Files, Loss, Rank, Scope, Stored
 from purveyor.lab.power import Power
-from purveyor.lab.transit import NONE, Delivery, Mirroring, Passing, Slowness, put
+from purveyor.lab.transit import NONE, Delivery, Mirroring, Passing, Request, Slowness, put
 from purveyor.transport.interface import Answer, Listed, Stray
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.streams import Measured
@@ -35,16 +35,6 @@ class AbsentRequest:
     path: str
     at: datetime
     is_excused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Any request, for counting."""
-
-    client: str
-    verb: str
-    path: str
-    at: datetime
 
 
 class MemoryBoxes:
@@ -363,9 +353,9 @@ class MemoryShelf:
 
     def strays(self, folder: str, *, usual: re.Pattern[str], limit: int) -> list[Stray]:
         """Files directly in a folder but those of usual names, at most `limit`."""
-        names = {path: path.removeprefix(f"{folder}/") for path in self._files() if path.startswith(f"{folder}/")}
-        found = [(name, self._files()[path].tag) for path, name in names.items() if "/" not in name and not usual.fullmatch(name)]
-        return [Stray(name, tag) for name, tag in found][:limit]
+        parts = {path: path.rpartition("/") for path in self._files()}
+        below = [path for path, part in parts.items() if part[0] == folder and not usual.fullmatch(part[2])]
+        return [Stray(parts[path][2], self._files()[path].tag) for path in below[:limit]]
 
     def sweep(self, folder: str, name: str) -> bool:
         """Removes a stray."""

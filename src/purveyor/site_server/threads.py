@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from purveyor.wire.errors import PurveyorError
+
 Given = TypeVar("Given")
 
 
@@ -31,7 +33,10 @@ def _carry_out(begun: "Future[bool]", call: Callable[[], bool]) -> None:
 
 
 def within(seconds: float, call: Callable[[], Given]) -> Given:
-    """What a call gives, or raises, in so many seconds; one that takes longer is left to end by itself. Errors: TimeoutError."""
+    """What a call gives in so many seconds; one that takes longer is left to end by itself.
+
+    Errors: ours, that the call raises; TimeoutError; CancelledError where it ends otherwise, which is then on standard error.
+    """
     begun: Future[Given] = Future()
     threading.Thread(target=_answer, args=(begun, call), name="look", daemon=True).start()
     return begun.result(seconds)
@@ -40,5 +45,7 @@ def within(seconds: float, call: Callable[[], Given]) -> Given:
 def _answer(begun: "Future[Given]", call: Callable[[], Given]) -> None:
     try:
         begun.set_result(call())
-    except Exception as error:  # noqa: BLE001 - it rises where the call was asked for
+    except PurveyorError as error:
         begun.set_exception(error)
+    finally:
+        begun.cancel()
