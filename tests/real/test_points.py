@@ -254,6 +254,30 @@ def test_a_bucket_whose_server_finds_the_clocks_too_far_apart_is_said_plainly_an
     assert "the clock of this machine and that of the server are too far apart" in problem
 
 
+def test_whoever_looks_at_a_share_leaves_no_connection_behind(running_site: RunningSite, samba: Samba, tmp_path: Path) -> None:
+    def connections() -> int:
+        return sum(one.name.startswith("msg_worker") for one in threading.enumerate())
+
+    site = running_site
+    tell_whole_addresses(site)
+    where = (samba.url, "--push-to", samba.url, "--credentials", str(credentials_file(tmp_path, samba)))
+    before = connections()
+    mark = '{"site":"S99","root":"' + "ab" * 32 + '"}'
+    (samba.folder / "site.json").write_text(mark)
+    assert "another site, S99" in site.purveyor("point", "add", "cap", *where).err
+    (samba.folder / "site.json").unlink()
+    given(site, "point", "add", "cap", *where)
+    until(lambda: connections() == before)
+    turns(site)
+    assert connections() == before + 1, "one is kept for the rounds"
+    (samba.folder / "site.json").write_text(mark)
+    for weight in ("10", "20"):
+        assert site.purveyor("point", "edit", "cap2", "--weight", weight).code == 0
+        turns(site)
+        assert "another site" in site.purveyor("point", "show", "cap2", "--json").json["problem"]
+    until(lambda: connections() == before)
+
+
 def given_points(site: RunningSite) -> int:
     """How many CAPs stand."""
     return sum(row["kind"] == "cap" for row in site.purveyor("point", "list", "--json").json)
