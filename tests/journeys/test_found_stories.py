@@ -103,3 +103,11 @@ def test_what_is_uninstalled_everywhere_first_waits_for_a_machine_that_owes_a_re
     restarts = Step(EDITOR.kind, (*EDITOR.arguments[:3], "asks for a restart", uninstall, "detection", "leave"))
     steps = (restarts, Step(AT_ONCE.kind, AT_ONCE.arguments, 228), Step("package-removed", ("Editor",), 48))
     assert broken(*steps, Step("power-fails-at", ("pc2", 18)), Step("logon", ("pc1", "alice"), 180)) == ()
+
+
+def test_what_was_uninstalled_before_two_machines_that_are_alike_joined_anew_is_told_as_not_offered() -> None:
+    leaving = "an uninstall command for when nobody offers it any more"
+    added = Step(EDITOR.kind, (*EDITOR.arguments[:4], leaving, "detection", "leave"), 21)
+    alike = Step("cloned", ("pc2", "copy1", "cannot be told apart from it"), 42)
+    offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 57)
+    assert broken(added, offered, alike, Step("advertisement-deleted", ("A1",)), client_count=3, seed=20009) == ()

@@ -41,7 +41,7 @@ def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -
     now = machine.now()
     with state.transaction():
         own = _own_messages(state, origin.image_of(state))
-        brought = [record for record in records.histories(state).values() if _is_to_be_told(record)]
+        brought = [record for record in records.histories(state).values() if record.has_run()]
         change_identity(state, identity)
         joining = Joining(
             secret="",
@@ -71,22 +71,19 @@ def _own_messages(state: State, image: Image | None) -> list[StatusMessage]:
     return told + [from_bytes(bytes(row[0]), StatusMessage) for row in rows]
 
 
-def _is_to_be_told(record: History) -> bool:
-    """Whether the site is to know of a record: not of what succeeded and was removed since, as if it had never been."""
-    return record.has_succeeded or (record.last_run is not None and record.last_run.state not in SUCCESSES)
-
-
 def _as_brought(record: History, was: ClientId) -> StatusMessage:
     """What the site is told of a program that the records know, but that the client which it is now never ran.
 
-    A success counts, whenever it was: what it installed lies on the copied disk too. Without one the last run does.
+    A success counts, whenever it was: what it installed lies on the copied disk too. Without one the last run does; where that is
+    a success all the same, what it installed was removed since, because nobody offered it any more.
     """
     succeeded_at, last = record.last_succeeded_at or record.first_succeeded_at, record.last_run
     if succeeded_at is not None:
         at, state, version, occurrence = succeeded_at, JobState.SUCCEEDED, record.succeeded_version, ""
     else:
-        assert last is not None  # see `_is_to_be_told`
-        at, state, version, occurrence = last.ended_at, last.state, last.source_version, last.occurrence
+        assert last is not None  # else it has not run
+        state = JobState.NOT_OFFERED if last.state in SUCCESSES else last.state
+        at, version, occurrence = last.ended_at, last.source_version, last.occurrence
     return StatusMessage(
         id=StatusId.CAME_WITH_IMAGE,
         at=at,
