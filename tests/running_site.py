@@ -120,7 +120,7 @@ def running_site(tmp_path: Path, prepared: Prepared) -> Iterator[RunningSite]:
             site,
             executive,
             cap=cap_application(tmp_path / "CAP_S01"),
-            dp=dp_application(tmp_path / "DP_S01"),
+            dp=dp_application(tmp_path / "DP_S01", executive.rounds.served),
             settings=LIMITS,
         )
         server = RunningServer(application, host="127.0.0.1", port=0, stop_seconds=1)

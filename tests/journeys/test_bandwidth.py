@@ -16,6 +16,7 @@ from purveyor.site_server.admin import status as messages
 from purveyor.site_server.model.points import PointKind
 from purveyor.transport.counted import CountedPoint, Counts
 from purveyor.transport.interface import Point
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import BusyError, RefusedError
 from purveyor.wire.jobs import JobState
@@ -240,6 +241,13 @@ def test_a_budget_that_nobody_would_keep_is_refused(site: Site, name: str, said:
     site.fleet.add_point(PointKind.DP, "http://two.lab/dp", target="")
     with pytest.raises(RefusedError, match=why):
         site.fleet.admin.change(points.edit, name, **said)
+
+
+def test_the_budget_of_the_sites_own_point_is_kept_by_whoever_serves_it(site: Site) -> None:
+    served = site.fleet.executive.rounds.served
+    site.fleet.admin.change(points.edit, "dp1", bandwidth="5M")
+    site.fleet.settle()
+    assert served.budget == parse_budget("5M")
 
 
 def has_content(boxes: MemoryBoxes, content: bytes) -> bool:

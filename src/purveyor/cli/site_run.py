@@ -72,7 +72,7 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
         site,
         executive,
         cap=cap_application(folder / cap_folder(site.code)),
-        dp=dp_application(folder / dp_folder(site.code)),
+        dp=dp_application(folder / dp_folder(site.code), executive.rounds.served),
         settings=settings,
     )
     try:

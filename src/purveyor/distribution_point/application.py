@@ -2,6 +2,7 @@
 
 It shows `files/<first two digits>/<sha256>` and `manifests/<sha256>`, whole or one range of them, and nothing else. A name is the
 hash of the bytes, so the name is the entity tag and nothing ever changes. It holds no key, judges no content and calls nobody.
+A budget holds for all who are served together: who is one too many, or comes at an hour without any, is told when to ask again.
 """
 
 import os
@@ -9,6 +10,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from purveyor.transport.pace import Meter, unmetered
 from purveyor.transport.serving import (
     INLINE_BYTES,
     TYPE_HEADERS,
@@ -27,6 +29,7 @@ from purveyor.transport.serving import (
     range_in,
     send_piecewise,
 )
+from purveyor.transport.valve import Valve
 from purveyor.wire.boxes import CACHE_LASTING
 
 LASTING: Header = (b"cache-control", CACHE_LASTING.encode())
@@ -36,8 +39,9 @@ _THREADS = 8
 _RANGES: Header = (b"accept-ranges", b"bytes")
 
 
-def application(folder: Path | str) -> Application:
-    """An ASGI application that serves the DP in `folder`, alone or mounted below a path."""
+def application(folder: Path | str, meter: Meter | None = None) -> Application:
+    """An ASGI application that serves the DP in `folder`, alone or mounted below a path, no faster than the meter allows."""
+    valve = Valve(meter or unmetered())
     root = os.path.abspath(folder)
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="distribution-point")
 
@@ -55,7 +59,7 @@ def application(folder: Path | str) -> Application:
         descriptor, seen = opened
         try:
             if scope["method"] in ("GET", "HEAD"):
-                await _show(scope, receive, send, pool, descriptor, seen.st_size, b'"%s"' % digest.encode())
+                await _show(scope, receive, send, valve, pool, descriptor, seen.st_size, b'"%s"' % digest.encode())
             else:
                 await answer_words(send, 405, (b"allow", b"GET, HEAD"))
         finally:
@@ -71,7 +75,14 @@ def digest_in(path: str) -> str:
 
 
 async def _show(
-    scope: Scope, receive: Receive, send: Send, pool: ThreadPoolExecutor, descriptor: int, size_bytes: int, tag: bytes
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    valve: Valve,
+    pool: ThreadPoolExecutor,
+    descriptor: int,
+    size_bytes: int,
+    tag: bytes,
 ) -> None:
     kept: list[Header] = [(b"etag", tag), LASTING]
     if matches_tag(header_in(scope, b"if-none-match"), tag):
@@ -91,8 +102,17 @@ async def _show(
     if scope["method"] == "HEAD":
         await answer_empty(send, status, headers)
         return
+    refused_seconds = valve.refused_seconds()
+    if refused_seconds:
+        await answer_words(send, 503, (b"retry-after", b"%d" % refused_seconds))
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if count <= INLINE_BYTES:
         await send({"type": "http.response.body", "body": os.pread(descriptor, count, offset)})
-    else:
-        await send_piecewise(receive, send, pool, descriptor, offset, count)
+        valve.meter.took(count)
+        return
+    valve.sending += 1
+    try:
+        await send_piecewise(receive, send, pool, descriptor, offset, count, valve)
+    finally:
+        valve.sending -= 1

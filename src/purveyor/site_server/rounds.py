@@ -19,7 +19,7 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.site_server.admin.points import shown
 from purveyor.site_server.claim import MARK, MarkedShelf, claim, refuse_foreign
 from purveyor.site_server.database import content_copies, points, pushed
-from purveyor.site_server.database.points import PointRow
+from purveyor.site_server.database.points import HOME_DP, PointRow
 from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after, trouble_of
 from purveyor.site_server.model.site_clock import has_come
@@ -30,7 +30,7 @@ from purveyor.site_server.threads import Threads
 from purveyor.transport.interface import Shelf
 from purveyor.transport.pace import Meter, Pace
 from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
-from purveyor.wire.bandwidth import parse_budget
+from purveyor.wire.bandwidth import UNLIMITED, parse_budget
 from purveyor.wire.errors import PurveyorError, UnavailableError
 from purveyor.wire.status_messages import StatusId
 
@@ -80,6 +80,11 @@ class Rounds:
     _paces: dict[str, Pace] = field(default_factory=dict)
     _running: dict[str, Future[bool]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    served: Meter = field(init=False)
+    """How fast whoever serves the site's own DP may send, in all."""
+
+    def __post_init__(self) -> None:
+        self.served = Meter(UNLIMITED, now=self.site.clock, monotonic=self.site.running)
 
     def turn(self) -> bool:
         """Begins a round of every point that is due and has none. Shape: whether any has more to do at once."""
@@ -90,10 +95,8 @@ class Rounds:
             quiet = [one for one in kept if one.state is PointState.DRAINING and one.told != StatusId.POINT_DRAINED]
             drained = [one for one in quiet if shown(tx, one.id, now).is_drained]
         self._tell_drained(drained, now)
+        self._take_up_budgets(kept)
         elsewhere = [one for one in kept if one.is_pushed or one.is_read_back]
-        for point in elsewhere:
-            if point.id in self._paces:  # a round that waits takes up what is said now
-                self._paces[point.id].meter.budget = parse_budget(point.said.bandwidth)
         for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
             self._let_go(name)
         is_more = False
@@ -228,6 +231,13 @@ class Rounds:
         if not kept.is_more and point.state is not PointState.EMPTYING:
             self._sweep_dp(point, standing, place)
         return Round(removed=kept.removed, verified=kept.verified, is_more=kept.is_more)
+
+    def _take_up_budgets(self, kept: Sequence[PointRow]) -> None:
+        """What is said now of how fast content goes holds for whoever serves or pushes it, in the middle of a file too."""
+        for point in kept:
+            meter = self.served if point.id == HOME_DP else self._paces[point.id].meter if point.id in self._paces else None
+            if meter is not None:
+                meter.budget = parse_budget(point.said.bandwidth)
 
     def _pace_at(self, point: PointRow) -> Pace:
         """How fast content goes to a point and is read back there: one pace, kept over its rounds."""

@@ -36,8 +36,7 @@ class Meter:
         debt_bytes: float = 0.0,
         since: float | None = None,
     ) -> None:
-        self.budget = budget
-        """May be replaced at any time: another one holds within a second."""
+        self._budget = budget
         self.monotonic = monotonic
         self._now, self._zone = now, zone
         self._debt_bytes = debt_bytes
@@ -45,14 +44,25 @@ class Meter:
         self._seen_at = self._looked_at if since is None else since
         self._rate = None if budget.is_unlimited else rate_at(budget, now(), zone)
 
+    @property
+    def budget(self) -> Budget:
+        """What is kept. It may be replaced at any time, by another thread too: what is owed stays owed."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget) -> None:
+        if budget != self._budget:
+            self._pay(self.monotonic())
+            self._budget, self._looked_at = budget, -inf
+
     def rate(self) -> int | None:
         """Bytes a second at this hour; None: unlimited; 0: nothing."""
-        if self.budget.is_unlimited:
+        if self._budget.is_unlimited:
             return None
         at = self.monotonic()
         if not 0 <= at - self._looked_at < LOOK_SECONDS:
             self._pay(at)
-            self._rate, self._looked_at = rate_at(self.budget, self._now(), self._zone), at
+            self._rate, self._looked_at = rate_at(self._budget, self._now(), self._zone), at
         return self._rate
 
     def took(self, size_bytes: int) -> None:
@@ -83,7 +93,7 @@ class Meter:
 
     def opens_at(self) -> datetime | None:
         """When anything may go again, at an hour in which nothing may; None: never."""
-        return next_allowance(self.budget, self._now(), self._zone)
+        return next_allowance(self._budget, self._now(), self._zone)
 
     def closed(self) -> HeldBackError | None:
         """That nothing may go at this hour, and until when; None: something may."""

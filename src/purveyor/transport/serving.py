@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from purveyor.transport.confined import open_file
+from purveyor.transport.valve import Valve
 from purveyor.wire.errors import RejectedError
 
 Scope = MutableMapping[str, Any]
@@ -119,21 +120,27 @@ def open_plain(root: str, path: str) -> tuple[int, os.stat_result] | None:
         return None
 
 
-async def send_piecewise(receive: Receive, send: Send, pool: Executor, descriptor: int, offset: int, count: int) -> None:
-    """Sends `count` bytes of a file from `offset` on, as fast as the client takes them, and stops when it has gone.
+async def send_piecewise(
+    receive: Receive, send: Send, pool: Executor, descriptor: int, offset: int, count: int, valve: Valve | None = None
+) -> None:
+    """Sends `count` bytes of a file from `offset` on, as fast as client and valve allow, and stops when the client has gone.
 
-    The head must have been sent. A file that turns out shorter ends the connection: the server sees a body cut short.
+    The head must have been sent. A file that turns out shorter ends the connection, as does an hour at which nothing may be sent:
+    the server sees a body cut short.
     """
     loop = asyncio.get_running_loop()
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
         while count > 0 and not gone.done():
-            piece = await loop.run_in_executor(pool, _read_at, descriptor, min(count, PIECE_BYTES), offset)
+            most = PIECE_BYTES if valve is None else valve.piece_bytes(PIECE_BYTES)
+            piece = await loop.run_in_executor(pool, _read_at, descriptor, min(count, most), offset)
             if not piece:
                 return
             offset += len(piece)
             count -= len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": count > 0})
+            if valve is not None and not await valve.sent(len(piece), gone):
+                return
     finally:
         gone.cancel()
 
