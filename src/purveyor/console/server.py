@@ -124,7 +124,7 @@ class RunningServer:
             if self._shown is not None:  # half a minute is waited where nothing is said
                 loop = runner.get_loop()
                 brief = partial(loop.create_server, ssl_shutdown_timeout=TLS_END_SECONDS)
-                loop.create_server = brief  # type: ignore[method-assign] - uvicorn has no setting for it
+                loop.create_server = brief  # type: ignore[method-assign]  # uvicorn has no setting for it
             runner.run(self._server.serve(sockets=[self._socket]))
 
     def stop(self) -> None:
