@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from purveyor.client.points import pauses
+from purveyor.client.policy.points import up_key
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.job import Job
 from purveyor.lab.client import LabClient
-from purveyor.lab.fleet import DP_URL, Fleet
+from purveyor.lab.fleet import CAP_URL, DP_URL, Fleet
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import packages, points, settings
@@ -34,11 +36,16 @@ SPREAD = timedelta(minutes=5)
 
 
 class TroubledPoint(CountedPoint):
-    """A distribution point that counts. In the middle of a file it is busy, or takes the client's power away, where wanted."""
+    """A point that counts. In the middle of a file it is busy, or takes the client's power away, where wanted."""
 
-    def __init__(self, point: Point, site: "Site") -> None:
-        super().__init__(point, site.counts)
+    def __init__(self, point: Point, site: "Site", counts: Counts) -> None:
+        super().__init__(point, counts)
         self._site = site
+
+    def put(self, path: str, content: bytes) -> None:
+        if self._site.is_busy:
+            raise BusyError(f"{self.url} answers 503", wait_seconds=BUSY_SECONDS)
+        super().put(path, content)
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
         for piece in super().read_from(path, offset=offset, limit_bytes=limit_bytes):
@@ -62,7 +69,10 @@ class Site:
         self.client.point_for = self.client.agent.point_for = self._counted
 
     def _counted(self, url: str) -> Point:
-        return TroubledPoint(self._plain(url), self) if url == DP_URL else self._plain(url)
+        point = self._plain(url)
+        if url not in (CAP_URL, DP_URL):
+            return point
+        return TroubledPoint(point, self, self.counts if url == DP_URL else Counts())
 
     def budget(self, text: str) -> None:
         self.fleet.admin.change(settings.change, "bandwidth", text)
@@ -197,6 +207,21 @@ def test_a_busy_point_is_left_alone_as_long_as_it_asks_and_gone_on_with_where_it
     assert site.fleet.clock.now() - begun < timedelta(seconds=2 * BUSY_SECONDS)
     assert len(LARGE) <= site.counts.read_bytes < len(LARGE) + PIECE_BYTES, "each byte came once"
     assert site.machine.state.fact("point rates") == "" or site.fleet.problems() == []
+
+
+def test_a_cap_with_too_much_to_do_is_sent_nothing_for_as_long_as_it_asks_and_has_failed_at_nothing(site: Site) -> None:
+    site.fleet.settle()
+    site.is_busy = True
+    site.roll_out("small")
+    while not site.ran("small"):
+        site.fleet.advance(minutes=1)
+    state, now = site.machine.state, site.fleet.clock.now()
+    until = pauses.busy_until(state, up_key(CAP_URL), now)
+    assert until is not None and until - now > timedelta(seconds=BUSY_SECONDS - 120)
+    assert pauses.trouble_of(state, up_key(CAP_URL)) == ()
+    site.is_busy = False
+    site.fleet.advance(hours=2)
+    assert StatusId.SUCCEEDED_BY_EXIT_CODE in {one.status for one in site.fleet.admin.ask(messages.messages, limit=1000)}
 
 
 def test_another_point_serves_while_one_is_busy(site: Site) -> None:

@@ -26,7 +26,7 @@ from purveyor.client.state import origin, published
 from purveyor.client.state.identity import Identity, read_identity
 from purveyor.client.state.store import State
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import PurveyorError, UnavailableError
+from purveyor.wire.errors import BusyError, PurveyorError, UnavailableError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.reports import Discovery, StatusMessage
 from purveyor.wire.settings import AgentSettings
@@ -231,6 +231,8 @@ class Agent:
         """A CAP took an item, or did not: then no other is tried there for a while."""
         if error is None:
             pauses.answered(self.state, points.up_key(url))
+        elif isinstance(error, BusyError):
+            pauses.begin_busy(self.state, points.up_key(url), error, now=now)
         else:
             pauses.begin(self.state, points.up_key(url), str(error), now=now)
 
