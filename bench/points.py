@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from purveyor.client.points.memory import PointUse, last_answer
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import CAP_URL, Fleet
-from purveyor.lab.transport import Request
+from purveyor.lab.transit import Request
 from purveyor.site_server.model.points import PointKind
 
 CAPS = (CAP_URL, "http://two.lab/cap", "http://three.lab/cap")

@@ -5,9 +5,9 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import Power
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.mirror.copying import Ends, Store
-from purveyor.mirror.intake import Pace
 from purveyor.mirror.memory import pin_of_code
 from purveyor.mirror.turn import Outcome, turn
+from purveyor.transport.pace import Pace
 from purveyor.wire import join_code
 
 NAME = "the mirror"
