@@ -311,6 +311,8 @@ def test_the_page_for_people_names_every_operation_and_loads_nothing(running_sit
     for path, item in document["paths"].items():
         assert all(f"<code>{method.upper()} {path}</code>" in text for method in item)
     assert "<script" not in text and "http:" not in text and "https:" not in text
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "script-src" not in policy
 
 
 def test_health_needs_no_token(running_site: RunningSite) -> None:
