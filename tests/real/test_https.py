@@ -197,6 +197,20 @@ def test_the_command_line_reads_content_at_a_site_that_no_ca_of_the_system_knows
         assert served.asked == ["GET"]
 
 
+def test_the_command_line_tells_its_token_to_the_certificate_in_the_site_s_folder_and_to_no_other(
+    served: Served, tmp_path: Path
+) -> None:
+    chain, _ = made(tmp_path / "site")
+    other, _ = made(tmp_path / "other")
+    with serving(served, other) as server:
+        for is_exact in (True, False):
+            with pytest.raises(UnavailableError, match="cannot be reached"):
+                Rest(Access(server.url, "token", certificate=str(chain.certificate), is_exact=is_exact)).get("/site")
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            Rest(Access(server.url, "token")).get("/site")
+    assert served.asked == []
+
+
 def test_who_only_asks_takes_the_certificate_that_was_seen_and_no_other(served: Served, tmp_path: Path) -> None:
     chain, pin = made(tmp_path / "site")
     with serving(served, chain) as server:

@@ -14,7 +14,7 @@ from purveyor.site_server.admin import https_pins
 from purveyor.site_server.admin.https_pins import Hearing
 from purveyor.site_server.certificates import Chain, Held
 from purveyor.site_server.site import Site, no_site_in, opened_site
-from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.errors import PurveyorError, RefusedError, RejectedError
 from purveyor.wire.pins import pin_in
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class HttpsKeeper:
         if self.chain and left_behind:
             _LOG.warning("%s know an http:// address alone, which answers no more: %s", counted(left_behind, "member"), _MOVE)
         if self.chain:
+            certificates.check(self.chain)
             self._note_shown(self.chain)
 
     def look(self, show: Callable[[Chain], None]) -> None:
@@ -55,7 +56,7 @@ class HttpsKeeper:
                 self._note_shown(chain)
                 _LOG.info("another certificate is shown from now on: %s", chain.certificate)
             self._problem = ""
-        except (OSError, RefusedError) as error:
+        except (OSError, PurveyorError) as error:  # of the files, or of the database: the site itself goes on
             if str(error) != self._problem:
                 _LOG.error("the certificate cannot be changed: %s", error)
             self._problem = str(error)

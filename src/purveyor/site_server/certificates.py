@@ -258,7 +258,12 @@ def _file_of(pin: str, ending: str) -> str:
 
 def _sign(place: Path, of: Held, now: datetime) -> None:
     """Writes a certificate of the key in use, for its names."""
-    key = load_pem_private_key((place / of.key).read_bytes(), None)
+    try:
+        key = load_pem_private_key((place / of.key).read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise RefusedError(
+            f"the key {place / of.key} is lost or damaged: remove the folder {place} and make a certificate anew; clients follow"
+        ) from error
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # made here
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Purveyor site")])
     begins = (now - _BACK).replace(microsecond=0)

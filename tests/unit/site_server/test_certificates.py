@@ -78,6 +78,16 @@ def test_a_certificate_that_was_lost_or_damaged_is_signed_anew(tmp_path: Path) -
         certificates.check(chain_of(tmp_path, made))
 
 
+def test_a_key_that_was_lost_or_damaged_is_told_with_what_to_do(tmp_path: Path) -> None:
+    key = chain_of(tmp_path, certificates.make(tmp_path, (), NOW)).key
+    key.write_bytes(b"no key")
+    with pytest.raises(RefusedError, match="make a certificate anew"):
+        certificates.renew(tmp_path, NOW + timedelta(days=390))
+    key.unlink()
+    with pytest.raises(RefusedError, match="make a certificate anew"):
+        certificates.renew(tmp_path, NOW + timedelta(days=390))
+
+
 def test_the_next_key_comes_into_use_and_the_old_one_is_destroyed(tmp_path: Path) -> None:
     first = certificates.make(tmp_path, (), NOW)
     certificates.note_announced(tmp_path, first, 7, NOW)
