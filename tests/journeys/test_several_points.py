@@ -374,6 +374,23 @@ def test_a_file_that_a_point_lost_is_written_again() -> None:
         assert down(cap2) == down(fleet.cap)
 
 
+def test_a_dp_that_fills_up_is_named_nowhere_delays_nobody_and_is_filled_when_there_is_room() -> None:
+    with Fleet(1) as fleet:
+        dp2 = fleet.add_point(PointKind.DP, DP2)
+        fleet.settle()
+        dp2.is_full = True
+        package = roll_out(fleet, "editor")
+        fleet.settle()
+        assert (fleet.ran(fleet.clients[0], "./setup editor"), fleet.admin.ask(holding, package)) == (1, ["dp1"])
+        assert (view(fleet, "dp2").behind, "full" in view(fleet, "dp2").problem) == (1, True)
+
+        dp2.is_full = False
+        fleet.advance(hours=2)
+        assert (view(fleet, "dp2").behind, view(fleet, "dp2").problem) == (0, "")
+        assert fleet.admin.ask(holding, package) == ["dp1", "dp2"]
+        assert fleet.absent_requests() == []
+
+
 def test_leftovers_of_broken_writes_leave_a_point_in_their_time_and_what_is_not_the_site_s_form_stays() -> None:
     with Fleet(1, poll_interval=timedelta(hours=8)) as fleet:
         cap2, dp2 = fleet.add_point(PointKind.CAP, CAP2), fleet.add_point(PointKind.DP, DP2)

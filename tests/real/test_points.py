@@ -29,11 +29,14 @@ from purveyor.site_server.threads import Threads
 from purveyor.transport.http import HttpPoint
 from purveyor.transport.open_point import Points
 from purveyor.transport.serving import answer_lifespan
+from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.transport.strays import ASIDES, UNCHANGED_SECONDS, Strays
 from purveyor.wire.boxes import is_down_path
+from purveyor.wire.errors import UnavailableError
 from purveyor.wire.status_messages import StatusId
 from running_site import RunningSite
 from s3_server import Bucket
-from samba_server import Samba, credentials_file, samba_running
+from samba_server import Samba, credentials_file, samba_running, share_of
 
 START_SECONDS = 60
 ITEM = "statmsgs.box/" + "ab" * 16
@@ -252,6 +255,32 @@ def test_a_bucket_whose_server_finds_the_clocks_too_far_apart_is_said_plainly_an
     assert down(tmp_path / "other") == down(tmp_path / "CAP_S01")
     problem = site.purveyor("point", "show", "cap2", "--json").json["problem"]
     assert "the clock of this machine and that of the server are too far apart" in problem
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_push_shows_no_half_file_and_what_it_left_goes(open_folder: Path) -> None:
+    folder, path = open_folder / "share", f"files/ab/{'ab' * 32}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    strays = Strays(ASIDES)
+    with samba_running(folder) as samba:
+
+        def breaking() -> Iterator[bytes]:
+            yield b"x" * 100_000
+            os.killpg(samba.pid, signal.SIGKILL)
+            yield b"y" * 100_000
+
+        with pytest.raises(UnavailableError):
+            SmbShelf(share_of(samba), owner="site").write_from(path, breaking(), limit_bytes=300_000)
+    assert not (folder / path).exists()
+    left = os.listdir(folder / ".aside")
+    assert left == ["site-1"], "a server that ends in good order removes it itself"
+    with samba_running(folder) as samba:
+        shelf = SmbShelf(share_of(samba), owner="other")
+        assert shelf.write_from(path, iter([b"whole"]), limit_bytes=300_000) == 5
+        assert (strays.sweep(shelf, 0.0).removed, os.listdir(folder / ".aside")) == (0, left)
+        assert (strays.sweep(shelf, UNCHANGED_SECONDS).removed, os.listdir(folder / ".aside")) == (1, [])
+        assert (folder / path).read_bytes() == b"whole"
+        shelf.close()
 
 
 def test_whoever_looks_at_a_share_leaves_no_connection_behind(running_site: RunningSite, samba: Samba, tmp_path: Path) -> None:
