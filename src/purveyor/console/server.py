@@ -24,6 +24,8 @@ from purveyor.site_server.site import Site
 from purveyor.transport.serving import Application
 
 BACKLOG = 2048
+TLS_BEGIN_SECONDS = 20.0
+"""How long a client may take to agree on TLS: before that it is no connection that the server counts."""
 TLS_END_SECONDS = 1.0
 """How long a client may take to agree that a connection over TLS ends; a kept one agrees only when it is used again."""
 
@@ -121,9 +123,10 @@ class RunningServer:
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
-            if self._shown is not None:  # half a minute is waited where nothing is said
+            if self._shown is not None:  # a minute and half of one are waited where nothing is said
                 loop = runner.get_loop()
-                brief = partial(loop.create_server, ssl_shutdown_timeout=TLS_END_SECONDS)
+                times = {"ssl_handshake_timeout": TLS_BEGIN_SECONDS, "ssl_shutdown_timeout": TLS_END_SECONDS}
+                brief = partial(loop.create_server, **times)
                 loop.create_server = brief  # type: ignore[method-assign]  # uvicorn has no setting for it
             runner.run(self._server.serve(sockets=[self._socket]))
 

@@ -3,6 +3,8 @@
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from purveyor.console.connections import HEAD_LIMIT_BYTES, Connection
 from purveyor.console.limits import BodyPace
 from purveyor.console.server import RunningServer
+from purveyor.site_server import certificates
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 WHOLE = HEAD + b"0123456789"
@@ -80,6 +83,20 @@ def test_the_head_of_a_later_request_is_not_waited_for_either(place: tuple[str, 
         slow.sendall(WHOLE + b"GET / HT")
         answered = said(slow)
     assert answered.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in answered
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("purveyor.console.server.TLS_BEGIN_SECONDS", 0.2)
+    chain = certificates.chain_of(tmp_path, certificates.make(tmp_path, (), datetime.now(UTC)))
+    server = RunningServer(answer, host="127.0.0.1", port=0, stop_seconds=1, chain=chain)
+    parts = urlsplit(server.url)
+    try:
+        with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as silent:
+            silent.sendall(begun)
+            assert b"200" not in said(silent)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nX-A: ", b"GET / HTTP/1.1\r\nX"])
