@@ -22,6 +22,7 @@ from purveyor.lab.clock import START, Clock, LocalClock
 from purveyor.lab.content import StoreBoxes
 from purveyor.lab.copies import Snapshot, lay_down
 from purveyor.lab.database import LabDatabase, give_back, lend
+from purveyor.lab.judging import judge_once
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
@@ -71,6 +72,7 @@ class Fleet(AbstractContextManager["Fleet"]):
     def __init__(
         self, client_count: int = 3, *, seed: int = 0, start: datetime = START, poll_interval: timedelta = POLL_INTERVAL
     ) -> None:
+        judge_once()
         self.clock = Clock(start)
         self.random = Random(seed)
         self.power = Power()

@@ -101,15 +101,14 @@ def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> P
     if naming or is_shard_left:
         signed = lookup.sign_shards(database, keys=keys, settings=settings, now=now)
         shard_count = lookup.write_shards(database, cap)
-    if generations[-1].announced_at is None:
-        _announce(database, generations[-1].generation, now)
+    is_announced = generations[-1].announced_at is None and _announce(database, generations[-1].generation, now)
     _remove_superseded(database, cap, generations, settings, now)
     _remove_unnamed(database, cap, unnamed)
     return Published(
         len(files),
         shard_count,
         role_count + signed,
-        is_more=signed > 0,
+        is_more=is_announced or signed >= lookup.SLICE,
         keys_missing=keys_missing,
         keys_retired=keys_retired,
         dropped=dropped,
@@ -364,12 +363,14 @@ def _grown_generations(tx: Connection) -> list[Generation]:
     return [*standing, grown]
 
 
-def _announce(database: Database, generation: int, now: datetime) -> None:
-    """Lets the settings name a generation as soon as it is complete: at once, since reports go on asking for single shards."""
+def _announce(database: Database, generation: int, now: datetime) -> bool:
+    """Whether the settings are to name a generation: as soon as it is complete, since reports go on asking for single shards."""
     with database.write() as tx:
-        if generation not in publication.unfinished_generations(tx):
-            publication.announce_generation(tx, generation, now)
-            want_settings(tx)
+        if generation in publication.unfinished_generations(tx):
+            return False
+        publication.announce_generation(tx, generation, now)
+        want_settings(tx)
+        return True
 
 
 def _remove_superseded(
