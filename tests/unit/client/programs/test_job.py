@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from apm_world import key
 from purveyor.client.programs.memory.job import NOT_STARTED, OPEN, RUNNABLE, TRANSITIONS, Event, Job, advanced, is_allowed
+from purveyor.wire.causes import Cause
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
 
@@ -72,3 +73,13 @@ def test_a_job_that_came_back_from_waiting_was_never_in_two_runs_at_once(events:
 def test_a_job_is_stored_and_read_back_as_it_was(state: JobState, attempts: int, text: str) -> None:
     job = Job(key=key(), occurrence="x", state=state, attempts=attempts, text=text)
     assert from_bytes(to_bytes(job), Job) == job
+
+
+def test_what_a_job_waits_for_is_over_with_its_next_event_unless_that_says_more() -> None:
+    waiting = Job(key=key(), occurrence="one", cause=Cause.WINDOW)
+    assert advanced(waiting, Event.CONTENT_HELD).cause is None
+    assert advanced(waiting, Event.POSTPONE).cause is Cause.POSTPONED
+    assert advanced(waiting, Event.FETCH, cause=Cause.POINTS_FAIL).cause is Cause.POINTS_FAIL
+    running = Job(key=key(), occurrence="one", state=JobState.RUNNING)
+    assert advanced(running, Event.TRY_LATER).cause is Cause.TRY_LATER
+    assert advanced(advanced(running, Event.NEED_RESTART), Event.RESTARTED).cause is None

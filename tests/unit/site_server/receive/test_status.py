@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.site_server.receive.status import COUNT_LIMIT, OCCURRENCE_LIMIT, USER_LIMIT, newest_jobs, told
+from purveyor.wire.causes import LENGTH_LIMIT, Cause
 from purveyor.wire.ids import AdvertisementId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
@@ -28,6 +29,7 @@ MESSAGES = st.builds(
     text=st.text(max_size=3000),
     user=st.text(max_size=400),
     request=st.integers(),
+    cause=st.none() | st.sampled_from(Cause) | st.text("abcdefghij-", min_size=1, max_size=32).filter(str.isalpha).map(Cause),
 )
 
 
@@ -35,6 +37,9 @@ MESSAGES = st.builds(
 def test_whatever_a_client_says_fits_the_columns_of_both_databases(message: StatusMessage) -> None:
     rows = told([message], client=1, sequence=2**53, now=NOW)
     row = rows.messages[0]
+    assert row["cause"] == message.cause
+    assert len(row["cause"] or "") <= LENGTH_LIMIT
+    assert all(job["cause"] == message.cause for job in rows.jobs)
     for text, limit in (("text", TEXT_LIMIT), ("occurrence", OCCURRENCE_LIMIT), ("user", USER_LIMIT)):
         assert len(row[text]) <= limit
         assert "\0" not in row[text]
