@@ -116,6 +116,8 @@ def test_a_dead_point_that_drains_holds_up_no_purge() -> None:
         fleet.advance(hours=16)
 
         assert fleet.admin.ask(_state, deleted) == "purged"
+        lost = [fleet.admin.change(points.remove, name, is_forced=True).left for name in ("cap2", "dp2")]
+        assert ["whatever clients put there last" in " ".join(left) for left in lost] == [True, False], "a DP takes nothing"
 
 
 def test_content_is_named_where_it_was_verified_and_nowhere_else() -> None:

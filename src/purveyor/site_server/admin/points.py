@@ -309,7 +309,7 @@ def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
         left.append(f"{files} files of boxes in {where}")
     if manifests:
         left.append(f"the content of {manifests} manifests in {where}")
-    if row.failures:
+    if row.failures and row.takes_items:
         left.append(f"whatever clients put there last: it could not be reached ({row.problem})")
     if not row.said.target and not row.is_home:
         left.append(f"whatever the mirror has copied to {where}, and the mirror itself")
