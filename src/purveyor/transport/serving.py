@@ -138,9 +138,9 @@ async def send_piecewise(
                 return
             offset += len(piece)
             count -= len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": count > 0})
-            if valve is not None and not await valve.sent(len(piece), gone):
+            if valve is not None and not await valve.may_send(len(piece), gone):
                 return
+            await send({"type": "http.response.body", "body": piece, "more_body": count > 0})
     finally:
         gone.cancel()
 

@@ -37,18 +37,21 @@ class Valve:
         return BUSY_SECONDS if self.sending >= max(1, rate // SMALLEST_SHARE_BYTES) else 0
 
     def piece_bytes(self, most: int) -> int:
-        """How much to send in one go: no more than goes in a second."""
+        """How much to send in one go: no more than goes in a quarter of a second."""
         rate = self.meter.rate()
-        return most if rate is None else min(most, max(SMALLEST_PIECE_BYTES, rate))
+        return most if rate is None else min(most, max(SMALLEST_PIECE_BYTES, rate // 4))
 
-    async def sent(self, size_bytes: int, gone: "asyncio.Future[None]") -> bool:
-        """So much was sent; waits until more may be. False: nothing more may be at this hour, or nobody is there any more."""
+    async def may_send(self, size_bytes: int, gone: "asyncio.Future[None]") -> bool:
+        """Takes the next place in the line of what is to be sent, and waits until it is this one's turn.
+
+        False: nothing more may be sent at this hour, or nobody is there any more.
+        """
+        ahead = self.meter.wait_seconds()
         self.meter.took(size_bytes)
-        while not gone.done():
-            ahead = self.meter.wait_seconds()
-            if self.meter.rate() == NOTHING:
-                return False
-            if ahead <= 0:
+        while self.meter.rate() != NOTHING and not gone.done():
+            if ahead <= 0 or self.meter.rate() is None:
                 return True
-            await asyncio.sleep(min(ahead, _LONGEST_SLEEP_SECONDS))
+            step = min(ahead, _LONGEST_SLEEP_SECONDS)
+            await asyncio.sleep(step)
+            ahead -= step
         return False
