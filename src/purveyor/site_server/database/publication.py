@@ -12,7 +12,6 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
-    or_,
     select,
     update,
 )
@@ -299,33 +298,24 @@ def want_expiring_shards(tx: Connection, *, before: datetime, after: datetime, l
 
 def clients_between(tx: Connection, ranges: Sequence[tuple[int, int]]) -> list[ShardClient]:
     """Clients whose shard keys lie in any of these half-open ranges; those that were removed are told to join again."""
-    table = schema.client
-    lies_in = or_(*(and_(table.c.shard_key >= low, table.c.shard_key < high) for low, high in ranges))
-    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last)
-    columns = (table.c.shard_key, table.c.number, table.c.id, *told)
-    return [ShardClient(*row) for row in tx.execute(select(*columns).where(lies_in).order_by(table.c.id))]
+    return [ShardClient(*row) for row in tx.execute(statements.clients_between(len(ranges)), _ends_of(ranges))]
 
 
 def named_collections_between(tx: Connection, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, CollectionId]]:
     """Collections that say something, by member. Shape: (client number, collection), in order."""
-    member, client, collection = schema.member, schema.client, schema.collection
-    lies_in = or_(*(and_(client.c.shard_key >= low, client.c.shard_key < high) for low, high in ranges))
-    statement = (
-        select(member.c.client, member.c.collection)
-        .join(client, client.c.number == member.c.client)
-        .join(collection, collection.c.id == member.c.collection)
-        .where(lies_in, collection.c.is_named, collection.c.deleted_at.is_(None))
-        .order_by(member.c.client, member.c.collection)
-    )
-    return [(row.client, CollectionId(row.collection)) for row in tx.execute(statement)]
+    rows = tx.execute(statements.named_collections_between(len(ranges)), _ends_of(ranges))
+    return [(client, CollectionId(collection)) for client, collection in rows]
 
 
 def refusals_between(tx: Connection, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, ClientId, str, int]]:
     """Refused machines. Shape: (shard key, client id, reason, sequence of the item refused)."""
-    table = schema.refusal
-    lies_in = or_(*(and_(table.c.shard_key >= low, table.c.shard_key < high) for low, high in ranges))
-    statement = select(table.c.shard_key, table.c.client_id, table.c.reason, table.c.sequence).where(lies_in)
-    return [(row[0], ClientId(row[1]), row[2], row[3]) for row in tx.execute(statement.order_by(table.c.client_id))]
+    rows = tx.execute(statements.refusals_between(len(ranges)), _ends_of(ranges))
+    return [(row[0], ClientId(row[1]), row[2], row[3]) for row in rows]
+
+
+def _ends_of(ranges: Sequence[tuple[int, int]]) -> dict[str, int]:
+    lows = {f"low_{place}": low for place, (low, _) in enumerate(ranges)}
+    return lows | {f"high_{place}": high for place, (_, high) in enumerate(ranges)}
 
 
 def store_shards(tx: Connection, shards: Sequence[StoredShard]) -> None:

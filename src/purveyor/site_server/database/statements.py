@@ -3,13 +3,15 @@
 Shape: each takes its values by name where it is executed; an update sets the columns that are given beside `of`.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, and_, bindparam, func, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, insert, or_, select, union, update
 
 from purveyor.site_server.database import schema
 
+RANGES_REMEMBERED = 8
+"""Statements for so many counts of ranges: small sites have one or two, large ones need any number up to a slice."""
 LIMIT = bindparam("limit", type_=Integer)
 UNMET = (
     select(schema.wanted.c.kind, schema.wanted.c.key, schema.wanted.c.wanted)
@@ -112,3 +114,39 @@ def newest_request(states: tuple[str, ...]) -> Select[Any]:
     """The newest signing request in one of these states."""
     table = schema.signing_request
     return select(table).where(or_(*(table.c.state == state for state in states))).order_by(table.c.number.desc()).limit(1)
+
+
+@lru_cache(maxsize=RANGES_REMEMBERED)
+def clients_between(range_count: int) -> Select[Any]:
+    """What shards say of the clients in so many ranges of shard keys, from `low_0` up to `high_0`, and so on."""
+    table = schema.client
+    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last)
+    columns = (table.c.shard_key, table.c.number, table.c.id, *told)
+    return select(*columns).where(_lies_in(table.c.shard_key, range_count)).order_by(table.c.id)
+
+
+@lru_cache(maxsize=RANGES_REMEMBERED)
+def named_collections_between(range_count: int) -> Select[int, str]:
+    """The collections that shards name, for the clients in so many ranges."""
+    member, client, collection = schema.member, schema.client, schema.collection
+    return (
+        select(member.c.client, member.c.collection)
+        .join(client, client.c.number == member.c.client)
+        .join(collection, collection.c.id == member.c.collection)
+        .where(_lies_in(client.c.shard_key, range_count), collection.c.is_named, collection.c.deleted_at.is_(None))
+        .order_by(member.c.client, member.c.collection)
+    )
+
+
+@lru_cache(maxsize=RANGES_REMEMBERED)
+def refusals_between(range_count: int) -> Select[Any]:
+    """The refused machines in so many ranges."""
+    table = schema.refusal
+    columns = (table.c.shard_key, table.c.client_id, table.c.reason, table.c.sequence)
+    return select(*columns).where(_lies_in(table.c.shard_key, range_count)).order_by(table.c.client_id)
+
+
+def _lies_in(shard_key: ColumnElement[int], range_count: int) -> ColumnElement[bool]:
+    return or_(
+        *(and_(shard_key >= bindparam(f"low_{place}"), shard_key < bindparam(f"high_{place}")) for place in range(range_count))
+    )
