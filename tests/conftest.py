@@ -4,7 +4,16 @@ import os
 import signal
 import sys
 
-pytest_plugins = ["strictness", "http_servers", "database_servers", "samba_server", "s3_server", "installation", "running_site"]
+pytest_plugins = [
+    "leftovers",
+    "strictness",
+    "http_servers",
+    "database_servers",
+    "samba_server",
+    "s3_server",
+    "installation",
+    "running_site",
+]
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, make_url
 
+from leftovers import ENDS_WITH_US
 from purveyor.site_server.database.engine import Database, open_database
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
@@ -35,7 +36,7 @@ _numbers = itertools.count(1)
 def postgresql_server() -> Iterator[str]:
     """The URL of a running PostgreSQL server's first database."""
     assert (PROGRAMS / "postgres").exists(), "these tests need PostgreSQL 15: apt install postgresql-15"
-    folder = Path(tempfile.mkdtemp(prefix="purveyor-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="purveyor-pg-"))
     before: list[str] = []
     if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
@@ -51,10 +52,22 @@ def postgresql_server() -> Iterator[str]:
         "synchronous_commit=off",
         "full_page_writes=off",
         "max_connections=200",
+        "dynamic_shared_memory_type=mmap",  # which lies in its folder, and goes with it
     ]
     options = [word for setting in settings for word in ("-c", setting)]
     process = subprocess.Popen(
-        [*before, str(PROGRAMS / "postgres"), "-D", str(folder / "d"), "-p", str(port), "-k", str(folder), *options],
+        [
+            *before,
+            *ENDS_WITH_US,
+            str(PROGRAMS / "postgres"),
+            "-D",
+            str(folder / "d"),
+            "-p",
+            str(port),
+            "-k",
+            str(folder),
+            *options,
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
@@ -65,7 +78,7 @@ def postgresql_server() -> Iterator[str]:
         _wait_for(url, process)
         yield url
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGQUIT)  # nothing of it is kept
         process.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from leftovers import ENDS_WITH_US
 from purveyor.client_access_point.nginx import ARRIVING, Plan, nginx_configuration
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.serving import Application
@@ -96,7 +97,7 @@ def nginx_running(plan: Plan, *, workers: int = 1) -> Iterator[Nginx]:
         )
         (own_folder / "nginx.conf").write_text(_frame(own_folder, workers))
         process = subprocess.Popen(
-            [program, "-p", own, "-c", f"{own}/nginx.conf", "-e", f"{own}/error.log"], stderr=subprocess.DEVNULL
+            [*ENDS_WITH_US, program, "-p", own, "-c", f"{own}/nginx.conf", "-e", f"{own}/error.log"], stderr=subprocess.DEVNULL
         )
         try:
             _wait_for(port, process, own_folder / "error.log")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from leftovers import ENDS_WITH_US
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.site import open_site, utc_now
 
@@ -138,7 +139,8 @@ class Installation:
 
     def _started(self, log: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / log).open("ab") as file:
-            return subprocess.Popen(_command(*words), env=self._environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+            words = (*ENDS_WITH_US, *_command(*words))
+            return subprocess.Popen(words, env=self._environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PURVEYOR_")}

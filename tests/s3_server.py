@@ -24,6 +24,7 @@ from urllib.parse import quote
 import pytest
 import urllib3
 
+from leftovers import ENDS_WITH_US
 from purveyor.transport.s3_address import S3Address, s3_address
 from purveyor.transport.s3_credentials import Credentials
 from purveyor.transport.s3_shelf import S3Shelf
@@ -133,7 +134,7 @@ def _server(logs: list[str]) -> Iterator[str]:
         ]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [str(program), *words],
+                [*ENDS_WITH_US, str(program), *words],
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -151,6 +152,9 @@ def _server(logs: list[str]) -> Iterator[str]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(STARTING_SECONDS)
+            for port in (opened for first in ports.values() for opened in (first, first + _GRPC_DISTANCE)):
+                for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # where it lies is no setting
+                    left.unlink(missing_ok=True)
 
 
 @pytest.fixture

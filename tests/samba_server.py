@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from leftovers import ENDS_WITH_US
 from purveyor.client_access_point.samba import commands_in
 from purveyor.transport.folder import ARRIVING
 from purveyor.transport.smb_address import Credentials, address_of
@@ -121,7 +122,7 @@ def _smbd(base: Path, port: int) -> Iterator[int]:
     assert program is not None, "these tests need Samba: apt install samba"
     with (base / "log" / "stdout").open("wb") as log:
         process = subprocess.Popen(
-            [program, "-F", "--no-process-group", "-s", str(base / "smb.conf")],
+            [*ENDS_WITH_US, program, "-F", "--no-process-group", "-s", str(base / "smb.conf")],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -96,7 +96,7 @@ class Agent:
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    folder = Path(tempfile.mkdtemp(prefix="purveyor-users-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="purveyor-users-"))
     made = Agent(folder)
     yield made
     for name in made.machine.disk.names("runs"):

@@ -68,7 +68,7 @@ class Desktop:
 
 @pytest.fixture
 def desktop() -> Iterator[Desktop]:
-    folder = Path(tempfile.mkdtemp(prefix="purveyor-desktop-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="purveyor-desktop-"))
     folder.chmod(0o755)
     made = Desktop(folder)
     yield made

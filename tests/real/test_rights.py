@@ -71,7 +71,7 @@ class Runs:
 
 @pytest.fixture
 def runs() -> Iterator[Runs]:
-    folder = Path(tempfile.mkdtemp(prefix="purveyor-rights-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="purveyor-rights-"))
     folder.chmod(0o755)
     made = Runs(folder)
     yield made

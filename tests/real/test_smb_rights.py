@@ -6,6 +6,7 @@ The client's account owns nothing of the site. Each test is somebody who has its
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared() -> Iterator[World]:
     """One server for all tests of the module: each leaves it as it was."""
-    site = Path("/tmp") / tmp_path_factory.mktemp("smb-rights").name
-    site.mkdir(0o755)
+    site = Path(tempfile.mkdtemp(prefix="purveyor-smb-"))
+    site.chmod(0o755)
     cap, dp = FolderShelf(site / "CAP_S01"), FolderShelf(site / "DP_S01")
     cap.make_boxes()
     dp.write(file_path(hash_of(CONTENT)), CONTENT)
