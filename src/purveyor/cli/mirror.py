@@ -185,7 +185,8 @@ def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str]) -> None:
         return
     for url, pin in sorted(unpinned.items()):
         output.say(
-            f"{url} shows the key {pin}, which the site has not named: it is read, as what it serves is signed; nothing is sent"
+            f"{url} shows the key {pin}, which is not known: it is read, as what it serves is signed, and nothing is sent there; "
+            "--pin PIN or --ca FILE make it known"
         )
     for problem in outcome.problems + outcome.carried.problems:
         output.say(f"purveyor: {problem}")
