@@ -111,3 +111,9 @@ def test_what_was_uninstalled_before_two_machines_that_are_alike_joined_anew_is_
     alike = Step("cloned", ("pc2", "copy1", "cannot be told apart from it"), 42)
     offered = Step(AT_ONCE.kind, AT_ONCE.arguments, 57)
     assert broken(added, offered, alike, Step("advertisement-deleted", ("A1",)), client_count=3, seed=20009) == ()
+
+
+def test_a_copy_that_was_told_to_join_as_itself_right_before_the_site_was_lost_is_taken_in_by_the_restored_one() -> None:
+    copied = Step("cloned", ("pc2", "copy1", "has a name of its own"), 81)
+    restored = Step("restored", ("weekly", "is lost too"), 47)
+    assert broken(Step("backup", ("weekly",), 236), copied, restored, client_count=3, seed=20243) == ()

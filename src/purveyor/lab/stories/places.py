@@ -25,7 +25,7 @@ DAMAGED = (".pkg", ".ofr", ".lkp", "timestamp.json", "files/")
 def _opened(stage: Stage, what: str, name: str, whom: str) -> None:
     if (what, name) in stage.places:
         raise NoSuchThingError(name)
-    said = {"networks": [NETWORKS[name]]} if whom == OWN else {}
+    said: dict[str, object] = {"networks": [NETWORKS[name]]} if whom == OWN else {}
     _open(stage, what, name, said)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from purveyor.site_server.database import clones, refusals, upward
+from purveyor.site_server.database import clones, publication, refusals, upward
 from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.clones import Origin
 from purveyor.site_server.database.membership import evaluate_client
@@ -65,7 +65,8 @@ def take_in(tx: Connection, requests: Sequence[Request], known: Mapping[ClientId
     origins = clones.origins(tx, {request.joining.was for request in requests if request.joining.was is not None})
     digests = {digest_of(request.joining) for request in requests if request.joining.was is None}
     by_id = {origin.join_code for origin in origins.values() if origin.join_code is not None}
-    judged = judge(requests, Admission(upward.join_codes(tx, digests, by_id), origins), now)
+    is_restored = publication.incarnation_of(tx) != 1
+    judged = judge(requests, Admission(upward.join_codes(tx, digests, by_id), origins, is_restored=is_restored), now)
     new = [client for client in judged.accepted if client.id not in known]
     back = {known[client.id].number: client for client in judged.accepted if client.id in known}
     upward.insert_clients(tx, new, now)
@@ -80,12 +81,17 @@ def take_in(tx: Connection, requests: Sequence[Request], known: Mapping[ClientId
 
 
 class Admission:
-    """By what requests are judged: the join codes that they name, and the clients with whose identity machines came."""
+    """By what requests are judged: the join codes that they name, and the clients with whose identity machines came.
 
-    def __init__(self, codes: Sequence[JoinCodeRow], origins: Mapping[ClientId, Origin]) -> None:
+    A site that was restored may have lost what proved that an identity is shared. It takes the word of whoever has the key of
+    that identity: with the key anybody could prove it once more.
+    """
+
+    def __init__(self, codes: Sequence[JoinCodeRow], origins: Mapping[ClientId, Origin], *, is_restored: bool = False) -> None:
         self._by_digest = {code.digest: code for code in codes}
         self._by_id = {code.id: code for code in codes}
         self.origins = origins
+        self._is_restored = is_restored
 
     def code_for(self, joining: Joining) -> JoinCodeRow | None:
         """The code that a request names; that of the client that it was, where it names none."""
@@ -101,7 +107,8 @@ class Admission:
         if not is_proven(joining, client):
             return NOT_PROVEN
         origin = self.origins.get(joining.was)
-        if origin is None or origin.keeper in ("", joining.facts.machine_id):
+        is_lost = self._is_restored and origin is not None and not origin.keeper
+        if origin is None or (origin.keeper in ("", joining.facts.machine_id) and not is_lost):
             return NOT_TOLD
         if origin.state in (ClientState.BLOCKED.value, REMOVED):
             return ORIGIN_GONE
