@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
 from purveyor.client.machine.interface import Disk
+from purveyor.content.verify import digest_of
 from purveyor.transport.interface import Point
 from purveyor.wire.errors import AbsentError, BusyError, HeldBackError, PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, hash_of, manifest_path
@@ -106,14 +107,15 @@ def keep_manifest(disk: Disk, manifest: str, content: bytes) -> None:
 
 
 def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
-    """Puts one file into the cache, going on from the beginning that is here.
+    """Puts one file into the cache, going on from the beginning that is here; that is read once, when the rest has come.
 
     Errors: UnavailableError: no point gives it; HeldBackError: the budget of bandwidth allows no more now; DiskError. What came
     is kept for the next time.
     """
     partial = place_of_partial(stored.sha256)
     while True:
-        digest, offset = _begun(disk, partial, stored.size_bytes)
+        offset = _begun_bytes(disk, partial, stored.size_bytes)
+        digest = None if offset else hashlib.sha256()
         point = None
         if offset < stored.size_bytes:
             point = sources.current()
@@ -123,7 +125,7 @@ def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
                 continue
         elif not stored.size_bytes:
             _append(disk, partial, b"")
-        if digest.hexdigest() == stored.sha256:
+        if (_digest_there(disk, partial) if digest is None else digest.hexdigest()) == stored.sha256:
             _name(disk, partial, place_of_file(stored.sha256))
             return
         with on_disk():
@@ -136,9 +138,12 @@ def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
 
 
 def _receive(
-    disk: Disk, partial: str, stored: Stored, point: Point, sources: Sources, digest: "hashlib._Hash", offset: int
+    disk: Disk, partial: str, stored: Stored, point: Point, sources: Sources, digest: "hashlib._Hash | None", offset: int
 ) -> bool:
-    """Whether all bytes from `offset` on came. Those that came are kept, and in `digest`. Errors: HeldBackError, DiskError."""
+    """Whether all bytes from `offset` on came. Those that came are kept, and in `digest`, if there is one.
+
+    Errors: HeldBackError, DiskError.
+    """
     left_bytes = stored.size_bytes - offset
     unsynced_bytes = 0
     try:
@@ -146,7 +151,8 @@ def _receive(
             if len(piece) > left_bytes:
                 raise RejectedError(f"{stored.path} is longer there than its {stored.size_bytes} bytes")
             _append(disk, partial, piece)
-            digest.update(piece)
+            if digest is not None:
+                digest.update(piece)
             left_bytes -= len(piece)
             unsynced_bytes += len(piece)
             if unsynced_bytes >= SYNC_BYTES:
@@ -167,17 +173,18 @@ def _receive(
     return not left_bytes
 
 
-def _begun(disk: Disk, partial: str, size_bytes: int) -> "tuple[hashlib._Hash, int]":
-    """The digest and length of the beginning that is here. One that is too long is removed."""
-    digest = hashlib.sha256()
-    offset = 0
+def _begun_bytes(disk: Disk, partial: str, size_bytes: int) -> int:
+    """How long the beginning is that is here. One that is too long is removed."""
     with on_disk():
-        if (disk.size(partial) or 0) > size_bytes:
+        begun = disk.size(partial) or 0
+        if begun > size_bytes:
             disk.remove(partial)
-        for piece in disk.read_pieces(partial):
-            digest.update(piece)
-            offset += len(piece)
-    return digest, offset
+        return begun if begun <= size_bytes else 0
+
+
+def _digest_there(disk: Disk, partial: str) -> str:
+    with on_disk():
+        return digest_of(disk.read_pieces(partial))
 
 
 def _name(disk: Disk, partial: str, final: str) -> None:
