@@ -344,7 +344,7 @@ def test_a_site_that_goes_from_http_to_https_keeps_its_clients(installation: Ins
     site.purveyor("site", "certificate", "make")
     site.kill()
     site.start()
-    site.until("it is told", lambda: "1 member know an http:// address alone" in (site.folder / "site.log").read_text())
+    assert "1 member know an http:// address alone" in (site.folder / "site.log").read_text()
     site.kill()
     (site.site / "https").rename(site.folder / "https")
 
@@ -356,7 +356,13 @@ def test_a_site_that_goes_from_http_to_https_keeps_its_clients(installation: Ins
     site.kill()
     (site.folder / "https").rename(site.site / "https")
     site.start()
-    site.until("anna reports", lambda: f'"access_point": "{place}/cap"' in passed_by(site, "anna") and sent_by(site, "anna") >= 1)
+    site.until("the pins are published", lambda: bool(listed(site)["announced_at"]))
+
+    def is_told() -> bool:
+        passed = json.loads(passed_by(site, "anna"))
+        return bool(passed["access_point"] == f"{place}/cap" and passed["sent"] >= 1)
+
+    site.until("anna reports where the site is now", is_told)
 
 
 def passed_by(site: Installation, name: str) -> str:
