@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from fuzz import seeds
 from fuzz.parser import Parser
-from purveyor.client.policy.view import resolved
+from purveyor.client.points.addresses import resolved
 from purveyor.client.policy.walk import version_in
 from purveyor.client.trust import Trusted
 from purveyor.content.tree import canonical_tree
@@ -116,7 +116,7 @@ FROM_THE_SITE: Mapping[str, Parser] = {
         seeds=[to_bytes(seeds.SETTINGS)],
         seal=bytes,
         write=to_bytes,
-        reads=("wire/settings.py:decode", "client/policy/view.py:resolved"),
+        reads=("wire/settings.py:decode", "client/points/addresses.py:resolved"),
         found=[to_bytes(seeds.SETTINGS).replace(b'"https://cap.example/cap"', b'"http://["')],
     ),
     "shard": Parser(

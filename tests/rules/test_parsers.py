@@ -35,7 +35,7 @@ OWN: dict[str, str] = {
     "client/machine/programs.py:_time": OWN_FILE,
     "cli/output.py:moment": "a time that the site of this user shows, which its administrators trust",
     "client/points/": OWN_DATABASE,
-    "client/policy/pinning.py:_server": "an address of signed settings, which `settings` has judged",
+    "client/points/addresses.py:server_of": "an address of signed settings, which `settings` has judged",
     "client/page/remote.py:__init__": "the address of the page as the user of the command types it",
     "client/page/server.py:_request": "tried over real sockets, with the limits of the page, in test_client_page",
     "client/programs/": OWN_DATABASE,

@@ -4,7 +4,7 @@ The rule is that of clients: what is read is judged by signatures, so it is read
 sent goes to a pinned key alone. Source: docs/adr/0012.
 """
 
-from purveyor.client.policy.pinning import named_pins
+from purveyor.client.points.addresses import named_pins
 from purveyor.wire.settings import AgentSettings
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from purveyor.client.points import memory, order, pauses
+from purveyor.client.points import addresses, memory, order, pauses
 from purveyor.client.points.memory import PointUse
 from purveyor.client.points.order import Place
 from purveyor.client.policy import view
@@ -29,7 +29,7 @@ def places(state: State, identity: Identity, now: datetime) -> tuple[Place, ...]
         return ()
     last = last_served(state, identity)
     points = [
-        msgspec.structs.replace(point, url=view.resolved(point.url, last, settings.site)) for point in settings.access_points
+        msgspec.structs.replace(point, url=addresses.resolved(point.url, last, settings.site)) for point in settings.access_points
     ]
     slow = settings.slow_link_bytes_per_second
     return order.ordered(
@@ -55,7 +55,7 @@ def for_items(state: State, identity: Identity, now: datetime, *, in_use: str) -
     """
     settings = view.held_settings(state)
     last = last_served(state, identity)
-    said = {view.resolved(one.url, last, settings.site): one for one in settings.access_points} if settings else {}
+    said = {addresses.resolved(one.url, last, settings.site): one for one in settings.access_points} if settings else {}
     urls = dict.fromkeys([in_use, *access_points(state, identity, now)])
     taking = [url for url in urls if url not in said or said[url].takes_items]
     taking.sort(key=lambda url: url in said and said[url].is_draining)
@@ -71,8 +71,8 @@ def absent_by_point(state: State, identity: Identity) -> dict[str, int]:
     last, counts = last_served(state, identity), published.absent_by_address(state)
     asked = counts.keys() | memory.used(state)
     named = (*settings.access_points, *settings.distribution_points)[:TOLD_LIMIT]
-    addresses = {one.id: view.resolved(one.url, last, settings.site) for one in named}
-    return {name: counts.get(url, 0) for name, url in addresses.items() if url in asked}
+    whole = {one.id: addresses.resolved(one.url, last, settings.site) for one in named}
+    return {name: counts.get(url, 0) for name, url in whole.items() if url in asked}
 
 
 def up_key(url: str) -> str:

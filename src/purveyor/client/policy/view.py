@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from purveyor.client.points import memory, order
+from purveyor.client.points import addresses, memory, order
 from purveyor.client.points.memory import PointUse
 from purveyor.client.points.order import Place
 from purveyor.client.policy import conclude
@@ -16,12 +15,10 @@ from purveyor.client.state import published
 from purveyor.client.state.identity import read_identity
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
-from purveyor.transport.smb_address import address_of, is_share
 from purveyor.wire import offers, package_info
 from purveyor.wire import settings as settings_file
-from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.ids import ClientId, CollectionId, PackageId, SiteCode
+from purveyor.wire.ids import ClientId, CollectionId, PackageId
 from purveyor.wire.offers import CollectionOffers, Request
 from purveyor.wire.package_info import PackageInfo
 from purveyor.wire.settings import AgentSettings
@@ -90,38 +87,13 @@ def is_member(entry: HeldEntry | None) -> bool:
     return entry is not None and entry.entry is not None and entry.entry.state is ClientState.MEMBER
 
 
-def resolved(url: str, access_point: str, site: SiteCode) -> str:
-    """A point's URL as settings give it, made whole: one that starts with `.` is relative to the CAP that is asked.
-
-    Beside a CAP that is a plain folder or on a share, `../dp` is `DP_<site code>`: in the place of a last part
-    `CAP_<site code>`, else inside. `smb://server/CAP_S01` has the share `DP_S01`, `smb://server/a/CAP_S01` that folder in `a`.
-    """
-    if is_share(url):
-        with suppress(RejectedError):  # opening it says what is wrong
-            return address_of(url).url
-    if not url.startswith("."):
-        return url
-    try:
-        if urlsplit(access_point).scheme in ("http", "https"):
-            return urljoin(access_point.rstrip("/") + "/", url).rstrip("/")
-    except ValueError:  # no address at all; opening it says so
-        return access_point
-    folder = access_point.rstrip("/")
-    if url != "../dp":
-        return folder
-    before, _, last = folder.rpartition("/")
-    own = cap_folder(site)
-    is_named = last.casefold() == own.casefold() if is_share(folder) else last == own
-    return f"{before if is_named else folder}/{dp_folder(site)}"
-
-
 def distribution_points(
     state: State, settings: AgentSettings, access_point: str, client: ClientId, now: datetime
 ) -> tuple[Place, ...]:
     """The distribution points that settings name, in the order in which to ask them."""
     return order.ordered(
         [
-            msgspec.structs.replace(point, url=resolved(point.url, access_point, settings.site))
+            msgspec.structs.replace(point, url=addresses.resolved(point.url, access_point, settings.site))
             for point in settings.distribution_points
         ],
         memory.known(state, PointUse.CONTENT, client=client, now=now, slow_bytes_per_second=settings.slow_link_bytes_per_second),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from purveyor.client.policy.view import resolved
+from purveyor.client.points.addresses import resolved
 from purveyor.wire.ids import collection_id, package_id
 from purveyor.wire.offers import ContentPlace, RetirementNote, RunningChoice
 from small_client import SmallClient
