@@ -117,3 +117,17 @@ def test_a_copy_that_was_told_to_join_as_itself_right_before_the_site_was_lost_i
     copied = Step("cloned", ("pc2", "copy1", "has a name of its own"), 81)
     restored = Step("restored", ("weekly", "is lost too"), 47)
     assert broken(Step("backup", ("weekly",), 236), copied, restored, client_count=3, seed=20243) == ()
+
+
+def test_a_restored_site_hears_that_the_restart_came_for_which_a_program_waited() -> None:
+    restarts = Step(EDITOR.kind, (*EDITOR.arguments[:3], "asks for a restart", *EDITOR.arguments[4:]), 11)
+    steps = (restarts, Step(AT_ONCE.kind, AT_ONCE.arguments, 21), Step("backup", ("weekly",), 45), Step("restart", ("pc2",), 24))
+    assert broken(*steps, Step("restored", ("weekly", "outlived it"), 17), seed=20423) == ()
+
+
+def test_a_package_that_is_deleted_after_an_identity_was_given_up_does_not_wait_for_it() -> None:
+    starts_not = Step(EDITOR.kind, (*EDITOR.arguments[:3], "cannot be started", *EDITOR.arguments[4:]))
+    alike = Step("cloned", ("pc1", "copy1", "cannot be told apart from it"), 82)
+    deleted = Step("package-deleted", ("Editor", "ask"), 156)
+    recurring = Step("advertised", ("A1", "Editor", "All Systems", "every three hours"), 7)
+    assert broken(starts_not, recurring, alike, deleted, client_count=4, seed=30052) == ()

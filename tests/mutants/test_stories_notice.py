@@ -61,7 +61,7 @@ SEEDS = {
     "rerun_on_new_advertisement": (2, {1, 2, 4, 5, 8}),
     "forget_the_neighbours": (49, {1, 3, 4, 14}),
     "publish_the_timestamp_first": (42, {1, 6, 7, 8}),
-    "forget_when_pkg_missing": (290, {1, 2, 8, 11}),
+    "forget_when_pkg_missing": (67, {1, 2, 3, 9, 11, 12}),
     "forget_what_came_with_an_image": (8, {1, 4, 7, 8, 9}),
     "offer_what_was_deleted": (245, {1, 3, 6, 13, 14}),
     "leave_items_elsewhere": (25, {9, 11, 12}),

@@ -22,6 +22,7 @@ from purveyor.site_server.database import clients, schema
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.wire.ids import CollectionId, PackageId
 from purveyor.wire.jobs import JobState
+from purveyor.wire.shards import ClientState
 
 PENDING = (JobState.WAITING, JobState.DOWNLOADING, JobState.READY, JobState.POSTPONED)
 UNDER_WAY = (JobState.RUNNING, JobState.RESTART_PENDING)
@@ -155,7 +156,7 @@ def count_holders_to_be(tx: Connection, package: PackageId, offering: Collection
 
 
 def holders_to_be(package: PackageId, offering: Collection[CollectionId]) -> Select[int]:
-    """The clients that may hold a package: offered it now or before, or with a job of it. Removed clients hold nothing."""
+    """The clients that may hold a package: offered it now or before, or with a job of it. Who is gone holds nothing."""
     member, before, job, client = schema.member, schema.offered_before, schema.job_state, schema.client
     chosen = union(
         select(member.c.client).where(member.c.collection.in_(sorted(offering))),
@@ -165,7 +166,7 @@ def holders_to_be(package: PackageId, offering: Collection[CollectionId]) -> Sel
     return (
         select(client.c.number.label("client"))
         .join(chosen, chosen.c.client == client.c.number)
-        .where(client.c.state != clients.REMOVED)
+        .where(client.c.state.not_in((clients.REMOVED, ClientState.REJOIN.value)))
         .order_by(client.c.number)
     )
 

@@ -12,7 +12,7 @@ from purveyor.client.programs.ending.results import said
 from purveyor.client.programs.launch.launching import looked_for, not_started, tell_started
 from purveyor.client.programs.launch.preparing import files_below, folder_of, kept_of
 from purveyor.client.programs.memory import records
-from purveyor.client.programs.memory.history import Run, with_removed, with_run
+from purveyor.client.programs.memory.history import Run, with_removed, with_restarted, with_run
 from purveyor.client.programs.memory.job import Event, Job, Kind, advanced, changed
 from purveyor.client.programs.memory.receipt import Receipt, is_wanted
 from purveyor.client.programs.memory.receipt import folder_of as receipt_folder_of
@@ -168,6 +168,8 @@ def _settle_restart(bench: Bench, job: Job) -> None:
     is_there = None if job.program is None else _is_there_now(bench, job, job.program)
     with bench.state.transaction():
         after = bench.save(advanced(job, Event.RESTARTED))
+        if job.kind is Kind.RUN:
+            records.save_history(bench.state, with_restarted(records.history_of(bench.state, job.key), job.run))
         bench.tell(after, _status_after_restart(job), "the machine has restarted", exit_code=job.exit_code)
         _tell_detected(bench, after, is_there)
 

@@ -166,6 +166,12 @@ def with_run(history: History, run: Run, *, limit: int) -> History:
     )
 
 
+def with_restarted(history: History, run: str) -> History:
+    """The history once the restart came that a run was waiting for."""
+    runs = [msgspec.structs.replace(one, state=JobState.SUCCEEDED) if one.run == run else one for one in history.runs]
+    return msgspec.structs.replace(history, kept_runs=msgspec.Raw(to_bytes(tuple(runs))))
+
+
 def with_removed(history: History) -> History:
     """The history once what the program installed was removed because it was not offered any more, or was replaced.
 
