@@ -2,7 +2,7 @@
 #
 #   make setup    .venv with the `purveyor` command, at the versions of requirements.lock
 #   make run      the main job, shown step by step; ends with Ctrl-C   (make run ONCE=1: ends by itself)
-#   make test     all tests
+#   make test     all tests; WORKERS=: how many at a time, 3 on two cores, since many wait for servers and programs
 #   make nightly  ten thousand stories from seeds, each with its faults (docs/stories.md); COUNT=, FIRST=, JOBS=
 #   make fuzz     hostile bytes and requests by the thousand, for a night   (make fuzz ARGS="-k deb": of one kind)
 #   make check    form, house rules, types, imports
@@ -20,6 +20,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+WORKERS ?= 3
 COUNT ?= 10000
 FIRST ?= 0
 TEST_PACKAGES := nginx=nginx-light smbd=samba smbclient=smbclient tshark=tshark /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg rpmbuild=rpm wixl=wixl msiinfo=msitools
@@ -44,7 +45,7 @@ run: setup
 
 test: setup
 	tools/install-debian-packages.sh $(TEST_PACKAGES) $(BROWSER_PACKAGES)
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 nightly: setup
 	$(VENV)/bin/purveyor lab stories --count $(COUNT) --first $(FIRST) --jobs $(JOBS)

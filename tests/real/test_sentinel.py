@@ -466,6 +466,8 @@ def test_a_start_of_the_machine_starts_a_pass(waiting: Waiting) -> None:
     waiting.until(lambda: len(waiting.passes) == 1)
     assert waiting.end() == 0
     waiting.start()
+    taken = f":{(waiting.folder / sentinel.LOCK).stat().st_ino} "
+    waiting.until(lambda: taken in Path("/proc/locks").read_text())
     time.sleep(0.5)
     assert waiting.end() == 0
     assert len(waiting.passes) == 1
