@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 from purveyor import __version__
 from purveyor.site_server.admin import resources
 from purveyor.site_server.custody import keys
-from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.executive import DOUBTFUL, Executive
 from purveyor.site_server.model.site_clock import in_words
 from purveyor.site_server.site import Site
@@ -59,11 +58,9 @@ class Oversight:
         """What works now and soon will not: a full disk, metadata that expires and cannot be renewed here, a clock in doubt."""
         found = low_room(self._site.folders())
         with suppress(UnavailableError), self._site.database.read() as tx:
-            now = self._site.clock()
-            found += [alarm.text for alarm in keys.alarms_of(tx, now)]
-            doubtful = clock_doubt(tx, now)
-        if doubtful >= DOUBT_TOLD:
-            found.append(f"clock: {DOUBTFUL.format(in_words(doubtful))}")
+            found += [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
+        if self._executive.clock_doubt >= DOUBT_TOLD:
+            found.append(f"clock: {DOUBTFUL.format(in_words(self._executive.clock_doubt))}")
         return found
 
     def troubles(self) -> list[str]:

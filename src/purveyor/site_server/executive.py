@@ -137,6 +137,11 @@ class Executive:
         for name, amount in amounts.items():
             self.totals[name] = self.totals.get(name, 0) + amount
 
+    @property
+    def clock_doubt(self) -> timedelta:
+        """How much of the time that the site's clock showed at its last turn may not have passed."""
+        return self._last.doubt if self._last else timedelta(0)
+
     def _look_at_clock(self) -> bool:
         """Goes on with the time that is known to have passed, and tells where the clock leaves it."""
         site, now, seconds = self.site, self.site.clock(), self.site.running()

@@ -57,7 +57,7 @@ class Round(NamedTuple):
 
 @dataclass(slots=True)
 class Standing:
-    """What is kept of a point between its rounds: its opened shelf, when it was last looked into, audited and swept, and strays."""
+    """What is kept of a point between its rounds: its opened shelf, when it was last looked into, audited, swept, and strays."""
 
     revision: int
     shelf: MarkedShelf

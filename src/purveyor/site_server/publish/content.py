@@ -39,7 +39,7 @@ _LAST_RETRY = timedelta(hours=1)
 
 
 class ContentOutcome(NamedTuple):
-    """What a turn did, in copies of manifests. `problems`: what could not be done, in words; `error`: the first as it was raised."""
+    """What a turn did, in copies of manifests. `problems`: what could not be done, in words; `error`: the first, as raised."""
 
     verified: int
     unnamed: int
