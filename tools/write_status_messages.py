@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from purveyor.wire import status_messages
-from purveyor.wire.causes import MEANINGS as causes_of
+from purveyor.wire.causes import MEANINGS as MEANINGS_OF_CAUSES
 from purveyor.wire.causes import Cause
 from purveyor.wire.status_messages import MEANINGS, StatusId, severity_of
 
@@ -22,7 +22,8 @@ This page is written from the code: `make docs`.
 CAUSES = """
 ## Causes
 
-Where a job waits, its agent says for what in one word, with every message that tells the job's state. A word never changes its meaning either.
+Where a job waits, its agent says for what in one word, with every message that tells the job's state. A word never changes its
+meaning either.
 `purveyor why` goes by it; the text of a message is for people. A site keeps words of newer agents that it does not know.
 
 | cause | what the job waits for |
@@ -43,7 +44,7 @@ def page() -> str:
         f"| {status.value} | `{status.name}` | {severity_of(status).value} | {MEANINGS[status]} | {known.get(status.name, '')} |"
         for status in sorted(StatusId)
     ]
-    causes = [f"| `{cause}` | {causes_of[cause]} |" for cause in Cause]
+    causes = [f"| `{cause}` | {MEANINGS_OF_CAUSES[cause]} |" for cause in Cause]
     return INTRODUCTION + "\n".join(rows) + "\n" + CAUSES + "\n".join(causes) + "\n"
 
 
