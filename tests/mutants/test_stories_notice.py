@@ -11,6 +11,7 @@ import pytest
 
 from mutants.mutants import MUTANTS
 from purveyor.client import rejoining
+from purveyor.client.machine.interface import Machine
 from purveyor.client.programs.memory import records
 from purveyor.client.state.identity import Identity
 from purveyor.client.state.store import State
@@ -27,7 +28,7 @@ def _forget_what_came_with_an_image(patch: Patch) -> None:
     """A copied machine becomes a client that knows nothing of what its disk holds."""
     original = rejoining.rejoin
 
-    def rejoin(state: State, machine: rejoining.Machine, was: Identity, *, incarnation: int) -> Identity:
+    def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -> Identity:
         identity = original(state, machine, was, incarnation=incarnation)
         for key in records.histories(state):
             records.forget_program(state, key)
