@@ -345,10 +345,10 @@ def test_metrics_are_what_prometheus_reads(running_site: RunningSite) -> None:
 
 
 def test_a_clock_that_went_ahead_is_a_warning(running_site: RunningSite) -> None:
-    running_site.executive.turn()
     assert running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"] == []
     with running_site.site.database.write() as tx:
         settings.set_settled(tx, utc_now() - timedelta(days=400))
+    running_site.executive.turn()
     warnings = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
     assert [warning[:37] for warning in warnings] == ["clock: it is ahead by 400 days, 0:00 "]
 
