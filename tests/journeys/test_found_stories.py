@@ -131,3 +131,8 @@ def test_a_package_that_is_deleted_after_an_identity_was_given_up_does_not_wait_
     deleted = Step("package-deleted", ("Editor", "ask"), 156)
     recurring = Step("advertised", ("A1", "Editor", "All Systems", "every three hours"), 7)
     assert broken(starts_not, recurring, alike, deleted, client_count=4, seed=30052) == ()
+
+
+def test_a_request_to_join_that_was_thrown_away_is_sent_again() -> None:
+    away, joins = Step("discarding", (), 44), Step("new-machine", ("pc5",), 20)
+    assert broken(Step("windows-closed", (), 91), away, joins, seed=40145) == ()

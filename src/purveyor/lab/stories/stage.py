@@ -192,14 +192,14 @@ class Stage(AbstractContextManager["Stage"]):
     def _wait_for_resending(self) -> None:
         """What a point took and threw away is sent again after a pause, of a day at most: nobody told the client of it."""
         for _ in range(RESENDINGS):
-            now, pauses = self.fleet.clock.now(), [timedelta(0)]
+            now, pauses = self.fleet.clock.now(), []
             for client in self.fleet.clients:
                 rows = client.machine.state.connection.execute("select sent_at, send_count from item where sent_at is not null")
                 settings = view.held_settings(client.machine.state)
                 if settings is not None:
                     ends = (datetime.fromisoformat(sent_at) + resend_after(count, settings) for sent_at, count in rows)
-                    pauses += [end - now for end in ends]
-            if max(pauses) <= timedelta(0):
+                    pauses += [max(end - now, timedelta(0)) for end in ends]
+            if not pauses:
                 return
             self.fleet.advance(seconds=max(pauses).total_seconds())
             self._let_poll(2)
