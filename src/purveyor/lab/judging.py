@@ -28,5 +28,5 @@ def _verify(key: SSlibKey, signature: bytes, data: bytes) -> None:
 def judge_once() -> None:
     """From now on this process remembers what it has read and verified."""
     if SSlibKey._verify is not _verify:
-        SSlibKey._verify = _verify  # type: ignore[assignment]
-        judgement._parsed = lru_cache(maxsize=REMEMBERED)(judgement._parsed)  # type: ignore[assignment]
+        SSlibKey._verify = _verify  # type: ignore[assignment]  # its names of parameters differ, its kind does not
+        judgement._parsed = lru_cache(maxsize=REMEMBERED)(judgement._parsed)  # type: ignore[assignment]  # it is called alike
