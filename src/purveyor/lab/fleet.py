@@ -36,7 +36,7 @@ from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
 from purveyor.transport.interface import Point
 from purveyor.wire import join_code
-from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.errors import FullError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, site_code
 from purveyor.wire.shards import ClientState
 
@@ -60,7 +60,7 @@ MEMORY_BYTES = 2**30
 """With less room there, a fleet's content lies on the disk: some systems keep a few megabytes for it."""
 TURNS_AT_ONCE = 50
 JOINING_TRIES = 10
-_EXPECTED = frozenset(kind.__name__ for kind in (RejectedError, UnavailableError, RefusedError))
+_EXPECTED = frozenset(kind.__name__ for kind in (RejectedError, UnavailableError, FullError, RefusedError))
 
 
 class Fleet(AbstractContextManager["Fleet"]):
