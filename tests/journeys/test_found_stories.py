@@ -136,3 +136,17 @@ def test_a_package_that_is_deleted_after_an_identity_was_given_up_does_not_wait_
 def test_a_request_to_join_that_was_thrown_away_is_sent_again() -> None:
     away, joins = Step("discarding", (), 44), Step("new-machine", ("pc5",), 20)
     assert broken(Step("windows-closed", (), 91), away, joins, seed=40145) == ()
+
+
+def test_of_two_machines_that_are_alike_each_tells_what_was_refused_for_its_number_when_both_join_anew() -> None:
+    leaving = "an uninstall command for when nobody offers it any more"
+    added = Step(EDITOR.kind, (*EDITOR.arguments[:3], "leaves a child behind", leaving, "detection", "run-again"), 17)
+    steps = (
+        Step("advertised", AT_ONCE.arguments, 60),
+        Step("clock-drifts", ("pc2", 120), 210),
+        Step("advertisement-paused", ("A1",), 33),
+        Step("power-cut", ("pc2", 0), 240),
+        Step("cloned", ("pc1", "copy1", "cannot be told apart from it"), 27),
+        Step("advertised", ("A3", "Editor", "All Systems", "every three hours"), 60),
+    )
+    assert broken(added, *steps, seed=40234) == ()

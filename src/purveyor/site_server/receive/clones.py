@@ -113,12 +113,12 @@ def _voice(letter: Letter, first: int) -> Voice:
 
 
 def _to_tell_again(client: KnownClient, numbered: Numbered, keeper: str) -> tuple[int, int]:
-    """The first and the last number that the keeper is to tell again, 0 and 0 for none.
+    """The first and the last number that the keeper is to tell again, or all are where nobody keeps it; 0 and 0 for none.
 
     They are stated as long as the site knows by the digests what it has of them: several copies may have to tell the same number.
     """
     letters = [fork.letter for fork in numbered.forks]
-    own = {one.item.sequence for one in letters if machine_of(one) and (not keeper or machine_of(one) == keeper)}
+    own = {one.item.sequence for one in letters if machine_of(one) and keeper in ("", NOBODY, machine_of(one))}
     numbers = [number for number in (client.refused_first, client.refused_last, *own) if number]
     forgotten = oldest_forgotten(numbered.advance.received)
     return (max(min(numbers), forgotten + 1), max(numbers)) if max(numbers, default=0) > forgotten else (0, 0)
