@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, insert, select, text
+from sqlalchemy import Connection, Executable, create_engine, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from purveyor.site_server.database import counters, schema, settings
+from purveyor.site_server.database import counters, schema, settings, statements
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from site_rows import NOW, add_clients, add_site
@@ -208,3 +209,24 @@ def test_a_text_with_a_nul_in_it_is_a_bad_name_and_no_fault_of_the_site(database
     expected = contextlib.nullcontext() if database.is_sqlite else pytest.raises(RejectedError, match="character 0")
     with expected, database.read() as tx:
         assert tx.execute(select(schema.audit.c.at).where(schema.audit.c.actor == "a\0b")).all() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(statements.UNFINISHED, id="shards not done"),
+        pytest.param(statements.WANTED_SHARDS, id="shards to make"),
+        pytest.param(statements.UNWRITTEN_SHARDS, id="shards to write"),
+        pytest.param(statements.EXPIRING_SHARDS, id="shards to sign anew"),
+        pytest.param(statements.UNWRITTEN, id="files to write"),
+        pytest.param(statements.UNNAMED_BEFORE, id="files to take away"),
+    ],
+)
+def test_what_every_turn_asks_of_large_tables_is_answered_by_an_index(migrated_sqlite: Path, statement: Executable) -> None:
+    """A site of a million clients has 65,536 shards with their content: to read them all only to find nothing to do is dear."""
+    words = str(statement.compile(dialect=sqlite.dialect()))
+    with open_database(f"sqlite:///{migrated_sqlite}") as database, database.read() as tx:
+        plan = tx.exec_driver_sql(f"explain query plan {words}", (1,) * words.count("?")).all()
+    reads = [row.detail for row in plan if row.detail.startswith(("SCAN", "SEARCH"))]
+    assert reads
+    assert [read for read in reads if "INDEX" not in read] == []

@@ -420,6 +420,12 @@ down_file = Table(
     Column("content", LargeBinary, nullable=False, comment="the signed bytes as published: a damaged box is rebuilt from them"),
     Column("written_at", UtcTime, comment="null: not yet seen in the box"),
     Column("unnamed_since", UtcTime, index=True, comment="since when no published metadata names it"),
+    Index(
+        "ix_down_file_unwritten",
+        "path",
+        sqlite_where=column("written_at").is_(None),
+        postgresql_where=column("written_at").is_(None),
+    ),
 )
 
 shard_generation = Table(
@@ -444,6 +450,20 @@ shard = Table(
     Column("expires_at", UtcTime, index=True),
     Column("is_wanted", Boolean, nullable=False),
     Column("is_written", Boolean, nullable=False),
-    Index("ix_shard_wanted", "is_wanted"),
+    Index(
+        "ix_shard_wanted",
+        "is_wanted",
+        "generation",
+        "number",
+        sqlite_where=column("is_wanted").is_(True),
+        postgresql_where=column("is_wanted").is_(True),
+    ),
+    Index(
+        "ix_shard_unwritten",
+        "generation",
+        "number",
+        sqlite_where=column("is_written").is_(False),
+        postgresql_where=column("is_written").is_(False),
+    ),
     sqlite_with_rowid=False,
 )

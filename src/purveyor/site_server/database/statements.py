@@ -32,12 +32,12 @@ GENERATIONS = select(
 ).order_by(schema.shard_generation.c.generation)
 HIGHEST_CLIENT = select(func.coalesce(func.max(schema.client.c.number), 0))
 UNFINISHED = union(
-    select(schema.shard.c.generation).where(schema.shard.c.is_wanted),
+    select(schema.shard.c.generation).where(schema.shard.c.is_wanted.is_(True)),
     select(schema.shard.c.generation).where(schema.shard.c.is_written.is_(False)),
 )
 WANTED_SHARDS = (
     select(schema.shard.c.number)
-    .where(schema.shard.c.generation == bindparam("generation"), schema.shard.c.is_wanted)
+    .where(schema.shard.c.generation == bindparam("generation"), schema.shard.c.is_wanted.is_(True))
     .order_by(schema.shard.c.number)
     .limit(LIMIT)
 )

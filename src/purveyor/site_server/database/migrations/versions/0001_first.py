@@ -123,6 +123,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("path", name=op.f("pk_down_file")),
     )
     op.create_index(op.f("ix_down_file_unnamed_since"), "down_file", ["unnamed_since"], unique=False)
+    op.create_index(
+        "ix_down_file_unwritten",
+        "down_file",
+        ["path"],
+        unique=False,
+        sqlite_where=sa.column("written_at").is_(None),
+        postgresql_where=sa.column("written_at").is_(None),
+    )
     op.create_table(
         "join_code",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -213,7 +221,22 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_shard_expires_at"), "shard", ["expires_at"], unique=False)
-    op.create_index("ix_shard_wanted", "shard", ["is_wanted"], unique=False)
+    op.create_index(
+        "ix_shard_unwritten",
+        "shard",
+        ["generation", "number"],
+        unique=False,
+        sqlite_where=sa.column("is_written").is_(False),
+        postgresql_where=sa.column("is_written").is_(False),
+    )
+    op.create_index(
+        "ix_shard_wanted",
+        "shard",
+        ["is_wanted", "generation", "number"],
+        unique=False,
+        sqlite_where=sa.column("is_wanted").is_(True),
+        postgresql_where=sa.column("is_wanted").is_(True),
+    )
     op.create_table(
         "shard_generation",
         sa.Column("generation", sa.Integer(), nullable=False),
