@@ -69,10 +69,25 @@ def test_a_box_holds_as_many_items_as_the_table_says_and_takes_more_once_some_ar
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(shelf: FolderShelf) -> None:
-    with serving(application(shelf.folder, Limits(body_timeout_seconds=0.2))) as url:
+    with serving(application(shelf.folder, Limits(body_grace_seconds=0.2))) as url:
         answer = raw(url, f"PUT /{item()} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nten bytes.".encode())
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert os.listdir(shelf.folder / "ccr.box") == []
+
+
+def test_a_body_that_comes_slowly_but_steadily_is_waited_for(shelf: FolderShelf) -> None:
+    name = item()
+    with serving(application(shelf.folder, Limits(body_grace_seconds=0.3, slowest_bytes_per_second=1))) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=20) as slow:
+            slow.sendall(f"PUT /{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\nten bytes.".encode())
+            slow.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                slow.recv(100)
+            slow.settimeout(20)
+            slow.sendall(b"ten bytes.")
+            assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
+    assert (shelf.folder / name).read_bytes() == b"ten bytes.ten bytes."
 
 
 def test_no_more_items_come_in_at_once_than_there_is_memory_for(shelf: FolderShelf) -> None:

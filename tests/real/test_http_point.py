@@ -20,6 +20,10 @@ class Dripping(bytes):
     """An answer that is sent byte by byte, until nobody takes any more."""
 
 
+class Late(bytes):
+    """An answer that comes later than a point is silent for."""
+
+
 class Scripted:
     """A server that gives each connection the next of some answers, whatever it is asked, then closes; it keeps the requests."""
 
@@ -58,7 +62,9 @@ class Scripted:
 
 
 def send(connection: socket.socket, answer: bytes, *, ends: threading.Event) -> None:
-    """Sends an answer at once; one that drips in so many packets, each when the one before can have arrived."""
+    """Sends an answer at once, or late; one that drips in so many packets, each when the one before can have arrived."""
+    if isinstance(answer, Late):
+        ends.wait(3 * SHORT.silence_seconds)
     if not isinstance(answer, Dripping):
         connection.sendall(answer)
         return
@@ -279,7 +285,8 @@ def test_an_item_that_is_taken_or_there_already_is_done(scripted: Servers, statu
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        *((status, UnavailableError) for status in (302, 400, 401, 403, 404, 405, 408, 429, 500, 501, 502, 503, 507)),
+        *((status, UnavailableError) for status in (302, 400, 401, 403, 404, 405, 408, 500, 501, 502, 507)),
+        *((status, BusyError) for status in (429, 503)),
         *((status, RejectedError) for status in (413, 422)),
     ],
 )
@@ -289,6 +296,14 @@ def test_an_item_is_given_up_only_where_it_will_never_be_taken(
     with point_at(scripted(answer(f"{status} X", b"why")).url) as point, pytest.raises(error) as caught:
         point.put(f"ddr.box/{secrets.token_hex(16)}", b"sealed")
     assert type(caught.value) is error
+
+
+def test_a_large_item_has_the_time_that_it_takes_on_a_slow_line(scripted: Servers) -> None:
+    late = Late(answer("201 X"))
+    with point_at(scripted(late, is_silent=True).url) as point:
+        point.put(f"ddr.box/{secrets.token_hex(16)}", bytes(30_000))
+    with point_at(scripted(late, is_silent=True).url) as point, pytest.raises(UnavailableError):
+        point.put(f"ddr.box/{secrets.token_hex(16)}", b"small")
 
 
 def test_a_name_that_nothing_answers_to_is_unavailable() -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from purveyor.client_access_point.limits import AddressRates, Depths, Limits
 from purveyor.transport.confined import create_aside, locate, place_new, write_all
-from purveyor.transport.serving import Header, Receive, Scope, Send, answer_empty, answer_words, header_in
+from purveyor.transport.serving import Header, Message, Receive, Scope, Send, answer_empty, answer_words, header_in
 from purveyor.wire.boxes import Box
 
 ARRIVING = ".arriving"
@@ -78,8 +78,8 @@ class Arrival:
             await _refuse_body(receive, send, 413, _declared_bytes(scope))
             return
         try:
-            async with asyncio.timeout(self._limits.body_timeout_seconds):
-                content = await read_body(receive, limit_bytes=box.item_limit_bytes)
+            async with asyncio.timeout(self._limits.body_grace_seconds) as patience:
+                content = await read_body(self._paced(receive, patience), limit_bytes=box.item_limit_bytes)
         except TooLargeError as error:
             await _refuse_body(receive, send, 413, 0 if error.is_ended else _DRAINED_BYTES)
             return
@@ -96,6 +96,18 @@ class Arrival:
                 await answer_words(send, 409)
             case _:
                 await answer_words(send, status, _retry_after(self._limits.retry_after_seconds))
+
+    def _paced(self, receive: Receive, patience: asyncio.Timeout) -> Receive:
+        """The same body, which is waited for a little longer with every byte: many clients may share a slow line."""
+
+        async def paced() -> Message:
+            message = await receive()
+            ends_at = patience.when()
+            assert ends_at is not None
+            patience.reschedule(ends_at + len(message.get("body", b"")) / self._limits.slowest_bytes_per_second)
+            return message
+
+        return paced
 
     def _store(self, box: Box, path: str, content: bytes) -> int:
         """The status to answer. Runs in a thread."""

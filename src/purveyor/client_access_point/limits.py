@@ -15,14 +15,17 @@ _IPV6_SITE_PREFIX = 64
 class Limits:
     """What a client access point takes. Sizes and depths of single boxes stand in the table of boxes.
 
-    Units: items a second and items for one address (a whole office may stand behind one), seconds.
+    Units: items a second and items for one address (a whole office may stand behind one), seconds,
+    bytes a second.
     """
 
     puts_per_second: float = 50.0
     put_burst: int = 500
     address_limit: int = 65_536
     put_limit: int = 256
-    body_timeout_seconds: float = 60.0
+    body_grace_seconds: float = 60.0
+    """How long an item is waited for, besides what its bytes may take."""
+    slowest_bytes_per_second: int = 1024
     recount_seconds: float = 60.0
     full_recount_seconds: float = 5.0
     retry_after_seconds: int = 60

@@ -5,7 +5,11 @@ matter (`limits`, and `arrival` of an access point); here is only looked that th
 """
 
 import asyncio
+import fcntl
 import resource
+import socket
+import struct
+import termios
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,7 +27,9 @@ class Connection(HttpToolsProtocol):
     rest_seconds: ClassVar[float] = 10.0
     """How long the rest of a body may come that was answered before it was read."""
     reading_seconds: ClassVar[float] = 120.0
-    """How long a client may take nothing of an answer."""
+    """How long a client may take nothing, or next to nothing, of an answer."""
+    least_bytes: ClassVar[int] = 16 * 1024
+    """What it takes in that time at least; a slow line that many clients share brings each no more."""
 
     _awaits_head = True
     _heads = 0
@@ -74,7 +80,21 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than is written."""
         super().pause_writing()
-        self._reads_by = self.loop.call_later(self.reading_seconds, self.transport.abort)
+        self._reads_by = self.loop.call_later(self.reading_seconds, self._look, self._untaken_bytes())
+
+    def _look(self, before_bytes: int) -> None:
+        """Ends a connection at which the client has taken too little since so much was waiting for it."""
+        waiting_bytes = self._untaken_bytes()
+        if before_bytes - waiting_bytes < self.least_bytes:
+            self.transport.abort()
+        else:
+            self._reads_by = self.loop.call_later(self.reading_seconds, self._look, waiting_bytes)
+
+    def _untaken_bytes(self) -> int:
+        """What was written and is not known to have arrived: here, and with the system."""
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        with_system = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+        return int(with_system) + self.transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         """The client has read."""

@@ -25,6 +25,8 @@ from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
 from purveyor.wire.errors import AbsentError, BusyError, DeniedError, RejectedError, UnavailableError
 
 _PIECE_BYTES = 64 * 1024
+_SENT_AT_ONCE_BYTES = 4 * 1024
+"""A piece of an upload: the library waits for each to be on its way, and no longer for a large one than for a small one."""
 _REMEMBERED_TAGS = 256
 _NEVER_TAKEN = frozenset({413, 414, 422})
 _BUSY = frozenset({429, 503})
@@ -165,9 +167,8 @@ class HttpPoint:
         Errors: as `Point.put`; a refusal for want of rights counts as unavailable, since an administrator can mend it.
         """
         check_item(path, content)
-        response = self._ask(
-            "PUT", self._address_of(path), {"If-None-Match": "*", "Content-Type": "application/octet-stream"}, content
-        )
+        headers = {"If-None-Match": "*", "Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
+        response = self._ask("PUT", self._address_of(path), headers, content)
         _let_go(response)
         status = response.status
         if status in _TAKEN or status in _ALREADY_THERE:
@@ -193,10 +194,14 @@ class HttpPoint:
             raise self._unreachable(error) from error
 
     def _send(self, method: str, address: str, headers: dict[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
+        """The answer is waited for while what was sent may still be on a slow line."""
+        patience = self._patience
+        on_its_way_seconds = len(body or b"") / patience.slowest_bytes_per_second
         return self._pool.request(
             method,
             f"{self._url}/{address}",
-            body=body,
+            body=None if body is None else _pieces_of(body),
+            timeout=urllib3.Timeout(connect=patience.connect_seconds, read=patience.silence_seconds + on_its_way_seconds),
             headers={**self._pool.headers, **headers},
             redirect=False,
             preload_content=False,
@@ -263,6 +268,10 @@ class HttpPoint:
 
     def _unreachable(self, error: Exception) -> UnavailableError:
         return UnavailableError(f"{self._url} cannot be reached: {_reason(error)}")
+
+
+def _pieces_of(body: bytes) -> list[bytes]:
+    return [body[start : start + _SENT_AT_ONCE_BYTES] for start in range(0, len(body), _SENT_AT_ONCE_BYTES)]
 
 
 def _declared_bytes(response: urllib3.BaseHTTPResponse) -> int:

@@ -136,6 +136,25 @@ def test_who_reads_nothing_of_an_answer_loses_it(place: tuple[str, int], monkeyp
         assert len(said(deaf)) < len(LARGE)
 
 
+def test_who_reads_slowly_but_steadily_keeps_the_connection(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, look = threading.Event(), Connection._look
+
+    def told(connection: Connection, before_bytes: int) -> None:
+        look(connection, before_bytes)
+        looked.set()
+
+    monkeypatch.setattr(Connection, "reading_seconds", 1.0)
+    monkeypatch.setattr(Connection, "_look", told)
+    with socket.create_connection(place) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        came = 0
+        for _ in range(2):
+            looked.clear()
+            came += len(slow.recv(2_000_000, socket.MSG_WAITALL))
+            assert looked.wait(20)
+        assert came + len(said(slow)) > len(LARGE)
+
+
 def test_more_connections_than_the_site_can_have_are_not_taken(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("purveyor.console.connections.resource.getrlimit", lambda _: (4, 4))
     with socket.create_connection(place) as first, socket.create_connection(place) as second:
