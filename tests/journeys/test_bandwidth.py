@@ -1,6 +1,7 @@
 """A fleet under a budget of bandwidth: content waits for its hour, comes no faster than it may, and is not lost on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,9 +17,11 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import packages, points, settings
 from purveyor.site_server.admin import status as messages
 from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.rounds import Rounds
+from purveyor.site_server.threads import Threads
 from purveyor.transport.counted import CountedPoint, Counts
 from purveyor.transport.interface import Point
-from purveyor.wire.bandwidth import parse_budget
+from purveyor.wire.bandwidth import DAYS, parse_budget
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import BusyError, RefusedError
 from purveyor.wire.jobs import JobState
@@ -54,6 +57,15 @@ class TroubledPoint(CountedPoint):
                 raise BusyError(f"{self.url} answers 503", wait_seconds=BUSY_SECONDS)
         if self._site.has_power_cuts:
             self._site.machine.power.off()
+
+
+class AtOnce(Threads):
+    """Each call has come to its end when it is submitted."""
+
+    def submit(self, call: Callable[[], bool]) -> "Future[bool]":
+        done: Future[bool] = Future()
+        done.set_result(call())
+        return done
 
 
 class Site:
@@ -252,6 +264,34 @@ def test_a_point_without_budget_gets_no_content_and_loses_what_was_deleted_all_t
     admin.change(points.edit, "dp2", bandwidth="")
     site.fleet.settle()
     assert has_content(other, b"after")
+
+
+def test_a_file_that_waits_for_its_hour_is_given_up_for_a_deletion_that_comes_due(site: Site) -> None:
+    fleet, admin, other = site.fleet, site.fleet.admin, site.fleet.add_point(PointKind.DP, "http://two.lab/dp")
+    waited = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        fleet.clock.advance(timedelta(hours=1))
+        for name in ("clock", "retirement", "content"):
+            fleet.executive.components()[name]()
+
+    admin.change(settings.change, "point_grace_seconds", 172800)
+    site.roll_out("before", b"before")
+    fleet.settle()
+    admin.delete_package(next(view.id for view in admin.ask(packages.listed) if view.name == "before"))
+    fleet.settle()
+    assert has_content(other, b"before"), "its grace time is not over"
+    rounds = Rounds(fleet.site, AtOnce(), pause=wait)
+    admin.add_package("after", {"setup": LARGE})
+    opened, closes = ((fleet.clock.now() + timedelta(minutes=minutes)).astimezone() for minutes in (-60, 2))
+    admin.change(points.edit, "dp2", bandwidth=f"{DAYS[opened.weekday()]} {opened:%H:%M}-{closes:%H:%M} 64K; otherwise 0")
+    rounds.turn()
+    assert 2 < len(waited) < 6 * 24, "the file was begun, and waited for another hour, but not for that of the next week"
+    assert not has_content(other, LARGE)
+    rounds.turn()
+    assert not has_content(other, b"before")
+    assert next(view for view in admin.ask(points.listed, fleet.clock.now()) if view.id == "dp2").problem == ""
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from purveyor.site_server.database import content_copies, points, pushed
 from purveyor.site_server.database.points import HOME_DP, PointRow
 from purveyor.site_server.database.settings import clock_doubt
 from purveyor.site_server.model.points import LONGEST_RETRY, PointKind, PointState, emptied_from, retry_after, trouble_of
+from purveyor.site_server.model.retirement import is_grace_over
 from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish import content, emptying, leftovers, pulled, pushing
 from purveyor.site_server.receive import turn as receive
@@ -244,8 +245,19 @@ class Rounds:
         budget = parse_budget(point.said.bandwidth)
         if point.id not in self._paces:
             meter = Meter(budget, now=self.site.clock, monotonic=self.site.running)
-            self._paces[point.id] = Pace(meter, pause=_wait_for_nothing if self.workers is None else self.pause)
+            pause = _wait_for_nothing if self.workers is None else self.pause
+            self._paces[point.id] = Pace(meter, pause=pause, gives_way=partial(self._has_to_remove, point.id))
         return self._paces[point.id]
+
+    def _has_to_remove(self, point: str) -> bool:
+        """Whether something is to leave a point now, or all of it: that waits for no hour of the week."""
+        site = self.site
+        with site.database.read() as tx:
+            current = points.point_of(tx, point)
+            leaving = content_copies.unnamed_on(tx, point)
+        grace_seconds = site.patient_settings().point_grace_seconds
+        is_due = any(is_grace_over(since, grace_seconds, site.clock()) for _, since in leaving)
+        return is_due or current is None or current.state is not PointState.ACTIVE
 
     def _round_of_cap(self, point: PointRow, standing: Standing) -> Round:
         site, now = self.site, self.site.clock()

@@ -122,8 +122,16 @@ def unmetered() -> Meter:
     return Meter(UNLIMITED, now=lambda: datetime.min.replace(tzinfo=UTC))
 
 
+def never() -> bool:
+    """Nothing else is to be done."""
+    return False
+
+
 class Pace:
-    """A budget that is kept by waiting, by whoever has nothing else to do meanwhile."""
+    """A budget that is kept by waiting, by whoever has nothing else to do meanwhile.
+
+    `gives_way` is asked through hours in which nothing may go: where there is something else to do, they are not waited for.
+    """
 
     def __init__(
         self,
@@ -131,10 +139,11 @@ class Pace:
         *,
         pause: Callable[[float], None] = time.sleep,
         tell: Callable[[int], None] = lambda _: None,
+        gives_way: Callable[[], bool] = never,
     ) -> None:
         self.meter = meter or unmetered()
         self.pause = pause
-        self._tell = tell
+        self._tell, self._gives_way = tell, gives_way
         self.read_bytes = 0
 
     def took(self, size_bytes: int) -> None:
@@ -146,10 +155,14 @@ class Pace:
             pass
 
     def content(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The same pieces, each when it may go: where nothing may at this hour of the week, the next one waits for another."""
+        """The same pieces, each when it may go: where nothing may at this hour of the week, the next one waits for another.
+
+        Errors: HeldBackError where it is not to wait.
+        """
         for piece in pieces:
             while self.meter.rate() == NOTHING and self._has_waited(_LONGEST_PAUSE_SECONDS):
-                pass
+                if self._gives_way():
+                    self.meter.check_open()
             self.took(len(piece))
             yield piece
 

@@ -89,6 +89,14 @@ def test_a_pace_waits_through_hours_in_which_nothing_may_go_in_the_middle_of_a_f
     assert came_at[69] == pytest.approx(came_at[61] + 8, abs=1)
 
 
+def test_hours_in_which_nothing_may_go_are_not_waited_for_where_something_else_is_to_be_done() -> None:
+    time = Time()
+    pace = Pace(time.meter("0"), pause=time.pass_by, gives_way=lambda: time.seconds > 3600)
+    with pytest.raises(HeldBackError):
+        list(pace.content([b"a"]))
+    assert 3600 < time.seconds < 3700
+
+
 def test_waiting_that_lets_no_time_pass_is_given_up() -> None:
     time = Time()
     assert len(list(Pace(time.meter("0"), pause=lambda _: None).content([b"a", b"b"]))) == 2

@@ -27,7 +27,7 @@ from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.model.site_clock import has_come
-from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
+from purveyor.wire.errors import HeldBackError, PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.manifest import distinct_files, file_path
 
 BYTES_A_TURN = 2 * 2**30
@@ -107,7 +107,7 @@ def point_turn(
     is_filling: bool,
     limit_bytes: int = BYTES_A_TURN,
 ) -> ContentOutcome:
-    """One turn at a point elsewhere: what it lacks comes, if it is to be filled; what nobody needs leaves.
+    """One turn at a point elsewhere: what nobody needs leaves; what it lacks comes, if it is to be filled.
 
     About `limit_bytes` come; with 0 nothing is read back either, and what leaves leaves all the same.
 
@@ -119,9 +119,14 @@ def point_turn(
         leaving = content_copies.unnamed_on(tx, point)
     problems = Problems()
     is_filled = is_filling and limit_bytes > 0
-    verified, is_more = _copy_all(database, places, everything, now, problems, limit_bytes) if is_filled else (0, False)
-    due = [manifest for manifest, since in leaving if is_grace_over(since, settings.point_grace_seconds, now)]
+    stays = {held.sha256 for held in everything if is_filling and held.need is Need.CURRENT}
+    due = [
+        manifest
+        for manifest, since in leaving
+        if manifest not in stays and is_grace_over(since, settings.point_grace_seconds, now)
+    ]
     removed = sum(_clear_elsewhere(database, place, point, manifest, problems) for manifest in due)
+    verified, is_more = _copy_all(database, places, everything, now, problems, limit_bytes) if is_filled else (0, False)
     is_checked = limit_bytes > 0 and not problems.words
     checked = _check_oldest(database, places, everything, now, problems) if is_checked else 0
     return ContentOutcome(verified, 0, removed, checked, tuple(problems.words), is_more, problems.error)
@@ -154,16 +159,21 @@ def _copy_all(
             if left_bytes <= 0:
                 return verified, True
             left_bytes -= held.size_bytes
-            verified += _copy(database, places, held, point, now, problems)
+            try:
+                verified += _copy(database, places, held, point, now, problems)
+            except HeldBackError:
+                return verified, True
     return verified, False
 
 
 def _copy(database: Database, places: Places, held: Held, point: str, now: datetime, problems: Problems) -> bool:
-    """Brings one manifest to one point and reads it back there."""
+    """Brings one manifest to one point and reads it back there. Errors: HeldBackError: there is something else to do first."""
     target = places.points[point]
     try:
         places.store.copy_to(target, places.store.read_manifest(held.sha256))
         problem: PurveyorError | str = _damage(target, held.sha256)
+    except HeldBackError:
+        raise
     except UnavailableError as error:
         problem = error
     except RejectedError as error:
@@ -220,6 +230,8 @@ def _check_oldest(database: Database, places: Places, everything: list[Held], no
         return 0
     try:
         problem: PurveyorError | str = _damage(places.points[copy.point], held.sha256)
+    except HeldBackError:
+        return 0
     except (UnavailableError, RejectedError) as error:
         problem = error
     with database.write() as tx:
