@@ -134,9 +134,7 @@ def _acknowledge_before_commit(patch: Patch) -> None:
         held, access_point = original(agent, identity, now, is_forced=is_forced)
         agent.state.raise_mark("applied", agent.state.mark("read_snapshot"))
         agent.state.remember("heartbeat_at", "")
-        with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(apm, "holding", lambda _state, _policy: ())
-            agent._report(identity, held, access_point, now)
+        agent._report(identity, held, (), access_point, now)
         return held, access_point
 
     patch.setattr(Agent, "_policy", policy)
