@@ -100,7 +100,7 @@ def test_a_file_removed_by_hand_is_seen_as_absent(installation: Installation, sa
     assert seen.naming("timestamp.json"), "and what is there was read"
     check = installation.call("client", "check", "--state", str(installation.state(ONCE)), "--json")
     found = {one["subject"]: one["words"] for one in json.loads(check.out)["findings"]}
-    assert found["requests for absent files"] == "1"
+    assert found["requests for absent files"] == f"1 at smb://127.0.0.1:{samba.port}/CAP_S01"
 
 
 def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last: str) -> None:

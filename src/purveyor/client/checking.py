@@ -379,7 +379,7 @@ def _reports(state: State) -> Finding:
 def _absent(state: State) -> Finding:
     count = published.absent_requests(state)
     where = [f"{number} at {url}" for url, number in sorted(published.absent_by_address(state).items()) if number]
-    words = f"{count}: {_listed(where)}" if count else "0"
+    words = f"{count}: {_listed(where)}" if len(where) > 1 else "".join(where) or str(count)
     grade = Grade.WARNING if count else Grade.OK
     return Finding(subject="requests for absent files", grade=grade, words=words, measured=(("absent", str(count)),))
 

@@ -125,7 +125,7 @@ CONDITIONS: dict[str, tuple[Plant, str, Grade, str]] = {
     "no room": (lambda _, client: fill_spool(client), "reports", Grade.CRITICAL, "room for no more"),
     "absent files": (
         lambda _, client: published.count_absent(client.machine.state, CAP_URL, 2),
-        "requests for absent files", Grade.WARNING, f"2: 2 at {CAP_URL}",
+        "requests for absent files", Grade.WARNING, f"2 at {CAP_URL}",
     ),
 }  # fmt: skip
 
