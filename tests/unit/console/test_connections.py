@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from purveyor.console.connections import HEAD_LIMIT_BYTES, Connection
 from purveyor.console.limits import BodyPace
-from purveyor.console.server import RunningServer
+from purveyor.console.server import RunningServer, bound
 from purveyor.site_server import certificates
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
@@ -48,7 +48,7 @@ async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture(params=[answer])
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     """Where an application is served."""
-    server = RunningServer(request.param, host="127.0.0.1", port=0, stop_seconds=1)
+    server = RunningServer(request.param, bound("127.0.0.1", 0), stop_seconds=1)
     parts = urlsplit(server.url)
     assert parts.hostname is not None and parts.port is not None
     yield parts.hostname, parts.port
@@ -89,7 +89,7 @@ def test_the_head_of_a_later_request_is_not_waited_for_either(place: tuple[str, 
 def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("purveyor.console.server.TLS_BEGIN_SECONDS", 0.2)
     chain = certificates.chain_of(tmp_path, certificates.make(tmp_path, (), datetime.now(UTC)))
-    server = RunningServer(answer, host="127.0.0.1", port=0, stop_seconds=1, chain=chain)
+    server = RunningServer(answer, bound("127.0.0.1", 0), stop_seconds=1, chain=chain)
     parts = urlsplit(server.url)
     try:
         with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as silent:
@@ -114,9 +114,9 @@ def test_a_head_without_end_is_cut_off(place: tuple[str, int], begun: bytes) -> 
 def test_large_bodies_are_no_heads(place: tuple[str, int]) -> None:
     body = b"x" * 2 * HEAD_LIMIT_BYTES
     with socket.create_connection(place) as busy:
-        for _ in range(4):
-            busy.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        busy.shutdown(socket.SHUT_WR)
+        for connection in (b"keep-alive", b"keep-alive", b"keep-alive", b"close"):
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n" % (connection, len(body))
+            busy.sendall(head + body)
         assert said(busy).count(b"HTTP/1.1 200 ") == 4
 
 
