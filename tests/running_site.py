@@ -16,7 +16,7 @@ from purveyor.cli.main import carry_out
 from purveyor.cli.output import Output
 from purveyor.cli.site import shelf_of
 from purveyor.client_access_point.application import application as cap_application
-from purveyor.console.server import RunningServer, site_application
+from purveyor.console.server import RunningServer, bound, site_application
 from purveyor.console.settings import ConsoleSettings
 from purveyor.content.store import ContentStore
 from purveyor.distribution_point.application import application as dp_application
@@ -123,7 +123,7 @@ def running_site(tmp_path: Path, prepared: Prepared) -> Iterator[RunningSite]:
             dp=dp_application(tmp_path / "DP_S01", executive.rounds.served),
             settings=LIMITS,
         )
-        server = RunningServer(application, host="127.0.0.1", port=0, stop_seconds=1)
+        server = RunningServer(application, bound("127.0.0.1", 0), stop_seconds=1)
         running = RunningSite(site, executive, server.url, prepared.admin, prepared.reader)
         try:
             yield running

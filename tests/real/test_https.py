@@ -24,7 +24,7 @@ from purveyor.cli.call import Access
 from purveyor.cli.rest import Rest
 from purveyor.client.asking import is_unchanged
 from purveyor.client_access_point.application import application as cap_application
-from purveyor.console.server import RunningServer
+from purveyor.console.server import RunningServer, bound
 from purveyor.site_server import certificates
 from purveyor.site_server.certificates import Chain
 from purveyor.transport.folder import FolderShelf
@@ -62,7 +62,7 @@ def served(tmp_path: Path) -> Served:
 
 @contextmanager
 def serving(served: Served, chain: Chain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningServer]:
-    server = RunningServer(served, host=host, port=port, stop_seconds=1, chain=chain)
+    server = RunningServer(served, bound(host, port), stop_seconds=1, chain=chain)
     try:
         yield server
     finally:

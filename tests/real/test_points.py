@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from http_servers import serving
 from purveyor.console.api import points as points_api
-from purveyor.console.server import RunningServer
+from purveyor.console.server import RunningServer, bound
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import points
@@ -455,7 +455,7 @@ def test_a_dp_that_a_mirror_fills_is_read_by_the_site_over_https_as_its_pins_say
     made = certificates.make(tmp_path / "branch", (), utc_now())
     chain = certificates.chain_of(tmp_path / "branch", made)
     branch = dp_application(tmp_path / "DP_S01")  # as a mirror has it
-    server = RunningServer(branch, host="127.0.0.1", port=0, stop_seconds=1, chain=chain)
+    server = RunningServer(branch, bound("127.0.0.1", 0), stop_seconds=1, chain=chain)
     try:
         dp = given(site, "point", "add", "dp", server.url, "--pin", made.pin)
         turns(site)

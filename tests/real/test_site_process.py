@@ -98,13 +98,14 @@ def test_a_site_that_was_killed_goes_on_where_it_was(folder: Path) -> None:
         assert purveyor(folder, "package", "add", "--name", "After").stdout == "S0100002\n"
 
 
-def test_an_address_that_is_taken_is_said_clearly(folder: Path) -> None:
+def test_an_address_that_is_taken_is_said_clearly_before_anything_is_published(folder: Path) -> None:
     with running(folder):
         listen = (folder / "site.url").read_text().strip().removeprefix("http://")
         second = folder.parent / "second"
         purveyor(folder, "site", "init", str(second), "--code", "S02")
         said = purveyor(folder, "site", "run", str(second), "--listen", listen)
         assert said.returncode == 3 and f"{listen} cannot be listened on" in said.stderr
+        assert not list((second / "CAP_S02" / "clidata.box").iterdir())
 
 
 def test_the_configuration_for_nginx_names_the_folders_of_the_site(folder: Path) -> None:

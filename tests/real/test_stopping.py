@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope, Send
 
-from purveyor.console.server import RunningServer
+from purveyor.console.server import RunningServer, bound
 from purveyor.site_server import certificates
 
 LONG_SECONDS = 60
@@ -30,7 +30,7 @@ def test_a_kept_connection_holds_up_no_stop_and_an_answer_under_way_comes_whole(
 
     made = certificates.make(tmp_path, (), datetime.now(UTC))
     chain = certificates.chain_of(tmp_path, made)
-    server = RunningServer(answer, host="127.0.0.1", port=0, stop_seconds=LONG_SECONDS, chain=chain)
+    server = RunningServer(answer, bound("127.0.0.1", 0), stop_seconds=LONG_SECONDS, chain=chain)
     stopping = threading.Thread(target=server.stop)
     with connected(server.url) as kept, connected(server.url) as slow:
         assert asked(kept, "/").endswith(b"whole")

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -18,7 +19,7 @@ from purveyor.cli.call import SITE_URL_FILE, Call
 from purveyor.cli.site import shelf_of, stay_with_the_site
 from purveyor.cli.site_certificate import HttpsKeeper, names_of
 from purveyor.client_access_point.application import application as cap_application
-from purveyor.console.server import RunningServer, site_application
+from purveyor.console.server import RunningServer, bound, site_application
 from purveyor.console.settings import ConsoleSettings
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server import certificates
@@ -44,27 +45,39 @@ def run(call: Call) -> int:
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):
         site = open_site(folder, open_shelf=shelf_of)
-        if call.arguments.https and certificates.held(folder) is None:
-            certificates.make(folder, names_of(call.arguments.listen[0]), datetime.now(UTC))
         try:
-            return _serve(call, site, folder, stop)
+            with _address(call) as address:  # before anything is written that others see
+                if call.arguments.https and certificates.held(folder) is None:
+                    certificates.make(folder, names_of(call.arguments.listen[0]), datetime.now(UTC))
+                return _serve(call, site, folder, stop, address)
         finally:
             site.database.dispose()
 
 
-def _serve(call: Call, site: Site, folder: Path, stop: threading.Event) -> int:
+def _address(call: Call) -> socket.socket:
+    try:
+        return bound(*call.arguments.listen)
+    except OSError as error:
+        raise _not_listened(call, error) from error
+
+
+def _not_listened(call: Call, error: OSError) -> UnavailableError:
+    host, port = call.arguments.listen
+    return UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}")
+
+
+def _serve(call: Call, site: Site, folder: Path, stop: threading.Event, address: socket.socket) -> int:
     begin = get_context("spawn")
     with ProcessPoolExecutor(OPENERS, begin, initializer=stay_with_the_site) as openers:  # begun when there is much to open
         executive = Executive(site, openers=openers, pushers=Threads())
         try:
-            return _serve_with(call, site, folder, stop, executive)
+            return _serve_with(call, site, folder, stop, executive, address)
         finally:
             for name in executive.rounds.end(POINT_STOP_SECONDS):
                 call.output.say(f"{name} does not answer: what was begun there is left as it is, and found at the next start")
 
 
-def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, executive: Executive) -> int:
-    host, port = call.arguments.listen
+def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, executive: Executive, address: socket.socket) -> int:
     https = HttpsKeeper(site, folder)
     executive.turn()  # so that whoever can reach the site finds its boxes filled
     settings = ConsoleSettings()
@@ -76,11 +89,11 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
         settings=settings,
     )
     try:
-        server = RunningServer(application, host=host, port=port, stop_seconds=settings.stop_seconds, chain=https.chain)
+        server = RunningServer(application, address, stop_seconds=settings.stop_seconds, chain=https.chain)
     except ssl.SSLError as error:
         raise RefusedError(f"the certificate of {folder} cannot be used: {error.reason}") from error
     except OSError as error:
-        raise UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+        raise _not_listened(call, error) from error
     turning = threading.Thread(target=executive.run, args=(stop,), name="executive")
     turning.start()
     try:

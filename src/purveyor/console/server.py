@@ -70,14 +70,15 @@ class RunningServer:
     """An HTTP or HTTPS server in a thread of its own. It listens from the start, and serves until it is stopped."""
 
     def __init__(
-        self, application: ASGIApp, *, host: str, port: int, stop_seconds: int, chain: tuple[Path, Path] | None = None
+        self, application: ASGIApp, address: socket.socket, *, stop_seconds: int, chain: tuple[Path, Path] | None = None
     ) -> None:
-        """Opens the socket and starts to serve; over HTTPS where it is given the files of a certificate and its key.
+        """Starts to serve at an address that is `bound`; over HTTPS where it is given the files of a certificate and its key.
 
         Errors: OSError when the address cannot be listened on, or the two cannot be used.
         """
         self._shown = None if chain is None else tls_of(chain)
-        self._socket = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
+        self._socket = address
+        self._socket.listen(BACKLOG)
         config = uvicorn.Config(
             application,
             http=Connection,
@@ -137,13 +138,26 @@ class RunningServer:
         self._socket.close()
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """An address that is held for a `RunningServer`: nobody else can have it, and whoever connects early is turned away.
+
+    Errors: OSError when it is in use, or is none of this machine.
+    """
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server before it may still be ending
+        if held.family == socket.AF_INET6:
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        held.bind((host, port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
 def tls_of(chain: tuple[Path, Path]) -> ssl.SSLContext:
     """TLS as the site serves it: 1.2 or newer. Errors: OSError when the certificate and the key cannot be used."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     tls.load_cert_chain(*chain, password=lambda: "")
     return tls
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
