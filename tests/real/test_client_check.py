@@ -36,3 +36,13 @@ def test_monitoring_sees_an_agent_that_is_well_alone_and_ended(installation: Ins
     assert ended.code == 1, ended.out
     assert ended.out.startswith("WARNING: agent: it does not run now")
     assert installation.call("client", "check", "--state", str(installation.folder / "nowhere")).code == 3
+
+    (client,) = installation.asked("resource", "list")
+    installation.purveyor("resource", "block", client["id"], "--reason", "stolen")
+
+    def blocked() -> Ended:
+        return installation.call("client", "run", "--once", "--state", str(installation.state("anna")))
+
+    installation.until("it is told that it is blocked", lambda: blocked().code == 1)
+    assert "has blocked this client: stolen" in blocked().err
+    assert check().out.startswith("CRITICAL: ")

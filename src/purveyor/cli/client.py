@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from purveyor.cli.call import Call
-from purveyor.cli.output import moment
+from purveyor.cli.output import counted, moment
 from purveyor.client import checking, running
 from purveyor.client import main as agent
 from purveyor.client.programs.memory.job import Job
@@ -14,6 +14,7 @@ from purveyor.wire.ids import package_id
 from purveyor.wire.jobs import JobState
 from purveyor.wire.shards import ClientState
 
+_MAY_NOT = (ClientState.REFUSED, ClientState.BLOCKED, ClientState.REJOIN)
 _WELL = (JobState.SUCCEEDED, JobState.RESTART_PENDING)
 
 
@@ -51,9 +52,19 @@ def run(call: Call) -> int:
     for problem in made.problems:
         output.say(f"problem: {problem.about}: {problem.reason}")
     polled = f"polled {made.access_point}" if made.access_point else "no client access point could be reached"
-    answer = {"access_point": made.access_point, "sent": made.sent, "problems": msgspec.to_builtins(made.problems)}
-    output.done(answer, f"{polled}; {made.sent} reports sent")
-    return 0 if made.access_point else 3
+    standing, words = running.standing_told(folder)
+    answer = {
+        "access_point": made.access_point,
+        "standing": standing.state,
+        "sent": made.sent,
+        "problems": msgspec.to_builtins(made.problems),
+    }
+    output.done(answer, f"{polled}; {counted(made.sent, 'report')} sent")
+    if standing.state is not ClientState.MEMBER:
+        output.say(words)
+    if not made.access_point:
+        return 3
+    return 1 if standing.state in _MAY_NOT else 0
 
 
 def jobs(call: Call) -> int:

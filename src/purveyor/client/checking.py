@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from purveyor.client import reports, sentinel
-from purveyor.client.join import Standing
+from purveyor.client.join import last_standing
 from purveyor.client.main import STATE_FILE, Parts, parts_of
 from purveyor.client.points import memory, pauses
 from purveyor.client.points.memory import PointUse
@@ -213,8 +213,7 @@ def _state(mode: int) -> Finding:
 
 def _membership(state: State) -> Finding:
     identity = read_identity(state)
-    held = published.held_entry(state)
-    standing = Standing(held.entry.state, held.entry.reason) if held and held.entry else Standing(None, "")
+    standing = last_standing(state)
     words = f"client {identity.client}: {standing.in_words(identity.site)}"
     match standing.state:
         case ClientState.MEMBER:

@@ -117,6 +117,12 @@ def standing(state: State, machine: Machine, *, point_for: Callable[[str], Point
     return Standing(held.entry.state, held.entry.reason)
 
 
+def last_standing(state: State) -> Standing:
+    """What the site said of this client when it was last heard; nobody is asked."""
+    held = published.held_entry(state)
+    return Standing(held.entry.state, held.entry.reason) if held and held.entry else Standing(None, "")
+
+
 def leave(state: State, machine: Machine, *, point_for: Callable[[str], Point]) -> None:
     """Tells the site what it was not told yet and that this client leaves, and forgets the site.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from purveyor.client import reports, sentinel, waiting
 from purveyor.client.agent import Agent, Pass
+from purveyor.client.join import Standing, last_standing
 from purveyor.client.log import Log, Weight, last_lines
 from purveyor.client.machine import lock, sessions
 from purveyor.client.main import PERSON_WAITS_SECONDS, STATE_FILE, Parts, parts_of
@@ -82,6 +83,14 @@ def jobs(folder: Path) -> list[Job]:
     """All jobs of this machine, planned and done. Errors: RefusedError when there is no agent's state."""
     _check(folder)
     return apm.jobs(parts_of(folder).state)
+
+
+def standing_told(folder: Path) -> tuple[Standing, str]:
+    """What the site said of this client last, and in a sentence. Errors: RefusedError when there is no agent's state."""
+    _check(folder)
+    state = parts_of(folder).state
+    standing = last_standing(state)
+    return standing, standing.in_words(read_identity(state).site)
 
 
 def uninstall(folder: Path, package: PackageId) -> list[Job]:
