@@ -4,6 +4,7 @@ Only this module looks at the environment. Nothing of the site is imported befor
 """
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -58,7 +59,8 @@ def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: O
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        output.say(f"purveyor: {error}")
+        full = "; make room there, and say it again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        output.say(f"purveyor: {error}{full}")
         return UNREACHABLE
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -89,8 +89,9 @@ def remove_clones(call: Call) -> int:
     asked = {"silent_seconds": options.silent_for, "is_confirmed": options.is_confirmed}
     body = {name: value for name, value in asked.items() if value is not None}
     removed = rest.post(f"{_path(rest, call)}/remove-clones", body)
-    named_ones = f": {removed['names']}" if removed["count"] else ""
-    call.output.done(removed, f"{counted(removed['count'], 'clone')} of {removed['id']} removed{named_ones}")
+    words = f"{counted(removed['count'], 'clone')} of {removed['id']} removed: {removed['names']}"
+    none = f"there are no clones of {removed['id']} in whose place others came"
+    call.output.done(removed, words if removed["count"] else f"{none}: nothing was removed")
     return 0
 
 

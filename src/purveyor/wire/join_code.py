@@ -36,7 +36,7 @@ def read(text: str) -> JoinCode:
     """The code in `text`. Errors: RejectedError."""
     parts = text.strip().upper().split("-")
     if len(parts) not in (4, 5) or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 9:
-        raise RejectedError("this is no join code: four parts joined by - are expected, such as S01-1-…-…")
+        raise RejectedError("this is no join code: four parts joined by -, or five for HTTPS, are expected, such as S01-1-…-…")
     try:
         digest, *pinned = (base64.b32decode(part + "=" * (-len(part) % 8)) for part in (parts[2], *parts[4:]))
     except (binascii.Error, ValueError) as error:

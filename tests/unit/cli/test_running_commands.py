@@ -160,8 +160,8 @@ def test_facts_among_the_settings_are_set_by_yes_and_no(running_site: RunningSit
     shown = {row["name"]: row for row in running_site.purveyor("settings", "show", "--json").json}
     assert (shown["may_restart"]["value"], shown["may_restart"]["default"]) == (True, False)
     assert "restarts machines by itself" in shown["may_restart"]["meaning"]
-    assert running_site.purveyor("settings", "set", "may_restart", "5").code == 1
-    assert running_site.purveyor("settings", "set", "page_port", "yes").code == 1
+    assert running_site.purveyor("settings", "set", "may_restart", "5").code == 2
+    assert running_site.purveyor("settings", "set", "page_port", "yes").code == 2
     assert running_site.purveyor("settings", "set", "page_port", "80").code == 1
     assert running_site.purveyor("settings", "set", "restart_countdown_seconds", "15m").code == 0
 
