@@ -1,13 +1,19 @@
 """What a running site does about its certificate: shows what clients know, announces what comes, and goes on when it cannot."""
 
+import io
+import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from purveyor.cli import site_certificate
+from purveyor.cli.main import carry_out
+from purveyor.cli.output import Output
 from purveyor.cli.site_certificate import HttpsKeeper
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import https_pins
@@ -15,7 +21,7 @@ from purveyor.site_server.admin.points import joining_pin
 from purveyor.site_server.certificates import Chain, Held
 from purveyor.site_server.database import points
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.site import Site, create_site, open_site, utc_now
+from purveyor.site_server.site import Site, create_site, open_site, opened_site, utc_now
 from purveyor.wire.errors import RefusedError, UnavailableError
 from site_rows import add_clients
 
@@ -70,6 +76,35 @@ def test_a_certificate_that_ends_soon_is_signed_anew_with_its_key_and_shown(site
     chain = certificates.chain_of(folder_of(site), made)
     assert shown == [chain] and certificates.pin_at(chain.certificate) == made.pin
     assert certificates.ends(chain.certificate) > utc_now() + timedelta(days=390)
+
+
+def test_a_restored_site_whose_clients_look_for_https_says_so_before_it_runs_and_when_it_does(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    HttpsKeeper(site, folder_of(site))
+    assert caplog.records == []
+    with site.database.write() as tx:
+        for one in points.all_points(tx):
+            points.set_said(tx, one.id, msgspec.structs.replace(one.said, url=f"https://site.example/{one.kind}"))
+    backup = said("site", "backup", str(tmp_path / "backups"), "--site-dir", str(folder_of(site)), "--json")["backup"]
+    again = tmp_path / "again"
+    said("site", "restore", backup, str(again), "--json")
+    decided = said("site", "restored", "--site-dir", str(again), "--json")["decisions"]
+    assert ["--https" in one["text"] for one in decided if one["about"] == "https"] == [True]
+    with opened_site(again) as restored:
+        HttpsKeeper(restored, again)
+    assert [one.levelno for one in caplog.records if "2 of the site's own points" in one.message] == [logging.WARNING]
+    certificates.make(again, (), utc_now())
+    said("site", "restore", backup, str(again), "--replace", "--json")
+    assert "https" not in [one["about"] for one in said("site", "restored", "--site-dir", str(again), "--json")["decisions"]]
+
+
+def said(*words: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    """What a command printed that succeeded."""
+    out = io.StringIO()
+    output = Output(stdout=out, stderr=io.StringIO(), stdin=io.StringIO())
+    assert carry_out(words, environment={}, output=output) == 0
+    return json.loads(out.getvalue())
 
 
 def test_files_with_a_key_that_clients_do_not_know_are_not_shown_and_told_once(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,8 +12,10 @@ from purveyor.cli.output import Output, counted, moment, size
 from purveyor.cli.rest import rest_of
 from purveyor.recovery import backup as backups
 from purveyor.recovery import restore as restoring
+from purveyor.recovery.decisions import WITHOUT_HTTPS
 from purveyor.recovery.place import laid_out
 from purveyor.recovery.restore import Restored
+from purveyor.site_server.admin import restoration
 from purveyor.site_server.site import opened_site
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.open_point import Points
@@ -80,7 +83,7 @@ def restore(call: Call) -> int:
 
 def show_restored(call: Call) -> int:
     """Lists what the newest restore left to people."""
-    seen, output = rest_of(call).get("/restoration"), call.output
+    seen, output = _restoration(call), call.output
     if output.is_json:
         output.give_json(seen)
         return DONE
@@ -93,6 +96,15 @@ def show_restored(call: Call) -> int:
     columns = ("kind", "about", "what is to be looked at", *(("seen to",) if is_begun else ()))
     output.give_table(columns, (row[: len(columns)] for row in rows), empty="nothing is left to look at")
     return DONE
+
+
+def _restoration(call: Call) -> Any:  # noqa: ANN401 - JSON, as the API gives it
+    """The newest restore: of a site that is named by its folder, read there, since it is looked at before the site runs."""
+    options, environment = call.arguments, call.environment
+    if options.site or not (options.site_dir or (environment.get("PURVEYOR_SITE_DIR") and not environment.get("PURVEYOR_SITE"))):
+        return rest_of(call).get("/restoration")
+    with opened_site(site_folder_of(call)) as site, site.database.read() as tx:
+        return msgspec.to_builtins(restoration.newest(tx))
 
 
 def _verify(call: Call, folder: Path) -> int:
@@ -124,4 +136,5 @@ def _show(output: Output, backup: Path, folder: Path, restored: Restored) -> Non
         ((one["kind"], one["about"], one["text"]) for one in decisions),
         empty="nothing is left to look at",
     )
-    output.say(f"run it: purveyor site run {folder}; the list is shown again by: purveyor site restored --site-dir {folder}")
+    run = f"purveyor site run {folder}{' --https' if WITHOUT_HTTPS in restored.decisions else ''}"
+    output.say(f"run it: {run}; the list is shown again by: purveyor site restored --site-dir {folder}")

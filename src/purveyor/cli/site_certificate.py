@@ -34,8 +34,10 @@ class HttpsKeeper:
         self._shown: tuple[tuple[str, int, int], ...] = ()
         self._problem = ""
         with site.database.read() as tx:
-            left_behind = https_pins.left_behind(tx)
+            left_behind, looked_for = https_pins.left_behind(tx), https_pins.looked_for(tx)
         self.chain = self._keep()
+        if self.chain is None and looked_for:
+            _LOG.warning(https_pins.UNSERVED.format(looked_for))
         if self.chain and left_behind:
             _LOG.warning("%s know an http:// address alone, which answers no more: %s", counted(left_behind, "member"), _MOVE)
         if self.chain:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import anyio.to_thread
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from purveyor import __version__
-from purveyor.site_server.admin import resources
+from purveyor.site_server.admin import https_pins, resources
 from purveyor.site_server.custody import keys
 from purveyor.site_server.executive import DOUBTFUL, Executive
 from purveyor.site_server.model.site_clock import in_words
@@ -43,7 +44,7 @@ class Oversight:
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers whether the site works: 200, or 503 with what does not."""
         troubles = await anyio.to_thread.run_sync(self.troubles)
-        warnings = await anyio.to_thread.run_sync(self.warnings)
+        warnings = await anyio.to_thread.run_sync(partial(self.warnings, is_https=scope["scheme"] == "https"))
         said = {"status": "failing" if troubles else "ok", "troubles": troubles, "warnings": warnings, "version": __version__}
         content = json.dumps(said)
         answer = Response(content, 503 if troubles else 200, {"Cache-Control": "no-store"}, "application/json")
@@ -54,11 +55,13 @@ class Oversight:
         content = await anyio.to_thread.run_sync(generate_latest, self._registry)
         await Response(content, 200, {"Cache-Control": "no-store", "Content-Type": METRICS_TYPE})(scope, receive, send)
 
-    def warnings(self) -> list[str]:
-        """What works now and soon will not: a full disk, metadata that expires and cannot be renewed here, a clock in doubt."""
+    def warnings(self, *, is_https: bool) -> list[str]:
+        """What works now and soon will not, or not for all: a full disk, metadata that expires, points that fail …"""
         found = low_room(self._site.folders())
         with suppress(UnavailableError), self._site.database.read() as tx:
             found += [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
+            looked_for = https_pins.looked_for(tx)
+            found += [https_pins.UNSERVED.format(looked_for)] * bool(looked_for and not is_https)
         if self._executive.clock_doubt >= DOUBT_TOLD:
             found.append(f"clock: {DOUBTFUL.format(in_words(self._executive.clock_doubt))}")
         return found

@@ -48,6 +48,12 @@ OLDER_CAP = Decision(
     "older access point",
     "the access point is older than a site restored from these backups before: if that site ever ran, restore with its CAP",
 )
+WITHOUT_HTTPS = Decision(
+    Kind.POINT,
+    "https",
+    "clients look for this site over HTTPS, and backups hold no certificate: bring its folder https/ back, or run it with --https,"
+    " which makes a new one (unless a proxy serves HTTPS)",
+)
 WITHOUT_CAP = (
     Decision(
         Kind.NUMBERS,

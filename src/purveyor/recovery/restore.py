@@ -20,8 +20,10 @@ from sqlalchemy import Connection
 from purveyor.content.store import ContentStore
 from purveyor.recovery import adopting, differing, form, keys
 from purveyor.recovery.backup import manifest_of, problems_of
-from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, Decision, Kind
+from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, WITHOUT_HTTPS, Decision, Kind
 from purveyor.recovery.published import Published, Reading, read_published
+from purveyor.site_server import certificates
+from purveyor.site_server.admin import https_pins
 from purveyor.site_server.database import audit, content_copies, counters, points, publication, restoring, row_files, settings
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.model.points import PointKind, place_of
@@ -143,6 +145,9 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
         minutes = min(max(0, int((now - manifest.made_at).total_seconds()) // 60), MINUTES_LEFT_OUT)
         _leave_numbers_out(tx, earlier, minutes=minutes, is_certain=is_certain, has_witness=witness is not None)
         found += _missing_content(tx, site, held=manifest.contents)
+        has_certificate = site.folder is None or (site.folder / certificates.FOLDER / certificates.STATE).exists()
+        if not has_certificate and https_pins.looked_for(tx):
+            found.append(WITHOUT_HTTPS)
         found += keys.replace_lost(tx, site.keys, now)
         restoring.close_signing_requests(tx, now)
         restoring.distrust_copies(tx, now)
@@ -193,6 +198,7 @@ def _adopt(
     made = [CollectionId(one.about) for one in found if one.kind is Kind.COLLECTION]
     reading = Reading(point, witness.settings, restoring.shard_publications(tx, witness.settings.shards.generation))
     found += adopting.adopt_clients(tx, reading, made, now)
+    points.set_filled(tx, [one.id for one in witness.settings.access_points], now)
     found += _differences(tx, witness.settings)
     _take_generation(tx, site, witness, now)
     return found, max(highest, reading.highest)

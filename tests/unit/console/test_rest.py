@@ -5,9 +5,10 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from purveyor.site_server.database import settings
+from purveyor.site_server.database import points, settings
 from purveyor.site_server.site import utc_now
 from running_site import LIMITS, RunningSite
 from site_rows import add_clients
@@ -351,6 +352,14 @@ def test_a_clock_that_went_ahead_is_a_warning(running_site: RunningSite) -> None
     running_site.executive.turn()
     warnings = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
     assert [warning[:37] for warning in warnings] == ["clock: it is ahead by 400 days, 0:00 "]
+
+
+def test_own_points_that_clients_look_for_over_https_are_a_warning_over_http(running_site: RunningSite) -> None:
+    with running_site.site.database.write() as tx:
+        for one in points.all_points(tx):
+            points.set_said(tx, one.id, msgspec.structs.replace(one.said, url=f"https://site.example/{one.kind}"))
+    (warning,) = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
+    assert "2 of the site's own points" in warning and "site.example" not in warning
 
 
 def test_cap_and_dp_are_served_beside_it(running_site: RunningSite) -> None:

@@ -99,5 +99,6 @@ def _register_backup(site: Noun) -> None:
         "restored",
         "purveyor.cli.backup:show_restored",
         "list what the newest restore left to people",
-        examples=("purveyor site restored",),
+        more="With --site-dir DIR it is read there: the site need not run.",
+        examples=("purveyor site restored --site-dir /srv/purveyor", "purveyor site restored"),
     )

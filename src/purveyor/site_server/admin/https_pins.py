@@ -10,6 +10,10 @@ from purveyor.site_server.database import audit, clients, points, publication
 from purveyor.site_server.database.wanted import Kind
 from purveyor.site_server.model.points import PointKind, PointState
 
+UNSERVED = (
+    "HTTPS: clients look there for {} of the site's own points, and this server speaks HTTP: "
+    "`purveyor site run DIR --https` serves it, unless a proxy does that"
+)
 _WANTS_LIMIT = 1_000_000
 
 
@@ -36,6 +40,12 @@ def left_behind(tx: Connection) -> int:
     own = [one.said for one in points.standing(tx, PointKind.CAP) if one.is_home]
     is_found = not own or any(said.pins or said.url.startswith("https://") for said in own)
     return 0 if is_found else clients.applied_counts(tx, 0)[0]
+
+
+def looked_for(tx: Connection) -> int:
+    """How many of the site's own points clients are told to reach over HTTPS."""
+    own = [one.said for one in points.standing(tx) if one.is_home]
+    return sum(bool(said.pins) or said.url.startswith("https://") for said in own)
 
 
 def published_in(tx: Connection) -> int:
