@@ -13,6 +13,7 @@ from purveyor.client.programs.memory.job import Job
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import CAP_URL, DP_URL, Fleet
 from purveyor.lab.machine import SimulatedMachine
+from purveyor.lab.programs import Script
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import packages, points, settings
 from purveyor.site_server.admin import status as messages
@@ -35,6 +36,7 @@ OPENS = datetime(2026, 1, 5, 18, tzinfo=UTC)
 PORTION_BYTES = RATE * 5
 PIECE_BYTES = 64 * 1024
 BUSY_SECONDS = 900
+BUSY = "every distribution point that has it is busy; asked again at "
 SPREAD = timedelta(minutes=5)
 
 
@@ -47,14 +49,14 @@ class TroubledPoint(CountedPoint):
 
     def put(self, path: str, content: bytes) -> None:
         if self._site.is_busy:
-            raise BusyError(f"{self.url} answers 503", wait_seconds=BUSY_SECONDS)
+            raise BusyError(f"{self.url} answers 503", wait_seconds=self._site.busy_seconds)
         super().put(path, content)
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
         for piece in super().read_from(path, offset=offset, limit_bytes=limit_bytes):
             yield piece
             if self._site.is_busy:
-                raise BusyError(f"{self.url} answers 503", wait_seconds=BUSY_SECONDS)
+                raise BusyError(f"{self.url} answers 503", wait_seconds=self._site.busy_seconds)
         if self._site.has_power_cuts:
             self._site.machine.power.off()
 
@@ -77,6 +79,7 @@ class Site:
         self.counts = Counts()
         self.has_power_cuts = False
         self.is_busy = False
+        self.busy_seconds = BUSY_SECONDS
         self._plain = self.client.point_for
         self.client.point_for = self.client.agent.point_for = self._counted
 
@@ -97,6 +100,10 @@ class Site:
     def job(self) -> Job:
         """The job of the package with content."""
         return next(job for job in records.jobs(self.machine.state) if job.manifest)
+
+    def job_text(self) -> str:
+        """What the job of the package with content says; empty before there is one."""
+        return next((job.text for job in records.jobs(self.machine.state) if job.manifest), "")
 
     def ran(self, name: str) -> int:
         return self.fleet.ran(self.client, f"./setup {name}")
@@ -209,8 +216,8 @@ def test_a_busy_point_is_left_alone_as_long_as_it_asks_and_gone_on_with_where_it
         site.fleet.advance(minutes=1)
     begun, asked = site.fleet.clock.now(), site.counts.requests
     job = site.job()
-    assert job.text.startswith("every distribution point that has it is busy; asked again at ")
-    assert (job.state, job.failures, job.problem) == (JobState.DOWNLOADING, 0, "")
+    assert job.text.startswith(BUSY)
+    assert (job.state, job.failures, job.cause) == (JobState.WAITING, 0, Cause.POINTS_BUSY)
     site.is_busy = False
     site.fleet.advance(seconds=BUSY_SECONDS - 120)
     assert site.counts.requests == asked, "nobody knocks before"
@@ -219,6 +226,42 @@ def test_a_busy_point_is_left_alone_as_long_as_it_asks_and_gone_on_with_where_it
     assert site.fleet.clock.now() - begun < timedelta(seconds=2 * BUSY_SECONDS)
     assert len(LARGE) <= site.counts.read_bytes < len(LARGE) + PIECE_BYTES, "each byte came once"
     assert site.machine.state.fact("point rates") == "" or site.fleet.problems() == []
+    site.fleet.advance(hours=1)
+    assert [status for status, _ in site.told()] == [
+        StatusId.DOWNLOAD_STARTED,
+        StatusId.DOWNLOAD_WAITING,
+        StatusId.DOWNLOAD_FINISHED,
+    ]
+
+
+def test_a_point_that_comes_while_all_others_are_busy_serves_at_once(site: Site) -> None:
+    site.fleet.admin.change(settings.change, "poll_interval_seconds", 600)
+    site.fleet.advance(hours=2)
+    site.is_busy, site.busy_seconds = True, 3600
+    site.roll_out("large", LARGE)
+    while not site.job_text().startswith(BUSY):
+        site.fleet.advance(minutes=1)
+    asked, site.is_busy = site.counts.requests, False
+    site.fleet.add_point(PointKind.DP, "http://two.lab/dp")
+    site.fleet.advance_polls(3)
+    assert (site.ran("large"), site.counts.requests) == (1, asked), "the busy point was not asked, nor waited for"
+
+
+def test_a_job_whose_points_are_busy_says_so_while_another_runs(site: Site) -> None:
+    site.fleet.admin.change(settings.change, "poll_interval_seconds", 600)
+    site.fleet.advance(hours=2)
+    site.is_busy, site.busy_seconds = True, 3600
+    site.fleet.script("./setup small", Script(seconds=600, exit_code=3))
+    site.roll_out("large", LARGE)
+    while not site.job_text().startswith(BUSY):
+        site.fleet.advance(minutes=1)
+    site.roll_out("small")
+    said = set()
+    for _ in range(40):
+        site.fleet.advance(minutes=1)
+        said.add(site.job_text()[: len(BUSY)])
+    assert site.ran("small") == 1
+    assert said == {BUSY}
 
 
 def test_a_cap_with_too_much_to_do_is_sent_nothing_for_as_long_as_it_asks_and_has_failed_at_nothing(site: Site) -> None:

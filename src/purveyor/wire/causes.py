@@ -32,6 +32,7 @@ class Cause(StrEnum):
     SLOW_LINK = "slow-link"
     NO_POINT = "no-point"
     POINTS_FAIL = "points-fail"
+    POINTS_BUSY = "points-busy"
     BANDWIDTH = "bandwidth"
     CONTENT_UNREADABLE = "content-unreadable"
     CONTENT_SPACE = "content-space"
@@ -69,6 +70,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.SLOW_LINK: "Every link to a distribution point that has the content is too slow.",
     Cause.NO_POINT: "The site names no distribution point that has the content.",
     Cause.POINTS_FAIL: "No distribution point that has the content gives it; the text names each and its problem.",
+    Cause.POINTS_BUSY: "Every distribution point that has the content has too much to do; the text says until when.",
     Cause.BANDWIDTH: "The budget of bandwidth allows no content to come at this hour; the text says until when.",
     Cause.CONTENT_UNREADABLE: "The content as it was published cannot be used.",
     Cause.CONTENT_SPACE: "The content does not fit on the disk, or not into the cache.",

@@ -247,6 +247,8 @@ def _starts(runs: Runs, open_jobs: list[Job]) -> list[datetime]:
             continue
         if job.next_try_at is not None and not runs.bench.may_try(job):
             times.append(job.next_try_at)
+        elif (busy_until := runs.fetching.busy_until(job)) is not None and not runs.fetching.is_here(job):
+            times.append(busy_until)
         elif job.is_root and standing is not None:
             later = [one.due_at for one in standing.asking if one.due_at > now]
             prefetch_at = runs.prefetch_at(job)

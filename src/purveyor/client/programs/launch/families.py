@@ -269,7 +269,7 @@ class Runs:
         for member in missing:
             program = program_of(member.key, self._packages)
             unmet = None if program is None else self.gate.unmet_for_fetching(program)
-            may_ask = self.fetching.is_time(member) and self.fetching.is_open()
+            may_ask = self.fetching.is_time(member) and self.fetching.is_open() and self.fetching.busy_until(member) is None
             if unmet is None and may_ask and not self._is_mandatory_over_slow_link(answers):
                 unmet = self._links.slow(member.manifest, self.fetching.points(member))
             if unmet is not None:
@@ -305,10 +305,10 @@ class Runs:
 
     def launch(self, root: Job, members: Sequence[Job]) -> bool:
         """Launches the first of a family that has not run, where all are ready. True when a launch was tried."""
+        if any(member.state is not JobState.READY for member in members if member.is_open):
+            return False
         if self.is_busy():
             self._say_busy(root)
-            return False
-        if any(member.state is not JobState.READY for member in members if member.is_open):
             return False
         if self.elapsed() > timedelta(seconds=LOOK_AGAIN_SECONDS):
             self.is_late = True

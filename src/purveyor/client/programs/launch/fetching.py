@@ -27,6 +27,8 @@ from purveyor.wire.status_messages import StatusId
 
 OPENING_SPREAD_SECONDS = 300
 """Over so long the clients of a fleet begin when a budget allows something again."""
+LONG_BUSY_SECONDS = 600
+"""Where every point has too much to do for so long or longer, the site is told."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Fetching:
             return job if job.state is JobState.WAITING else self.bench.save(advanced(job, Event.WAIT, cause=job.cause))
         if self._allowance is not None and (closed := self._allowance.closed()) is not None:
             return self._shut_out(job, closed)
-        busy_until = self._busy_until(job)
+        busy_until = self.busy_until(job)
         if busy_until is not None:
             return self._left_alone(job, busy_until)
         points = self.points(job)
@@ -90,7 +92,7 @@ class Fetching:
             return self._held(job)
         if fetched.cause is Cause.BANDWIDTH:
             return self.bench.save(changed(job, next_try_at=fetched.try_at, text=fetched.reason))
-        busy_until = self._busy_until(job)
+        busy_until = self.busy_until(job)
         if fetched.cause is Cause.POINTS_FAIL and busy_until is not None:
             return self._left_alone(job, busy_until)
         status = StatusId.NOT_ENOUGH_SPACE if fetched.cause is Cause.CONTENT_SPACE else StatusId.DOWNLOAD_WAITING
@@ -123,15 +125,26 @@ class Fetching:
         ready = [point for point in points if pauses.ends_at(state, point.url, now) is None]
         return ready or [point for point in points if pauses.busy_until(state, point.url, now) is None]
 
-    def _busy_until(self, job: Job) -> datetime | None:
+    def busy_until(self, job: Job) -> datetime | None:
         """When the first point that holds the job's content is asked again, where all have too much to do; None: one may be."""
         ends = [pauses.busy_until(self.bench.state, url, self.bench.now) for url in self.policy.points.get(job.manifest, ())]
         return None if None in ends else min(filter(None, ends), default=None)
 
     def _left_alone(self, job: Job, until: datetime) -> Job:
-        """The job while every point has too much to do: it waits as they ask, and has not failed."""
+        """The job while every point has too much to do: it has not failed. A long wait is told, once until the content is here.
+
+        The pause is that of the points, and none of the job's own: it goes on as soon as any point may be asked.
+        """
         text = f"every distribution point that has it is busy; asked again at {until.astimezone(self.bench.machine.zone()):%H:%M}"
-        return self.bench.save(changed(job, next_try_at=until, text=text))
+        problem = problem_of(StatusId.DOWNLOAD_WAITING, Cause.POINTS_BUSY, text)
+        if until - self.bench.now < timedelta(seconds=LONG_BUSY_SECONDS) or job.problem == problem:
+            after = changed(job, next_try_at=None, text=text)
+            return job if after == job else self.bench.save(after)
+        after = advanced(job, Event.WAIT, next_try_at=None, problem=problem, cause=Cause.POINTS_BUSY, text=text)
+        with self.bench.state.transaction():
+            self.bench.save(after)
+            self.bench.tell(after, StatusId.DOWNLOAD_WAITING, text)
+        return after
 
     def kept_manifests(self) -> frozenset[str]:
         """The manifests of all jobs that go on: these are never given up to make room."""
@@ -168,7 +181,7 @@ class Fetching:
         if job.state is JobState.READY:
             return job
         was_fetched = job.state is JobState.DOWNLOADING
-        after = advanced(job, Event.CONTENT_HELD, next_try_at=None)
+        after = advanced(job, Event.CONTENT_HELD, next_try_at=None, text="" if was_fetched else job.text)
         if job.problem.startswith((StatusId.DOWNLOAD_WAITING.name, StatusId.NOT_ENOUGH_SPACE.name)):
             after = changed(after, failures=0, problem="", text="")
         with self.bench.state.transaction():

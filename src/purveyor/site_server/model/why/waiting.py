@@ -45,6 +45,7 @@ WAITS: dict[Cause, Wait] = {
     Cause.BANDWIDTH: Wait("download", Who.CLIENT, "it goes on by itself when the hour allows more, or raise the budget"),
     Cause.NO_POINT: Wait("download", Who.CLIENT, "it reads with a coming poll where its content is", _NO_CONTENT),
     Cause.POINTS_FAIL: Wait("download", Who.POINT, "mend these points, or the way there; it tries again by itself", _NO_CONTENT),
+    Cause.POINTS_BUSY: Wait("download", Who.POINT, "it goes on by itself as soon as one of them gives it, or another has it"),
     Cause.CONTENT_UNREADABLE: Wait(
         "download", Who.ADMINISTRATOR, "purveyor package update, with content that clients can hold", _NO_CONTENT
     ),
