@@ -52,6 +52,7 @@ def test_clients_are_told_all_of_a_point_but_where_the_site_writes(whole: Connec
     name = points.add(whole, PointKind.CAP, url=CAP2, by=ANNA, now=NOW, **said)
     networks = ("10.1.0.0/16", "fd00:1::/48")
     expected = Point(id="cap2", url=CAP2, networks=networks, weight=7, takes_items=False)
+    rows.set_filled(whole, [name], NOW)
     assert told(whole, PointKind.CAP)[1] == expected
     points.drain(whole, name, by=ANNA, now=NOW)
     assert told(whole, PointKind.CAP)[1].is_draining
@@ -192,6 +193,37 @@ def test_a_push_brings_everything_once_and_then_only_what_is_new(world: World) -
     world.add_package()
     world.publish()
     assert 0 < world.push().written < len(down(world.home)) / 2
+
+
+def test_clients_are_told_of_a_cap_from_its_first_whole_push_on_however_it_fails_after_that(world: World) -> None:
+    def seen() -> tuple[list[str], bool, int | None]:
+        with world.database.read() as tx:
+            shown = points.shown(tx, "cap2", world.clock.now())
+            return [one.id for one in told(tx, PointKind.CAP)], shown.is_told, shown.behind
+
+    _stop_after(world.away, 3)
+    with pytest.raises(UnavailableError):
+        world.push()
+    assert seen() == (["cap1"], False, None)
+    with world.database.write() as tx, pytest.raises(RefusedError, match="no client is told of cap2"):
+        points.drain(tx, "cap1", by=ANNA, now=world.clock.now())
+    world.away.is_full = False
+    _stop_after(world.away, 10_000)
+    assert world.push().is_more, "the settings that tell of it are to be published"
+    world.publish()
+    assert seen() == (["cap1", "cap2"], True, 1)
+    assert not world.push().is_more
+
+    with world.database.write() as tx:
+        points.drain(tx, "cap1", by=ANNA, now=world.clock.now())
+        row = rows.point_of(tx, "cap2")
+        assert row is not None
+        rows.note_failure(tx, row, "no route to it", StatusId.POINT_FAILS, world.clock.now())
+        rows.forget_pushes(tx)
+    assert seen() == (["cap1", "cap2"], True, None), "a restore un-tells nothing, and a number less none is no count"
+    with world.database.write() as tx:
+        points.edit(tx, "cap2", target="/srv/elsewhere", by=ANNA, now=world.clock.now())
+    assert seen() == (["cap1"], False, None), "another place was never filled"
 
 
 def test_whatever_stops_a_push_no_timestamp_leads_to_a_file_that_is_not_there(world: World) -> None:

@@ -20,6 +20,8 @@ def add(call: Call) -> int:
     output.give(str(point["id"]))
     if added["not_reached"]:
         output.say(f"it could not be reached yet, and is tried again: {added['not_reached']}")
+    elif point["filled_by"] == "push" and point["kind"] == "cap":
+        output.say("the site fills it now, and tells clients of it when all is there")
     elif point["filled_by"] == "mirror":
         output.say(f"the site writes nothing there: fill it with `purveyor cap mirror`, and clients find it at {point['url']}")
     return 0
@@ -66,6 +68,7 @@ def show(call: Call) -> int:
     lines = [
         ("point", f"{row['id']} ({row['kind'].upper()})"),
         ("state", f"{row['state']} since {moment(row['state_since'])}" + (", drained" if row["is_drained"] else "")),
+        ("clients", _told(row)),
         ("address", row["url"]),
         ("filled by", _filled_by(row)),
         ("credentials", row["credentials"] or "-"),
@@ -127,9 +130,21 @@ def _given(call: Call) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _is_unfilled(row: dict[str, Any]) -> bool:
+    return row["state"] in ("active", "draining") and not row["is_told"]
+
+
+def _told(row: dict[str, Any]) -> str:
+    if _is_unfilled(row):
+        return "not told of it yet: never filled"
+    return "told of it" if row["is_told"] else "told of it no more"
+
+
 def _behind(row: dict[str, Any]) -> str:
+    if _is_unfilled(row):
+        return "never filled: not told to clients yet"
     if row["behind"] is None:
-        return "-"
+        return "-" if row["filled_by"] == "mirror" or not row["is_told"] else "not known before the next push"
     return counted(row["behind"], "publication" if row["kind"] == "cap" else "manifest")
 
 

@@ -23,8 +23,9 @@ from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 class PointView:
     """A point and how it stands.
 
-    Shape: `filled_by` is site (its own folder), push, or mirror; `behind` counts publications that a CAP lacks, or manifests that
-    a DP lacks, and is None for a CAP that a mirror fills; `waits_for` says what is still to come before it may be removed.
+    Shape: `filled_by` is site (its own folder), push, or mirror; `is_told`: whether clients are told of it, which they are of a
+    CAP that is pushed to once it was filled. `behind` counts publications that a CAP lacks, or manifests that a DP lacks; None
+    where it is not known: a mirror fills the CAP, or nothing was pushed there yet, or since a restore. `waits_for` says what is still to come before it may be removed.
     `absent_requests`: requests of clients for files that it did not have, as those that asked it have told, which are `asked_by`
     in number; None: none of them has told anything yet.
     Units: `quiet_since`: since when no item came there.
@@ -45,6 +46,7 @@ class PointView:
     pins: tuple[str, ...]
     bandwidth: str
     takes_items: bool
+    is_told: bool
     behind: int | None
     succeeded_at: datetime | None
     tried_at: datetime | None
@@ -137,6 +139,8 @@ def edit(
     is_moved = (said.target, said.endpoint) != (row.said.target, row.said.endpoint)
     if is_refilled or is_moved or (row.is_read_back and said.url != row.said.url):
         _forget(tx, name)
+        if any(one.is_told for one in points.standing(tx, PointKind.CAP) if one.id != name):
+            points.set_unfilled(tx, name)
     points.set_said(tx, name, said)
     audit.record(tx, by=by, now=now, action="point.edit", about=name, detail=_detail(said) | {"refilled": is_refilled or None})
     return shown(tx, name, now)
@@ -218,7 +222,7 @@ def absent_requests(tx: Connection) -> AbsentRequests:
 
 def joining_pin(tx: Connection) -> str:
     """The pin that a join code carries, of the first CAP that has one; empty where CAs vouch for all of them."""
-    return next((one.said.pins[0] for one in points.standing(tx, PointKind.CAP) if one.said.pins), "")
+    return next((one.said.pins[0] for one in points.standing(tx, PointKind.CAP) if one.is_told and one.said.pins), "")
 
 
 def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> str:
@@ -272,10 +276,14 @@ def _refuse_clash(tx: Connection, name: str | None, kind: PointKind, said: Point
 
 def _refuse_last(tx: Connection, row: PointRow, what: str, *, is_forced: bool) -> None:
     others = [one for one in points.standing(tx, row.kind) if one.id != row.id]
-    in_use = [one for one in others if one.state is PointState.ACTIVE and (row.kind is PointKind.DP or one.takes_items)]
-    if not in_use and not is_forced:
-        kind = "CAP to which clients can report" if row.kind is PointKind.CAP else "DP"
-        raise RefusedError(f"{row.id} is the last {kind}: add another one before it is {what}, or say --force")
+    able = [one for one in others if one.state is PointState.ACTIVE and (row.kind is PointKind.DP or one.takes_items)]
+    if is_forced or any(one.is_told for one in able):
+        return
+    kind = "CAP to which clients can report" if row.kind is PointKind.CAP else "DP"
+    then = "add another one"
+    if able:
+        then = f"no client is told of {', '.join(one.id for one in able)}, which never took a whole publication: see to that"
+    raise RefusedError(f"{row.id} is the last {kind}: {then} before it is {what}, or say --force")
 
 
 def _forget(tx: Connection, name: str) -> None:
@@ -323,7 +331,9 @@ def _behind(tx: Connection, row: PointRow) -> int | None:
         return content_copies.lacking_on(tx, row.id)
     if row.is_home:
         return 0
-    return max(0, publication.role_version(tx, "timestamp") - row.publication) if row.said.target else None
+    if not row.said.target or not row.publication:
+        return None  # a number less none is no count: a restore leaves numbers out
+    return max(0, publication.role_version(tx, "timestamp") - row.publication)
 
 
 def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
@@ -345,6 +355,7 @@ def _view(tx: Connection, row: PointRow, now: datetime) -> PointView:
         pins=said.pins,
         bandwidth=said.bandwidth,
         takes_items=row.takes_items,
+        is_told=row.is_told,
         behind=_behind(tx, row),
         succeeded_at=row.succeeded_at,
         tried_at=row.tried_at,

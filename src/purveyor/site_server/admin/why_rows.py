@@ -282,6 +282,7 @@ def points_of(tx: Connection) -> tuple[PointFacts, ...]:
             tried_at=one.tried_at,
         )
         for one in points.standing(tx)
+        if one.is_told
     )
 
 

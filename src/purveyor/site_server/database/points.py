@@ -38,6 +38,7 @@ class PointRow(NamedTuple):
     publication: int
     generation: int
     generation_since: datetime | None
+    filled_at: datetime | None
     quiet_since: datetime | None
     succeeded_at: datetime | None
     tried_at: datetime | None
@@ -49,6 +50,12 @@ class PointRow(NamedTuple):
     def is_pushed(self) -> bool:
         """Whether the site writes there, beside its own folders."""
         return bool(self.said.target) and self.state is not PointState.REMOVED
+
+    @property
+    def is_told(self) -> bool:
+        """Whether clients are told of it: of a CAP that the site pushes to, once it was filled, however it fails after that."""
+        is_filled = self.kind is PointKind.DP or not self.said.target or self.filled_at is not None
+        return is_filled and self.state in (PointState.ACTIVE, PointState.DRAINING)
 
     @property
     def is_read_back(self) -> bool:
@@ -68,7 +75,7 @@ def insert_home(tx: Connection, now: datetime) -> None:
 
 
 def insert_point(tx: Connection, kind: PointKind, said: PointSaid, now: datetime) -> str:
-    """A new point; its id. Clients are told of it with the next publication."""
+    """A new point; its id. Clients are told of it with the next publication, or once it was filled."""
     name = _insert(tx, kind, said, now, is_home=False)
     wanted.want_settings(tx)
     return name
@@ -81,9 +88,9 @@ def all_points(tx: Connection) -> list[PointRow]:
 
 
 def standing(tx: Connection, kind: PointKind | None = None) -> list[PointRow]:
-    """Points of which clients are told."""
-    told_states = (PointState.ACTIVE, PointState.DRAINING)
-    return [one for one in all_points(tx) if one.state in told_states and kind in (None, one.kind)]
+    """Points that are neither removed nor being emptied; clients are told of those that `is_told` holds for."""
+    standing_states = (PointState.ACTIVE, PointState.DRAINING)
+    return [one for one in all_points(tx) if one.state in standing_states and kind in (None, one.kind)]
 
 
 def kept(tx: Connection) -> list[PointRow]:
@@ -98,7 +105,7 @@ def point_of(tx: Connection, name: str) -> PointRow | None:
 
 
 def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
-    """Standing points as agents are told of them."""
+    """Points as agents are told of them."""
     return tuple(
         Point(
             id=one.id,
@@ -110,6 +117,7 @@ def told(tx: Connection, kind: PointKind) -> tuple[Point, ...]:
             pins=one.said.pins,
         )
         for one in standing(tx, kind)
+        if one.is_told
     )
 
 
@@ -219,6 +227,19 @@ def set_emptied(tx: Connection, name: str, left: str, now: datetime) -> None:
     tell(tx, name, StatusId.POINT_EMPTIED, left or "nothing is left there", now)
 
 
+def set_filled(tx: Connection, names: Iterable[str], now: datetime) -> None:
+    """These points count as filled since now, where they did not before: clients are told of them."""
+    table = schema.point
+    tx.execute(update(table).where(table.c.id.in_(list(names)), table.c.filled_at.is_(None)).values(filled_at=now))
+    wanted.want_settings(tx)
+
+
+def set_unfilled(tx: Connection, name: str) -> None:
+    """A point counts as never filled: clients are told of it when a push has brought it a whole publication."""
+    tx.execute(update(schema.point).where(schema.point.c.id == name).values(filled_at=None))
+    wanted.want_settings(tx)
+
+
 def forget_pushes(tx: Connection) -> None:
     """Nothing is known any more of the boxes of any CAP that is pushed to: all of it is written anew."""
     tx.execute(delete(schema.point_file))
@@ -324,6 +345,7 @@ def _row(row: AnyRow) -> PointRow:
         publication=row.publication,
         generation=row.generation,
         generation_since=row.generation_since,
+        filled_at=row.filled_at,
         quiet_since=row.quiet_since,
         succeeded_at=row.succeeded_at,
         tried_at=row.tried_at,

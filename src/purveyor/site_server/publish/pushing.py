@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from purveyor.site_server.database import publication, pushed
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.database.points import PointRow, point_of
+from purveyor.site_server.database.points import PointRow, point_of, set_filled
 from purveyor.site_server.database.pushed import MUTABLE, FileRow, ShardRow
 from purveyor.site_server.model.points import PointState
 from purveyor.site_server.model.retirement import unnamed_grace
@@ -51,11 +51,12 @@ class Step(NamedTuple):
 
 
 def push(*, database: Database, point: PointRow, shelf: Shelf, settings: SiteSettings, now: datetime) -> Pushed:
-    """One turn at one point, of a bounded number of steps.
+    """One turn at one point, of a bounded number of steps. When it was filled for the first time, more is to do: to tell of it.
 
     Errors: UnavailableError, RejectedError: the point cannot be written; what it serves is whole all the same.
     """
     written = removed = 0
+    is_first = False
     for _ in range(STEPS_A_TURN):
         with database.read() as tx:
             current = point_of(tx, point.id)
@@ -66,11 +67,12 @@ def push(*, database: Database, point: PointRow, shelf: Shelf, settings: SiteSet
             _write(shelf, step)
             _note(database, current, step, now)
             written += len(step.files) + len(step.shards)
+            is_first |= bool(step.timestamp) and current.filled_at is None
             continue
         gone = _remove(database, current, shelf, settings, now)
         removed += gone
         if not gone:
-            return Pushed(written, removed, is_more=False)
+            return Pushed(written, removed, is_more=is_first)
     return Pushed(written, removed, is_more=True)
 
 
@@ -170,6 +172,8 @@ def _note(database: Database, point: PointRow, step: Step, now: datetime) -> Non
         pushed.set_leaving(tx, point.id, step.back, None)
         if step.timestamp:
             pushed.set_brought(tx, point, timestamp=step.timestamp, generation=step.generation, now=now)
+            if current.filled_at is None:
+                set_filled(tx, [point.id], now)
 
 
 def _remove(database: Database, point: PointRow, shelf: Shelf, settings: SiteSettings, now: datetime) -> int:

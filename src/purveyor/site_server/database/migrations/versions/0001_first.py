@@ -595,6 +595,12 @@ def upgrade() -> None:
         ),
         sa.Column("generation", sa.Integer(), nullable=False, comment="of shards that its settings name"),
         sa.Column("generation_since", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "filled_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when a push first brought a whole publication to a CAP; null: never, or none is due",
+        ),
         sa.Column("quiet_since", sa.BigInteger(), nullable=True, comment="since when no item came; null: it was never looked"),
         sa.Column("succeeded_at", sa.BigInteger(), nullable=True, comment="the last turn that went well, to the minute"),
         sa.Column("tried_at", sa.BigInteger(), nullable=True),
