@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from purveyor.site_server.database import points, settings
+from purveyor.site_server.model.points import PointKind, PointSaid, PointState
 from purveyor.site_server.site import utc_now
+from purveyor.wire.status_messages import StatusId
 from running_site import LIMITS, RunningSite
 from site_rows import add_clients
 
@@ -360,6 +362,21 @@ def test_own_points_that_clients_look_for_over_https_are_a_warning_over_http(run
             points.set_said(tx, one.id, msgspec.structs.replace(one.said, url=f"https://site.example/{one.kind}"))
     (warning,) = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
     assert "2 of the site's own points" in warning and "site.example" not in warning
+
+
+def test_points_that_fail_are_counted_and_not_named(running_site: RunningSite) -> None:
+    troubles = [StatusId.POINT_FULL, StatusId.POINT_READ_ONLY, StatusId.POINT_FAILS, StatusId.POINT_BACK, StatusId.POINT_FOREIGN]
+    with running_site.site.database.write() as tx:
+        for number, trouble in enumerate(troubles):
+            said = PointSaid(url=f"https://cap{number}.example", target=f"/mnt/{number}")
+            points.tell(tx, points.insert_point(tx, PointKind.CAP, said, utc_now()), trouble, "said of cap2", utc_now())
+        points.set_state(tx, "cap6", PointState.REMOVED, utc_now())
+    (warning,) = running_site.http.request("GET", f"{running_site.url}/healthz").json()["warnings"]
+    assert warning == "points: 3 of 6 failing (full 1, read-only 1, unavailable 1)"
+    shown = running_site.http.request("GET", f"{running_site.url}/metrics").data.decode().splitlines()
+    counted = {line for line in shown if line.startswith("purveyor_points{")}
+    amounts = {"ok": 3, "full": 1, "read-only": 1, "foreign": 0, "unavailable": 1}
+    assert counted == {f'purveyor_points{{state="{state}"}} {float(amount)}' for state, amount in amounts.items()}
 
 
 def test_cap_and_dp_are_served_beside_it(running_site: RunningSite) -> None:
