@@ -168,7 +168,7 @@ def _facts(tx: Connection, machine: Machine, row: AnyRow, key: ProgramKey, keys_
         publication=publication_of(tx, machine, concerned, offer, keys_away),
         messages=told_of(messages),
         troubles=told_of(stored.troubles(tx, machine.client.number, _TROUBLES)),
-        points=points_of(tx),
+        points=points_of(tx, now),
         is_alone_silent=_is_alone_silent(tx, machine, rhythm, now),
         requests=() if offer is None else requests_of(tx, machine, offer.advertisement.id, now),
         times=_times(tx, machine, offer, program, now),

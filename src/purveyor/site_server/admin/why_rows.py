@@ -38,6 +38,7 @@ from purveyor.site_server.model.why.facts import (
     Unpublished,
 )
 from purveyor.wire import offers, package_info
+from purveyor.wire.bandwidth import NOTHING, UNLIMITED, next_allowance, parse_budget, rate_at
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes
@@ -269,21 +270,28 @@ def contents_of(tx: Connection, needed: Sequence[PackageId]) -> tuple[ContentFac
     )
 
 
-def points_of(tx: Connection) -> tuple[PointFacts, ...]:
-    """The points that clients are told of, and how the site's own turns there go."""
-    return tuple(
-        PointFacts(
-            id=one.id,
-            is_cap=one.kind is PointKind.CAP,
-            url=one.said.url,
-            is_draining=one.state is PointState.DRAINING,
-            problem=one.problem,
-            failures=one.failures,
-            tried_at=one.tried_at,
+def points_of(tx: Connection, now: datetime) -> tuple[PointFacts, ...]:
+    """The points that clients are told of, how the site's own turns there go, and whether its own DP gives anything now."""
+    found = []
+    for one in points.standing(tx):
+        if not one.is_told:
+            continue
+        budget = parse_budget(one.said.bandwidth) if one.id == points.HOME_DP else UNLIMITED
+        is_closed = rate_at(budget, now, None) == NOTHING
+        found.append(
+            PointFacts(
+                id=one.id,
+                is_cap=one.kind is PointKind.CAP,
+                url=one.said.url,
+                is_draining=one.state is PointState.DRAINING,
+                problem=one.problem,
+                failures=one.failures,
+                tried_at=one.tried_at,
+                is_closed=is_closed,
+                opens_at=next_allowance(budget, now, None) if is_closed else None,
+            )
         )
-        for one in points.standing(tx)
-        if one.is_told
-    )
+    return tuple(found)
 
 
 def publication_of(

@@ -245,6 +245,34 @@ def test_a_client_that_speaks_but_is_behind_is_kept_back_by_its_point_only_where
     assert _link(explained(unsure), "delivery").mark is Mark.UNKNOWN
 
 
+def test_what_was_published_since_the_last_word_of_a_client_is_no_missing_link_and_what_it_waits_for_is_told() -> None:
+    published = PublicationFacts(published_at=NOW - timedelta(minutes=30), needed=9, snapshot=9)
+    job = _job(JobState.WAITING, StatusId.DOWNLOAD_WAITING, cause=Cause.POINTS_FAIL)
+    seen = explained(_needing_content(_facts(job, publication=published)))
+    link = _link(seen, "delivery")
+    assert (link.mark, link.who) == (Mark.UNKNOWN, Who.CLIENT)
+    assert link.says.startswith("the client had applied snapshot 7 when it spoke last, on 2026-12-01 08:00 UTC, and needs 9")
+    assert seen.missing == "download"
+
+
+@pytest.mark.parametrize(
+    ("opens_at", "says", "who"),
+    [
+        (NOW + timedelta(hours=3), "dp1 gives nothing until 2026-12-01 12:00 UTC by its budget", Who.NOBODY),
+        (None, "dp1 gives nothing by its budget", Who.ADMINISTRATOR),
+    ],
+)
+@pytest.mark.parametrize("cause", [None, Cause.POINTS_BUSY])
+def test_a_point_that_its_own_budget_closes_is_named(opens_at: datetime | None, says: str, who: Who, cause: Cause | None) -> None:
+    closed = PointFacts(id="dp1", is_cap=False, url="u", is_draining=False, is_closed=True, opens_at=opens_at)
+    told = (JobState.DOWNLOADING, StatusId.DOWNLOAD_STARTED) if cause is None else (JobState.WAITING, StatusId.DOWNLOAD_WAITING)
+    job = _job(*told, cause=cause)
+    seen = explained(_needing_content(_facts(job, points=(closed,))))
+    assert (seen.missing, _link(seen, "download").says, seen.who) == ("download", says, who)
+    other = explained(_needing_content(_facts(job, points=(_replaced(closed, is_closed=False),))))
+    assert "budget" not in other.sentence
+
+
 def test_a_copy_that_waits_tells_its_last_problem() -> None:
     copy = CopyFacts(point="dp1", state="waiting", since=NOW, failures=3, problem="no route")
     content = ContentFacts(

@@ -154,7 +154,10 @@ class CopyFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointFacts:
-    """A standing point. `problem`: why the site's own last turn there failed; empty: none did, or the site makes none there."""
+    """A standing point. `problem`: why the site's own last turn there failed; empty: none did, or the site makes none there.
+
+    `is_closed`: the site gives clients nothing from it now, by its budget; `opens_at`: until then; None: as long as that stands.
+    """
 
     id: str
     is_cap: bool
@@ -163,6 +166,8 @@ class PointFacts:
     problem: str = ""
     failures: int = 0
     tried_at: datetime | None = None
+    is_closed: bool = False
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from purveyor.site_server.model.why.facts import ContentFacts, WhyFacts
+from purveyor.site_server.model.why.facts import ContentFacts, PointFacts, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing, ok, span, unknown
 from purveyor.wire.jobs import JobState
 from purveyor.wire.status_messages import StatusId
@@ -137,13 +137,20 @@ def points_of(facts: WhyFacts, *, is_cap: bool) -> list[Evidence]:
         Evidence(
             text=f"{point.id} ({point.url})"
             + (": it drains" if point.is_draining else "")
-            + (f": {point.failures} turns failed, the last: {point.problem}" if point.failures else ""),
+            + (f": {point.failures} turns failed, the last: {point.problem}" if point.failures else "")
+            + (f": it {gives_nothing(point)}" if point.is_closed else ""),
             source="point",
             at=point.tried_at,
         )
         for point in facts.points
         if point.is_cap is is_cap
     ]
+
+
+def gives_nothing(point: PointFacts) -> str:
+    """What is said of a point that is closed by its budget, and until when."""
+    until = "" if point.opens_at is None else f" until {clock(point.opens_at)}"
+    return f"gives nothing{until} by its budget"
 
 
 def delivery(facts: WhyFacts) -> Found | None:
@@ -184,8 +191,9 @@ def _not_delivered(facts: WhyFacts, evidence: list[Evidence]) -> Found:
     told, one, poll = facts.publication, facts.client, timedelta(seconds=facts.rhythm.poll_seconds)
     says = f"the client has applied snapshot {one.applied} and needs {told.needed}"
     if told.published_at is not None and facts.now <= told.published_at + 2 * poll:
-        what_next = f"it reads it with its next poll, before {clock(told.published_at + 2 * poll)}"
-        return missing(f"{says}, published on {clock(told.published_at)}", evidence, Who.CLIENT, what_next)
+        says = f"the client had applied snapshot {one.applied} when it spoke last, on {clock(one.last_seen_at)}, and needs"
+        what_next = f"it reads it with a poll before {clock(told.published_at + 2 * poll)}, if it has not yet"
+        return unknown(f"{says} {told.needed}, published on {clock(told.published_at)}", evidence, Who.CLIENT, what_next)
     has_spoken = (
         one.last_seen_at is not None and told.published_at is not None and one.last_seen_at > told.published_at + 2 * poll
     )

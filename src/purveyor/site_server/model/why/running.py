@@ -10,7 +10,7 @@ from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.model.why.facts import JobFacts, RequestFacts, Told, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing, ok, unknown
 from purveyor.site_server.model.why.reaching import BEGUN, points_of
-from purveyor.site_server.model.why.waiting import WAITS, waiting, word
+from purveyor.site_server.model.why.waiting import WAITS, closed, waiting, word
 from purveyor.wire.causes import Cause
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import AssignmentKind, RequestKind
@@ -157,6 +157,8 @@ def download(facts: WhyFacts) -> Found | None:
     if job.state in BEGUN or job.state is JobState.READY or not any(one.manifest for one in facts.contents):
         return ok("it has what it needs")
     found = waiting(facts, "download")
+    if job.cause is Cause.POINTS_BUSY or (found is None and job.state is JobState.DOWNLOADING):
+        found = closed(facts) or found
     if found is not None:
         return replace(found, evidence=(*found.evidence, *points_of(facts, is_cap=False)))
     if job.state is JobState.DOWNLOADING:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from purveyor.site_server.model.why.facts import JobFacts, WhyFacts
 from purveyor.site_server.model.why.link import Evidence, Found, Who, missing
-from purveyor.site_server.model.why.reaching import BEGUN
+from purveyor.site_server.model.why.reaching import BEGUN, gives_nothing
 from purveyor.wire.causes import Cause
 from purveyor.wire.status_messages import StatusId
 
@@ -83,6 +83,22 @@ def waiting(facts: WhyFacts, link: str) -> Found | None:
     if wait is None or wait.link != link:
         return None
     return missing(_says(job, wait), [word(job)], wait.who, wait.next)
+
+
+def closed(facts: WhyFacts) -> Found | None:
+    """That every point that holds some content which is needed gives nothing at this hour, by its budget; None: one does."""
+    points = {point.id: point for point in facts.points}
+    for one in facts.contents:
+        holding = [points[copy.point] for copy in one.copies if copy.state == "verified" and copy.point in points]
+        if not one.manifest or not holding or not all(point.is_closed for point in holding):
+            continue
+        first = min(holding, key=lambda point: (point.opens_at is None, point.opens_at or facts.now))
+        evidence = [] if facts.job is None else [word(facts.job)]
+        raising = f"raise its budget (purveyor point edit {first.id} --bandwidth BUDGET)"
+        if first.opens_at is None:
+            return missing(f"{first.id} {gives_nothing(first)}", evidence, Who.ADMINISTRATOR, raising)
+        return missing(f"{first.id} {gives_nothing(first)}", evidence, Who.NOBODY, f"it goes on by itself then, or {raising}")
+    return None
 
 
 def wait_of(job: JobFacts) -> Wait | None:
