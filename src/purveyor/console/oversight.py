@@ -4,7 +4,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -17,29 +17,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from purveyor import __version__
-from purveyor.site_server.admin import https_pins, resources
+from purveyor.site_server.admin import https_pins, points, resources
 from purveyor.site_server.custody import keys
-from purveyor.site_server.database import points
-from purveyor.site_server.database.points import PointRow
 from purveyor.site_server.executive import DOUBTFUL, Executive
 from purveyor.site_server.model.site_clock import in_words
 from purveyor.site_server.site import Site
 from purveyor.site_server.storage import low_room
 from purveyor.wire.errors import UnavailableError
-from purveyor.wire.status_messages import StatusId
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STANDSTILL = timedelta(minutes=10)
 """A component that took no turn for so long stands still: something holds the executive up."""
-_WELL = "ok"
-_POINT_STATES: Mapping[int | None, str] = {
-    StatusId.POINT_FULL: "full",
-    StatusId.POINT_READ_ONLY: "read-only",
-    StatusId.POINT_FOREIGN: "foreign",
-    StatusId.POINT_FAILS: "unavailable",
-}
-"""What was told last of a point that fails, in a word; of all others nothing is amiss."""
-
 DOUBT_TOLD = timedelta(days=1)
 
 
@@ -72,7 +60,7 @@ class Oversight:
             found += [alarm.text for alarm in keys.alarms_of(tx, self._site.clock())]
             looked_for = https_pins.looked_for(tx)
             found += [https_pins.UNSERVED.format(looked_for)] * bool(looked_for and not is_https)
-            found += failing_points(points_by_state(points.kept(tx)))
+            found += failing_points(points.counted(tx))
         if self._executive.clock_doubt >= DOUBT_TOLD:
             found.append(f"clock: {DOUBTFUL.format(in_words(self._executive.clock_doubt))}")
         return found
@@ -119,7 +107,7 @@ class SiteMetrics(Collector):
         """Nothing when the database cannot be asked."""
         found = GaugeMetricFamily("purveyor_points", "Points by how the site's turns there go.", labels=["state"])
         with suppress(UnavailableError), self._site.database.read() as tx:
-            for state, amount in points_by_state(points.kept(tx)).items():
+            for state, amount in points.counted(tx).items():
                 found.add_metric([state], amount)
         yield found
 
@@ -159,17 +147,9 @@ class SiteMetrics(Collector):
         yield turned
 
 
-def points_by_state(kept: Iterable[PointRow]) -> dict[str, int]:
-    """How many points are well, and how many fail in which way. Shape: every state, those of no point too, `ok` first."""
-    amounts = dict.fromkeys((_WELL, *_POINT_STATES.values()), 0)
-    for point in kept:
-        amounts[_POINT_STATES.get(point.told, _WELL)] += 1
-    return amounts
-
-
 def failing_points(by_state: Mapping[str, int]) -> list[str]:
     """The warning of points at which the site's turns fail; empty where all are well."""
-    failing = {state: amount for state, amount in by_state.items() if amount and state != _WELL}
+    failing = {state: amount for state, amount in by_state.items() if amount and state != points.WELL}
     kinds = ", ".join(f"{state} {amount}" for state, amount in failing.items())
     return [f"points: {sum(failing.values())} of {sum(by_state.values())} failing ({kinds})"] if failing else []
 

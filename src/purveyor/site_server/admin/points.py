@@ -4,6 +4,7 @@ Adding a point tells clients of it. Draining tells them to leave it, while the s
 there. Removing ends both: the site takes away what it put there itself, or leaves it to whoever owns the folder.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
@@ -17,6 +18,16 @@ from purveyor.site_server.model import points as rules
 from purveyor.site_server.model.points import PointGiven, PointKind, PointSaid, PointState
 from purveyor.transport.interface import Shelf
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.status_messages import StatusId
+
+WELL = "ok"
+_TROUBLES: Mapping[int | None, str] = {
+    StatusId.POINT_FULL: "full",
+    StatusId.POINT_READ_ONLY: "read-only",
+    StatusId.POINT_FOREIGN: "foreign",
+    StatusId.POINT_FAILS: "unavailable",
+}
+"""What was told last of a point that fails, in a word; of all others nothing is amiss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +36,8 @@ class PointView:
 
     Shape: `filled_by` is site (its own folder), push, or mirror; `is_told`: whether clients are told of it, which they are of a
     CAP that is pushed to once it was filled. `behind` counts publications that a CAP lacks, or manifests that a DP lacks; None
-    where it is not known: a mirror fills the CAP, or nothing was pushed there yet, or since a restore. `waits_for` says what is still to come before it may be removed.
+    where it is not known: a mirror fills the CAP, or nothing was pushed there yet, or since a restore. `waits_for` says what is
+    still to come before it may be removed.
     `absent_requests`: requests of clients for files that it did not have, as those that asked it have told, which are `asked_by`
     in number; None: none of them has told anything yet.
     Units: `quiet_since`: since when no item came there.
@@ -208,6 +220,14 @@ def shown(tx: Connection, name: str, now: datetime) -> PointView:
     if row is None:
         raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
     return _view(tx, row, now)
+
+
+def counted(tx: Connection) -> dict[str, int]:
+    """How many points are well, and how many fail in which way. Shape: every word, those of no point too, `WELL` first."""
+    amounts = dict.fromkeys((WELL, *_TROUBLES.values()), 0)
+    for point in points.kept(tx):
+        amounts[_TROUBLES.get(point.told, WELL)] += 1
+    return amounts
 
 
 def absent_requests(tx: Connection) -> AbsentRequests:
