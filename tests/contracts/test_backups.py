@@ -145,6 +145,15 @@ def test_a_folder_that_cannot_be_made_is_named(lost: Path, tmp_path: Path) -> No
         lay_out(lost, tmp_path / "file" / "new", keys=lost / "keys")
 
 
+def test_a_folder_of_backups_is_made_and_none_above_it(tmp_path: Path) -> None:
+    with Fleet(0) as fleet:
+        with pytest.raises(RefusedError, match="is a disk not mounted"):
+            make(fleet, tmp_path / "disk" / "backups")
+        assert not (tmp_path / "disk").exists()
+        (tmp_path / "disk").mkdir()
+        assert make(fleet, tmp_path / "disk" / "backups").folder.is_dir()
+
+
 def test_only_the_newest_are_kept_and_content_that_they_need(tmp_path: Path) -> None:
     with Fleet(1) as fleet:
         admin = fleet.admin

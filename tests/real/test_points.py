@@ -146,6 +146,7 @@ def test_a_share_that_is_not_there_is_said_and_delays_no_other(running_site: Run
     said = site.purveyor("point", "add", "cap", samba.url, "--push-to", samba.url, "--credentials", str(secret))
     assert (said.code, said.line) == (0, "cap2")
     assert "could not be reached yet" in said.err
+    (tmp_path / "other").mkdir()
     given(site, "point", "add", "cap", f"file://{tmp_path}/other", "--push-to", str(tmp_path / "other"))
     roll_out(site, tmp_path, "Editor")
 
@@ -250,6 +251,7 @@ def test_a_bucket_whose_server_finds_the_clocks_too_far_apart_is_said_plainly_an
         where = ("--push-to", "s3://bucket/cap", "--credentials", str(secret), "--endpoint", endpoint)
         said = site.purveyor("point", "add", "cap", "https://bucket.example/cap", *where)
         assert (said.code, "are too far apart" in said.err) == (0, True), said
+        (tmp_path / "other").mkdir()
         given(site, "point", "add", "cap", f"file://{tmp_path}/other", "--push-to", str(tmp_path / "other"))
         roll_out(site, tmp_path, "Editor")
     assert down(tmp_path / "other") == down(tmp_path / "CAP_S01")
@@ -439,7 +441,11 @@ def test_what_cannot_be_a_point_is_refused_with_what_to_do(running_site: Running
     (sources / "app").mkdir(parents=True)
     for kind in ("cap", "dp"):
         assert "'app' lies there" in refused(kind, f"https://{kind}2.example", "--push-to", str(sources))
+    assert "make it first" in refused("cap", cap2, "--push-to", str(tmp_path / "two"))
+    (tmp_path / "two").mkdir()
     given(running_site, "point", "add", "cap", cap2, "--push-to", str(tmp_path / "two"))
+    assert "make it first" in running_site.purveyor("point", "edit", "cap2", "--push-to", str(tmp_path / "tow")).err
+    assert not (tmp_path / "tow").exists()
     assert "is the address of cap2" in refused("cap", "https://CAP2.example:443/cap")
     assert "one place" in refused("dp", "https://cap2.example/dp", "--push-to", str(tmp_path / "two" / "dp"))
     assert "point edit" in running_site.purveyor("point", "edit", "dp1", "--url", "../dp").err

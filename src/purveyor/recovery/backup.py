@@ -202,7 +202,8 @@ def _sweep(content: ContentStore, needed: set[str]) -> None:
 def _refuse_target(site: Site, to: Path) -> None:
     """Nothing that is not a backup's own is ever removed, so no folder of others is taken for one of backups (Q256586).
 
-    Errors: RefusedError: no folder is named, it and the site's folders lie in each other, or its content is somebody else's.
+    Errors: RefusedError: no folder is named, what it would lie in is not there, it and the site's folders lie in each other, or
+    its content is somebody else's.
     """
     if not to.name:
         raise RefusedError("into which folder? Name one that is for backups alone")
@@ -210,6 +211,8 @@ def _refuse_target(site: Site, to: Path) -> None:
     for own in (folder.resolve() for folder in site.folders()):
         if place == own or place in own.parents or own in place.parents:
             raise RefusedError(f"backups go into a folder of their own: {to} and the site's {own} lie in each other")
+    if not os.path.isdir(place.parent):
+        raise RefusedError(f"{place.parent} is not there, and only the last folder of {to} is made: is a disk not mounted?")
     if (to / form.CONTENT).exists() and not (to / LOCK).exists() and not complete_in(to):
         raise RefusedError(f"{to / form.CONTENT} is there, and no backup made it: name a folder that is for backups alone")
 
@@ -233,7 +236,7 @@ def _measured(path: Path) -> Stored | None:
 
 @contextmanager
 def _alone_in(to: Path) -> Iterator[None]:
-    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    to.mkdir(mode=0o700, exist_ok=True)
     with (to / LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

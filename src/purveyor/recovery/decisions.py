@@ -51,8 +51,8 @@ OLDER_CAP = Decision(
 WITHOUT_HTTPS = Decision(
     Kind.POINT,
     "https",
-    "clients look for this site over HTTPS, and backups hold no certificate: bring its folder https/ back, or run it with --https,"
-    " which makes a new one (unless a proxy serves HTTPS)",
+    "clients look for this site over HTTPS, and backups hold no certificate: bring its folder https/ back, or run it with"
+    " --https, which makes a new one (unless a proxy serves HTTPS)",
 )
 WITHOUT_CAP = (
     Decision(

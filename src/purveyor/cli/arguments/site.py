@@ -62,7 +62,7 @@ def _register_backup(site: Noun) -> None:
         ),
         codes=LOCAL,
     )
-    backup.add_argument("dir", metavar="DIR", help="folder of backups; made when it is not there")
+    backup.add_argument("dir", metavar="DIR", help="folder of backups; made when it is not there, in one that is")
     backup.add_argument("--site-dir", metavar="DIR", help="the site's folder (PURVEYOR_SITE_DIR)")
     backup.add_argument("--keep", metavar="N", type=int, default=0, help="keep only the newest N of this site (default: all)")
     backup.add_argument("--without-keys", action="store_true", help="leave out private keys and the token: kept elsewhere")

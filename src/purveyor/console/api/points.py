@@ -1,5 +1,7 @@
 """The site's points over REST. A point is named by its id, `cap2`."""
 
+import os
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -14,7 +16,8 @@ from purveyor.site_server.admin import points
 from purveyor.site_server.admin.points import AbsentRequests, PointView, Removed
 from purveyor.site_server.model.points import PointGiven, PointKind, Target
 from purveyor.site_server.threads import within
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.transport.open_shelf import folder_in
+from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 
 LOOK_SECONDS = 15.0
 """How long somebody who adds a point waits for its server: the site itself is more patient."""
@@ -120,6 +123,8 @@ def shown(visit: Reader, name: Id) -> PointView:
 def edit(visit: Administrator, name: Id, asked: PointChange) -> PointView:
     """The point as it is then."""
     given, is_refilled, own = _given(asked), asked.is_refilled, _own_folder(visit)
+    with suppress(TimeoutError):
+        within(LOOK_SECONDS, partial(_refuse_missing, asked.target or ""))
     return visit.change(
         lambda tx: points.edit(tx, name, own_folder=own, is_refilled=is_refilled, by=visit.by, now=visit.now(), **given)
     )
@@ -151,12 +156,20 @@ def _look(visit: Visit, kind: PointKind, target: Target) -> str:
         return ""
     mark, first_root = visit.site.mark()
     try:
+        within(LOOK_SECONDS, partial(_refuse_missing, target.url))
         shelf = visit.site.open_shelf(target)
         return within(LOOK_SECONDS, partial(points.refuse_if_foreign, shelf, kind, mark, first_root))
     except TimeoutError:
         return f"{target.url} does not answer within {LOOK_SECONDS:.0f} seconds"
     except (UnavailableError, RejectedError) as error:
         return str(error)
+
+
+def _refuse_missing(target: str) -> None:
+    """Refuses a folder of this machine that is not there: made in the place of a mount, it would fill the system's disk."""
+    folder = folder_in(target)
+    if folder and not os.path.isdir(folder):
+        raise RefusedError(f"{folder} is no folder of the site's machine: make it first; it has to be an empty one")
 
 
 def _own_folder(visit: Visit) -> str:
