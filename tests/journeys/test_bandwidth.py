@@ -15,7 +15,7 @@ from purveyor.lab.fleet import CAP_URL, DP_URL, Fleet
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.programs import Script
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.site_server.admin import packages, points, settings
+from purveyor.site_server.admin import packages, points, settings, why
 from purveyor.site_server.admin import status as messages
 from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.rounds import Rounds
@@ -48,7 +48,7 @@ class TroubledPoint(CountedPoint):
         self._site = site
 
     def put(self, path: str, content: bytes) -> None:
-        if self._site.is_busy:
+        if self._site.is_cap_busy:
             raise BusyError(f"{self.url} answers 503", wait_seconds=self._site.busy_seconds)
         super().put(path, content)
 
@@ -78,7 +78,7 @@ class Site:
         self.client: LabClient = self.fleet.clients[0]
         self.counts = Counts()
         self.has_power_cuts = False
-        self.is_busy = False
+        self.is_busy = self.is_cap_busy = False
         self.busy_seconds = BUSY_SECONDS
         self._plain = self.client.point_for
         self.client.point_for = self.client.agent.point_for = self._counted
@@ -243,6 +243,8 @@ def test_a_point_that_comes_while_all_others_are_busy_serves_at_once(site: Site)
         site.fleet.advance(minutes=1)
     asked, site.is_busy = site.counts.requests, False
     site.fleet.add_point(PointKind.DP, "http://two.lab/dp")
+    site.fleet.advance(minutes=1)
+    site.fleet.site_turn()
     site.fleet.advance_polls(3)
     assert (site.ran("large"), site.counts.requests) == (1, asked), "the busy point was not asked, nor waited for"
 
@@ -264,9 +266,24 @@ def test_a_job_whose_points_are_busy_says_so_while_another_runs(site: Site) -> N
     assert said == {BUSY}
 
 
+def test_why_names_the_point_that_its_own_budget_closes(site: Site) -> None:
+    site.fleet.admin.change(points.edit, "dp1", bandwidth="mon 0")
+    site.fleet.settle()
+    site.is_busy, site.busy_seconds = True, 3600
+    site.roll_out("large", LARGE)
+    while not site.job_text().startswith(BUSY):
+        site.fleet.advance(minutes=1)
+    site.fleet.advance(minutes=5)
+    package, now = site.job().key.package, site.fleet.clock.now()
+    opens_at = datetime(2026, 1, 6).astimezone().astimezone(UTC)
+    sentence = site.fleet.admin.ask(why.why, site.client.name, package, now=now).explanations[0].sentence
+    said = f"dp1 gives nothing until {opens_at:%Y-%m-%d %H:%M} UTC by its budget; next: nobody: it goes on by itself then"
+    assert sentence.startswith(f"It is not there because {said}")
+
+
 def test_a_cap_with_too_much_to_do_is_sent_nothing_for_as_long_as_it_asks_and_has_failed_at_nothing(site: Site) -> None:
     site.fleet.settle()
-    site.is_busy = True
+    site.is_cap_busy = True
     site.roll_out("small")
     while not site.ran("small"):
         site.fleet.advance(minutes=1)
@@ -274,7 +291,7 @@ def test_a_cap_with_too_much_to_do_is_sent_nothing_for_as_long_as_it_asks_and_ha
     until = pauses.busy_until(state, up_key(CAP_URL), now)
     assert until is not None and until - now > timedelta(seconds=BUSY_SECONDS - 120)
     assert pauses.trouble_of(state, up_key(CAP_URL)) == ()
-    site.is_busy = False
+    site.is_cap_busy = False
     site.fleet.advance(hours=2)
     assert StatusId.SUCCEEDED_BY_EXIT_CODE in {one.status for one in site.fleet.admin.ask(messages.messages, limit=1000)}
 
