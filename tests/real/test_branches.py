@@ -141,6 +141,15 @@ def test_a_second_mirror_in_one_folder_and_one_without_a_root_are_refused(instal
     )
     assert own.code == 1
     assert "folder of its own" in own.err
+    taken = installation.folder / "taken"
+    taken.mkdir()
+    (taken / "install.sh").write_text("somebody's")
+    words = ("cap", "mirror", f"{installation.url}/cap", "--up", "--code", installation.purveyor("join-code", "create"))
+    beside = installation.call(*words, str(taken))
+    assert (beside.code, "'install.sh' lies there" in beside.err) == (1, True)
+    beside = installation.call(*words, str(cap), "--dp", f"{installation.url}/dp", str(taken))
+    assert (beside.code, "'install.sh' lies there" in beside.err) == (1, True)
+    assert [path.name for path in taken.iterdir()] == ["install.sh"], "nothing was written beside it"
 
 
 def test_what_a_mirror_did_is_json_for_programs_and_a_source_that_is_gone_is_said(installation: Installation) -> None:

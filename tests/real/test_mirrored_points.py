@@ -34,6 +34,7 @@ __all__ = ["running_site"]
 
 ITEM = "statmsgs.box/" + "ab" * 16
 LATER = timedelta(days=40)
+WRONG_PIN = f"{'A' * 43}="
 
 
 def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_it(installation: Installation) -> None:
@@ -51,10 +52,19 @@ def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_i
         site, "cap", "mirror", f"{site.url}/cap", str(branch / "by-ca"), "--root", str(root), "--ca", certificate(site)
     )
     assert trusted.code == 0, trusted
+    wrong = here(site, "cap", "mirror", f"{site.url}/cap", str(branch / "by-pin"), "--root", str(root), "--pin", WRONG_PIN)
+    assert (wrong.code, f"{WRONG_PIN} is no key" in wrong.err) == (0, True), wrong
     assert site.call(*words, "--code", here(site, "join-code", "create").out).code == 0, "its pin is enough to begin"
     dp = here(site, "point", "add", "dp", f"file://{branch}/DP_S01").out
     package = add_package(site)
     site.until("the branch's content is named", lambda: site.call(*words).code == 0 and behind(site, dp) == 0)
+
+    held = ("cap", "mirror", f"{site.url}/cap", str(branch / "held"), "--dp", f"{site.url}/dp", str(branch / "held-dp"), "--json")
+    other_day = f"{datetime.now().astimezone() + timedelta(days=3):%a}".lower()
+    waiting = here(site, *held, "--root", str(root), "--limit", f"{other_day} 1M; otherwise 0")
+    said = json.loads(waiting.out)
+    assert (waiting.code, said["whole"], said["problems"]) == (0, False, []), "cron has nothing to tell"
+    assert said["waits"].startswith("held back by the budget") and said["waits_until"] > datetime.now(UTC).isoformat()
 
     for _ in range(2):
         assert here(site, "site", "certificate", "rotate", "--force").code == 0

@@ -3,7 +3,7 @@
 import fcntl
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.mirror.copying import Ends, Store
-from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root
+from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root, refuse_filled
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
 from purveyor.mirror.pinning import Pinning
 from purveyor.mirror.turn import Outcome, turn
@@ -44,6 +44,7 @@ def mirror(call: Call) -> int:
     ends = ends_of(call, points, pinning, begin.root)
     strays = [(ends.target, Strays(BOXES_AND_ASIDES if options.up else ASIDES))]
     strays += [(ends.store.shelf, Strays(ASIDES))] if ends.store else []
+    sources = [options.source, *(options.dp or ())[:1]]
     has_begun = False
     with _alone(folder_in(options.target)):
         while True:
@@ -57,13 +58,20 @@ def mirror(call: Call) -> int:
                 call.output.say(f"purveyor: {error}")  # a disk that is not mounted any more: nothing is begun anew in its place
             else:
                 has_begun |= outcome.timestamp > 0
-                _tell(call, outcome, points.unpinned())
+                unnamed = {url: pins for url in sources if (pins := pinning.unnamed(url))}
+                _tell(call, outcome, points.unpinned(), unnamed)
             if not options.every:
-                return WHOLE if outcome.is_whole else NOT_WHOLE
+                return WHOLE if outcome.is_whole or _only_waits(outcome) else NOT_WHOLE
             call.output.stdout.flush()
             for shelf, kept in strays:
                 _sweep(call, shelf, kept)
             time.sleep(options.every)
+
+
+def _only_waits(outcome: Outcome) -> bool:
+    """Whether a pass is not whole only because its budget allows nothing at this hour, and will at another."""
+    held_back = outcome.held_back
+    return held_back is not None and held_back.until is not None and not outcome.problems
 
 
 def _sweep(call: Call, shelf: Shelf, strays: Strays) -> None:
@@ -95,6 +103,7 @@ def ends_of(call: Call, points: Points, pinning: Pinning, root: Pin | None) -> E
         source_dp, target_dp = options.dp
         shelf = shelf_at(target_dp, doors)
         store = Store(source=points.at(source_dp), shelf=shelf, place=ShelfStore(shelf, name=target_dp))
+    refuse_filled(target, store.shelf if store else None)
     if options.up:
         make_boxes(target)
     return Ends(
@@ -178,11 +187,18 @@ class _Teller:
             self._call.output.say(f"{size(self._read_bytes)} read so far")
 
 
-def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str]) -> None:
-    output = call.output
+def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str], unnamed: Mapping[str, Sequence[str]]) -> None:
+    output, held_back = call.output, outcome.held_back
     if output.is_json:
-        output.give_json(answer_of(outcome) | {"unpinned": dict(unpinned)})
+        told = {"waits": str(held_back or ""), "waits_until": held_back and held_back.until and held_back.until.isoformat()}
+        known = {"unpinned": dict(unpinned), "unnamed_pins": dict(unnamed)}
+        output.give_json(answer_of(outcome) | told | known)
         return
+    for url, pins in sorted(unnamed.items()):
+        output.say(
+            f"{', '.join(pins)} is no key that the site's signed settings name for {url}: its server is known by those that they "
+            "name; leave --pin away, or mend it"
+        )
     for url, pin in sorted(unpinned.items()):
         output.say(
             f"{url} shows the key {pin}, which is not known: it is read, as what it serves is signed, and nothing is sent there; "
@@ -191,7 +207,7 @@ def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str]) -> None:
     for problem in outcome.problems + outcome.carried.problems:
         output.say(f"purveyor: {problem}")
     serving = f"timestamp {outcome.timestamp}" if outcome.timestamp else "nothing yet"
-    state = "whole" if outcome.is_whole else "as before"
+    state = "whole" if outcome.is_whole else f"waits, {held_back}" if held_back else "as before"
     parts = [
         f"{counted(outcome.files + outcome.shards, 'file')} and {counted(outcome.content_files, 'file')} of content came",
         f"{size(outcome.read_bytes)} read",

@@ -12,6 +12,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from purveyor.transport.interface import Shelf
+from purveyor.wire.boxes import BOXES, OF_A_DISK
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.join_code import JoinCode
@@ -19,6 +20,10 @@ from purveyor.wire.join_code import JoinCode
 PIN = "_mirror/pin.json"
 MEMORY = "_mirror/memory.json"
 TIMESTAMP = "clidata.box/timestamp.json"
+_OWN = "_mirror"
+_CONTENT = frozenset({_OWN, "manifests", "files"})
+"""What lies in a DP once a mirror has begun there."""
+_NAMES_LIMIT = 1000
 
 
 class Pin(Wire):
@@ -64,7 +69,7 @@ def pin_of_root(content: bytes, version: int) -> Pin:
 def pinned(target: Shelf, given: Pin | None) -> Pin:
     """The root that the mirror in `target` began from; a given one begins it.
 
-    Errors: RefusedError: nothing is pinned and nothing was given, or another root is, or the boxes there are not a mirror's;
+    Errors: RefusedError: nothing is pinned and nothing was given, or another root is, or what lies there is not a mirror's;
     UnavailableError.
     """
     content = target.read(PIN)
@@ -73,8 +78,7 @@ def pinned(target: Shelf, given: Pin | None) -> Pin:
             raise RefusedError(
                 "nothing is mirrored here yet: begin with --code and a join code of the site, or --root and its root"
             )
-        if target.read(TIMESTAMP) is not None:
-            raise RefusedError("there are boxes here that no mirror filled: a mirror needs a folder of its own")
+        refuse_filled(target)
         target.replace(PIN, to_bytes(given))
         target.sync()
         return given
@@ -82,6 +86,19 @@ def pinned(target: Shelf, given: Pin | None) -> Pin:
     if given is not None and given.site and pin.site and given.site != pin.site:
         raise RefusedError(f"this is a mirror of site {pin.site}, not of site {given.site}")
     return pin
+
+
+def refuse_filled(target: Shelf, content: Shelf | None = None) -> None:
+    """Refuses to begin a mirror of boxes, and of content, where files of others lie; one that was begun goes on.
+
+    Errors: RefusedError, UnavailableError.
+    """
+    if target.read(PIN) is None:
+        if target.read(TIMESTAMP) is not None:
+            raise RefusedError("there are boxes here that no mirror filled: a mirror needs a folder of its own")
+        _refuse_others(target, OF_A_DISK.union([_OWN], (box.name for box in BOXES)))
+    if content is not None and not _CONTENT.intersection(content.names(limit=_NAMES_LIMIT)):
+        _refuse_others(content, OF_A_DISK)
 
 
 def recalled(target: Shelf) -> Memory:
@@ -110,6 +127,14 @@ def is_over(since: Since, *, grace_seconds: float, now: datetime, signed: dateti
 def not_ahead(since: Since, *, now: datetime, signed: datetime) -> Since:
     """The same, where a clock that was ahead then is set back to what it says now."""
     return Since(here=min(since.here, now), signed=min(since.signed, signed))
+
+
+def _refuse_others(shelf: Shelf, usual: frozenset[str]) -> None:
+    others = [name for name in shelf.names(limit=len(usual) + 1) if name not in usual]
+    if others:
+        raise RefusedError(
+            f"{others[0][:80]!r} lies there, and no mirror put it there: give an empty folder, or that of a mirror"
+        )
 
 
 def _nothing() -> Memory:

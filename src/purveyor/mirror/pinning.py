@@ -21,6 +21,11 @@ class Pinning:
         """The settings that are served now, as the CAP at this address shows them."""
         self._settings, self._source_url = settings, source_url
 
+    def unnamed(self, url: str) -> tuple[str, ...]:
+        """The pins that were typed, where signed settings name others for the server of this address, and none of these."""
+        named = () if self._settings is None else named_pins(self._settings, url, {self._source_url})
+        return self._given if named and not set(named) & set(self._given) else ()
+
     def pins_of(self, url: str) -> tuple[str, ...]:
         """The pins that count at an address now; none: CAs decide. The settings' come first, then those that were typed."""
         if self._settings is None:

@@ -6,11 +6,14 @@ from typing import NamedTuple
 from purveyor.mirror.carrying import Carried, carry
 from purveyor.mirror.copying import Copying, Ends
 from purveyor.mirror.leaving import Left
-from purveyor.wire.errors import RejectedError, UnavailableError
+from purveyor.wire.errors import HeldBackError, RejectedError, UnavailableError
 
 
 class Outcome(NamedTuple):
-    """What a pass did. `is_whole`: the target serves all that the source shows. `problems`: what is not, in words."""
+    """What a pass did. `is_whole`: the target serves all that the source shows. `problems`: what is not, in words.
+
+    `held_back`: that the pass waits for another hour of its budget, which is no problem; None: for nothing.
+    """
 
     is_whole: bool
     timestamp: int
@@ -22,6 +25,7 @@ class Outcome(NamedTuple):
     carried: Carried
     read_bytes: int
     problems: tuple[str, ...]
+    held_back: HeldBackError | None = None
 
 
 def turn(ends: Ends, now: datetime) -> Outcome:
@@ -30,9 +34,12 @@ def turn(ends: Ends, now: datetime) -> Outcome:
     carried = Carried(0, 0, ())
     problems: list[str] = []
     copying: Copying | None = None
+    held_back: HeldBackError | None = None
     try:
         copying = Copying(ends, now)
         copying.run()
+    except HeldBackError as error:
+        held_back = error
     except (UnavailableError, RejectedError) as error:
         problems.append(str(error))
     if ends.is_carrying:
@@ -41,7 +48,7 @@ def turn(ends: Ends, now: datetime) -> Outcome:
         return Outcome(False, 0, 0, 0, 0, 0, Left(), carried, ends.pace.read_bytes - began_bytes, tuple(problems))
     problems += copying.problems
     return Outcome(
-        is_whole=not problems,
+        is_whole=not problems and held_back is None,
         timestamp=copying.metadata.served_timestamp,
         snapshot=copying.served_snapshot,
         files=copying.files,
@@ -51,4 +58,5 @@ def turn(ends: Ends, now: datetime) -> Outcome:
         carried=carried,
         read_bytes=ends.pace.read_bytes - began_bytes,
         problems=tuple(problems),
+        held_back=held_back,
     )

@@ -12,14 +12,12 @@ import msgspec
 
 from purveyor.site_server.model.points import PointKind
 from purveyor.transport.interface import Listed, Shelf, Stray
-from purveyor.wire.boxes import BOXES
+from purveyor.wire.boxes import BOXES, OF_A_DISK
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 
 MARK = "site.json"
 FIRST_ROOT = "clidata.box/1.root.json"
-_NOBODYS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
-"""What a disk has of itself."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -58,7 +56,7 @@ def refuse_filled(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) 
     """
     if refuse_foreign(shelf, kind, mark, first_root):
         return True
-    usual = _NOBODYS.union(box.name for box in BOXES) if kind is PointKind.CAP else _NOBODYS
+    usual = OF_A_DISK.union(box.name for box in BOXES) if kind is PointKind.CAP else OF_A_DISK
     others = [name for name in shelf.names(limit=len(usual) + 1) if name not in usual]
     if others:
         raise RefusedError(

@@ -57,6 +57,9 @@ BOXES: tuple[Box, ...] = (
     _up("statmsgs.box", "status messages", 300 * 1024, 200_000),
 )
 
+OF_A_DISK = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""What a disk has of itself, and is no hindrance where boxes or content are to lie."""
+
 UP_BOXES = tuple(box for box in BOXES if box.way is Way.UP)
 DOWN_BOXES = tuple(box for box in BOXES if box.way is Way.DOWN)
 

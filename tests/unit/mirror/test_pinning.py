@@ -26,6 +26,8 @@ def test_what_signed_settings_name_counts_more_than_what_was_typed_and_a_join_co
     pinning.learn(settings(Point(id="cap1", url=".", pins=(NAMED, NEXT))), CAP)
     assert pinning.pins_of(CAP) == pinning.pins_of(DP) == (NAMED, NEXT), "pins belong to a server"
     assert pinning.pins_of(ELSEWHERE) == (TYPED,), "a server that the site does not know is known by what was typed"
+    assert (pinning.unnamed(CAP), pinning.unnamed(ELSEWHERE)) == ((TYPED,), ()), "what was typed is not that server's"
+    assert Pinning(given=(TYPED,)).unnamed(CAP) == ()
     from_code = Pinning(from_code=CODED)
     from_code.learn(settings(Point(id="cap1", url=CAP)), CAP)
     assert from_code.pins_of(CAP) == (), "the site relies on CAs, so does its mirror"

@@ -8,6 +8,7 @@ from purveyor.cli.arguments.values import budget, duration_seconds
 
 _MIRROR_CODES: Mapping[int, str] = {
     **LOCAL,
+    0: "the copy is whole, or waits for an hour in which its budget allows something",
     3: "the copy is not whole: the source cannot be reached, is behind or damaged; what was served before is served on",
 }
 
