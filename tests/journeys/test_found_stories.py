@@ -150,3 +150,28 @@ def test_of_two_machines_that_are_alike_each_tells_what_was_refused_for_its_numb
         Step("advertised", ("A3", "Editor", "All Systems", "every three hours"), 60),
     )
     assert broken(added, *steps, seed=40234) == ()
+
+
+def test_a_restored_site_hears_of_a_program_that_failed_without_a_run() -> None:
+    restarts = Step(
+        EDITOR.kind,
+        ("Editor", "content", "nothing else", "restarts the machine at its end", *EDITOR.arguments[4:6], "run-again"),
+        22,
+    )
+    depends = Step(EDITOR.kind, ("Archiver", "content", "Editor", "cannot be started", *EDITOR.arguments[4:]), 111)
+    offered, backup = Step("advertised", ("A2", "Archiver", "Pilot", "as soon as possible"), 46), Step("backup", ("nightly",), 50)
+    assert broken(restarts, depends, offered, backup, Step("restored", ("nightly", "outlived it"), 14), seed=290) == ()
+
+
+def test_a_restored_site_hears_of_a_deletion_also_from_who_reads_of_it_in_several_passes() -> None:
+    starts_not = Step(EDITOR.kind, ("Archiver", "content", "nothing else", "cannot be started", *EDITOR.arguments[4:]), 111)
+    steps = (
+        Step("advertised", ("A2", "Archiver", "Pilot", "as soon as possible"), 46),
+        Step("moves", ("pc1", "harbour"), 26),
+        Step("backup", ("nightly",), 50),
+        Step("package-deleted", ("Archiver", "finish"), 56),
+        Step("discarding", (), 235),
+        Step("restored", ("nightly", "outlived it"), 14),
+        Step("requests-lost", (4, 61), 93),
+    )
+    assert broken(starts_not, *steps, client_count=4, seed=290) == ()

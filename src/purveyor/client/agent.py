@@ -169,7 +169,7 @@ class Agent:
         """Tells a site that was restored from a backup what it may have lost."""
         state, incarnation, applied = self.state, policy.settings.incarnation, self.state.mark("applied")
         with state.transaction():
-            for body in returning.owed(state, self.machine, incarnation):
+            for body in returning.owed(state, self.machine, incarnation, is_complete=policy.is_complete):
                 reports.add_item(state, identity, body, applied=applied, holding=holding, incarnation=incarnation, now=now)
 
     def _report(

@@ -6,12 +6,13 @@ Source: the protocol, section 11.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from purveyor.client import reports
 from purveyor.client.machine.interface import Machine
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.history import History
-from purveyor.client.programs.memory.job import Job
+from purveyor.client.programs.memory.job import Job, Kind
 from purveyor.client.state import published
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
@@ -22,10 +23,15 @@ from purveyor.wire.shards import ClientState
 
 _HEARD = "incarnation of the site"
 _RETURNED = "incarnation returned to"
+_HELD = "incarnation told of what is held"
 
 
-def owed(state: State, machine: Machine, incarnation: int) -> list[Body]:
-    """What a site of this incarnation is to be told now, and is told once. Joins the open transaction, or opens one."""
+def owed(state: State, machine: Machine, incarnation: int, *, is_complete: bool) -> list[Body]:
+    """What a site of this incarnation is to be told now, and is told once. Joins the open transaction, or opens one.
+
+    `is_complete`: all was read that the site publishes now. What this machine is and holds is told only then: of a deletion that
+    was not read yet it would say nothing, and not speak of it again before its next heartbeat.
+    """
     bodies: list[Body] = []
     with state.transaction():
         if is_unknown(published.held_entry(state)) and state.fact(_RETURNED) != str(incarnation):
@@ -38,8 +44,12 @@ def owed(state: State, machine: Machine, incarnation: int) -> list[Body]:
             state.remember(_HEARD, str(incarnation))
             if heard:
                 reports.send_all_again(state)
-                state.remember("heartbeat_at", "")  # what this machine is and holds is told with the rest
-                bodies += summaries(records.histories(state).values(), records.open_jobs(state))
+                bodies += summaries(records.histories(state).values(), records.jobs(state))
+        held = state.fact(_HELD)
+        if is_complete and held != str(incarnation):
+            state.remember(_HELD, str(incarnation))
+            if held:
+                state.remember("heartbeat_at", "")
     return bodies
 
 
@@ -51,11 +61,15 @@ def is_unknown(entry: HeldEntry | None) -> bool:
 
 
 def summaries(histories: Iterable[History], jobs: Iterable[Job]) -> list[Summary]:
-    """The state of every program that is remembered or planned, in as few items as hold it. Pure."""
+    """The state of every program that is remembered or planned, in as few items as hold it. Pure.
+
+    Shape: `jobs` in the order in which they came; what became of one that never ran is not in the histories.
+    """
     states = {history.key: _ended(history) for history in histories}
-    states |= {ProgramKey(*job.key): _under_way(job, states.get(ProgramKey(*job.key))) for job in jobs if job.is_root}
-    listed = [states[key] for key in sorted(states)]
-    told = [one for one in listed if one is not None]
+    for job in sorted(jobs, key=lambda job: job.is_open):
+        key = ProgramKey(*job.key)
+        states[key] = _under_way(job, states.get(key)) if job.is_open else _never_run(job, states.get(key))
+    told = [one for _, one in sorted(states.items()) if one is not None]
     return [
         Summary(programs=tuple(told[start : start + PROGRAMS_PER_SUMMARY])) for start in range(0, len(told), PROGRAMS_PER_SUMMARY)
     ]
@@ -83,8 +97,19 @@ def _ended(history: History) -> ProgramState | None:
 def _under_way(job: Job, ended: ProgramState | None) -> ProgramState | None:
     """The open job, where it has begun to be something; a job that waits for its time hides no result."""
     at = job.started_at or job.due_at
-    if at is None or (ended is not None and job.started_at is None):
+    if not job.is_root or at is None or (ended is not None and job.started_at is None):
         return ended
+    return _state_of(job, at, ended)
+
+
+def _never_run(job: Job, ended: ProgramState | None) -> ProgramState | None:
+    """The job that came to its end without a run, as where what it depends on failed, unless something ended later."""
+    if job.kind is not Kind.RUN or job.started_at is not None or job.ended_at is None:
+        return ended
+    return ended if ended is not None and ended.at >= job.ended_at else _state_of(job, job.ended_at, ended)
+
+
+def _state_of(job: Job, at: datetime, ended: ProgramState | None) -> ProgramState:
     return ProgramState(
         package=job.key.package,
         program=job.key.program,
@@ -93,6 +118,7 @@ def _under_way(job: Job, ended: ProgramState | None) -> ProgramState | None:
         advertisement=job.advertisement,
         occurrence=job.occurrence,
         source_version=job.source_version,
+        exit_code=job.exit_code,
         user=job.user,
         cause=job.cause,
         succeeded_version=ended.succeeded_version if ended else 0,
