@@ -591,7 +591,7 @@ def test_a_cap_that_lies_is_not_believed(path: str) -> None:
 
 
 def _without_receipts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(returning, "owed", lambda *_: [])
+    patch.setattr(returning, "owed", lambda *_, **__: [])
 
 
 def _versions_from_the_backup(patch: pytest.MonkeyPatch) -> None:
