@@ -5,7 +5,7 @@ Anything that nobody expected becomes a 500 with a short number that also stands
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -88,9 +88,12 @@ def answer_errors(application: FastAPI) -> None:
 
     @application.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
-        text = f"there is nothing at {request.url.path[:200]}" if error.status_code == 404 else str(error.detail)
-        status = 422 if error.status_code == 400 else error.status_code  # a body that no parser can take, too deep for one
-        return _answer(status, text, "rejected")
+        match error.status_code:
+            case 400:  # what no parser can take; the framework does not say why
+                return _answer(422, "body: no JSON: it is not UTF-8, or nested too deep", "rejected")
+            case 404:
+                return _answer(404, f"there is nothing at {request.url.path[:200]}", "rejected")
+        return _answer(error.status_code, str(error.detail), "rejected")
 
     application.add_middleware(Border)
 
@@ -126,8 +129,12 @@ def _answer(status: int, text: str, kind: str, headers: dict[str, str] | None = 
 
 def _in_words(troubles: Sequence[Any]) -> str:
     """What cannot be read, by place; the values themselves are not repeated, since they may be secret."""
-    words = [
-        f"{'.'.join(str(part) for part in trouble['loc'][1:]) or trouble['loc'][0]}: {trouble['msg']}" for trouble in troubles
-    ]
+    words = [_one_in_words(trouble["loc"], trouble) for trouble in troubles]
     more = f" (and {len(words) - _TROUBLES_SHOWN} more)" if len(words) > _TROUBLES_SHOWN else ""
     return "; ".join(words[:_TROUBLES_SHOWN]) + more
+
+
+def _one_in_words(place: Sequence[str | int], trouble: Mapping[str, Any]) -> str:
+    if trouble["type"] == "json_invalid":  # its place is where the text ceases to be JSON
+        return f"body: no JSON, at character {int(place[1]) + 1}: {trouble['ctx']['error']}"
+    return f"{'.'.join(str(part) for part in place[1:]) or place[0]}: {trouble['msg']}"

@@ -306,6 +306,18 @@ def test_the_document_describes_every_answer_and_who_may_ask(running_site: Runni
     }
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"a":', "body: no JSON, at character 6: Expecting value"),
+        (b'{"name": "\xff"}', "body: no JSON: it is not UTF-8, or nested too deep"),
+        (b"[" * 100_000, "body: no JSON: it is not UTF-8, or nested too deep"),
+    ],
+)
+def test_a_body_that_is_no_json_is_said_to_be_none(running_site: RunningSite, body: bytes, said: str) -> None:
+    assert running_site.ask("POST", "/packages", body) == (422, {"error": said, "kind": "rejected"})
+
+
 def test_the_page_for_people_names_every_operation_and_loads_nothing(running_site: RunningSite) -> None:
     _, document = running_site.ask("GET", "/openapi.json")
     response = running_site.http.request("GET", f"{running_site.url}/api/v1/docs")
