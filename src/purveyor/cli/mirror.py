@@ -4,7 +4,7 @@ import fcntl
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,7 +103,8 @@ def ends_of(call: Call, points: Points, pinning: Pinning, root: Pin | None) -> E
         source_dp, target_dp = options.dp
         shelf = shelf_at(target_dp, doors)
         store = Store(source=points.at(source_dp), shelf=shelf, place=ShelfStore(shelf, name=target_dp))
-    refuse_filled(target, store.shelf if store else None)
+    with suppress(UnavailableError):  # what cannot be looked at now is tried at each pass, which looks again before it begins
+        refuse_filled(target, store.shelf if store else None)
     if options.up:
         make_boxes(target)
     return Ends(
