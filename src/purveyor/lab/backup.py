@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from purveyor.content.store import ContentStore
-from purveyor.lab.database import LabDatabase
+from purveyor.lab.database import LabDatabase, lend
 from purveyor.lab.power import Power
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.recovery import backup as backups
 from purveyor.recovery import form, restore
 from purveyor.recovery.restore import Restored
-from purveyor.site_server.database.engine import Database, open_database
+from purveyor.site_server.database.engine import Database
 from purveyor.site_server.keys import open_keyring
 from purveyor.site_server.site import Site
 from purveyor.transport.interface import Point
@@ -56,7 +56,7 @@ def restored_site(
     """
     if not with_cap:
         cap.files.clear()
-    opened = open_database("sqlite://")
+    opened = lend()
     database = LabDatabase(opened, power)
     restore.load_rows(backup.folder, database, _silent)
     shutil.copytree(backup.folder / form.KEYS, folder / form.KEYS)
