@@ -21,7 +21,7 @@ from purveyor.lab.stories.steps import KINDS, Draft, Step
 from purveyor.lab.stories.story import DECLARED_IN, drawn
 from purveyor.lab.stories.telling import tell
 
-STORIES = 160
+STORIES = 240
 PART = 8
 """Stories that one test tells, so that they spread over processes."""
 MACHINES, RULES = 10, 10
