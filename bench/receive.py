@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import func, insert, select
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import publication, schema
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.executive import ITEMS_A_TURN
 from purveyor.site_server.receive.opening import contents_of
@@ -61,8 +61,9 @@ def _measure(database: Database, folder: Path, asked: argparse.Namespace) -> int
     public = envelope.sealing_key(sealing)
     keys = [Ed25519PrivateKey.generate() for _ in range(clients)]
     with database.write() as tx:
-        tx.execute(insert(schema.shard_generation), [{"generation": 1, "bits": 8, "announced_at": NOW}])
-        shard = {"generation": 1, "publication": 0, "is_wanted": False, "is_written": True}
+        publication.insert_site(tx, code=SITE, bin_bits=4, now=NOW)
+        tx.execute(insert(schema.shard_generation), [{"generation": 2, "bits": 8, "announced_at": NOW}])
+        shard = {"generation": 2, "publication": 0, "is_wanted": False, "is_written": True}
         tx.execute(insert(schema.shard), [shard | {"number": number} for number in range(256)])
         tx.execute(insert(schema.client), [_client_row(key) for key in keys])
     cap, ring = FolderShelf(folder / "CAP_S01"), FolderShelf(folder / "rejected")
