@@ -80,10 +80,13 @@ def test_a_signal_stops_it_cleanly(folder: Path, number: signal.Signals) -> None
     with running(folder) as process:
         process.send_signal(number)
         assert process.wait(START_SECONDS) == 0
-        assert process.stdout and "site S01 has stopped" in process.stdout.read()
+        said = process.stdout.read() if process.stdout else ""
+        assert [line.partition(" at ")[0] for line in said.splitlines()] == ["site S01 runs", "site S01 has stopped"], (
+            "no library of ours tells of what it does: one of shares would with each of its requests"
+        )
     assert not (folder / "site.url").exists()
-    said = purveyor(folder, "package", "list")
-    assert said.returncode == 3 and "does not run" in said.stderr
+    listed = purveyor(folder, "package", "list")
+    assert listed.returncode == 3 and "does not run" in listed.stderr
 
 
 def test_a_site_that_was_killed_goes_on_where_it_was(folder: Path) -> None:

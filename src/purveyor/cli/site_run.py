@@ -41,7 +41,8 @@ def run(call: Call) -> int:
     folder = Path(call.arguments.dir)
     if not folder.is_dir():
         raise no_site_in(folder)
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORM, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format=_LOG_FORM, stream=sys.stderr)  # libraries tell of each of their requests
+    logging.getLogger("purveyor").setLevel(logging.INFO)
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):
         site = open_site(folder, open_shelf=shelf_of)

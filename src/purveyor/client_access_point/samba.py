@@ -115,6 +115,7 @@ def _share(plan: Plan, folder: str, comment: str, own: str) -> str:
     wide links = no
     case sensitive = yes
     oplocks = no
+    level2 oplocks = no
     csc policy = disable
     vfs objects =
 """
