@@ -157,7 +157,7 @@ def test_a_collection_in_use_is_deleted_only_when_that_is_confirmed(tx: Connecti
     assert (members_of(tx, pilot), len(members_of(tx, wide))) == (set(), 5)
     assert (wants(tx), wanted_shards(tx)) == ({("offers", pilot)}, {0})
     assert packages.preview_deletion(tx, package).holder_count == 1
-    with pytest.raises(RefusedError, match=r"\(Pilot\) was deleted at 2026-12-01 10:00 UTC"):
+    with pytest.raises(RefusedError, match=r"\(Pilot\) was deleted at 2026-12-01 10:00Z"):
         collections.shown(tx, pilot)
 
 
@@ -224,7 +224,7 @@ def test_a_removed_client_leaves_its_collections_and_frees_its_name(tx: Connecti
     resources.remove(tx, client, by=ANNA, now=NOW)
     assert (members_of(tx, pilot), collections.shown(tx, pilot).direct) == (set(), ())
     view = resources.shown(tx, client)
-    assert (view.state, view.reason) == ("removed", "removed by anna at 2026-12-01 09:00 UTC")
+    assert (view.state, view.reason) == ("removed", "removed by anna at 2026-12-01 09:00Z")
     assert client not in [one.id for one in resources.listed(tx)]
     assert [one.id for one in resources.listed(tx, state="removed")] == [client]
     with pytest.raises(RefusedError, match="there is no resource"):

@@ -213,7 +213,7 @@ def test_answers_are_shown_client_by_client_and_who_is_silent_too(tx: Connection
     shown = {one.client_name: one for one in requests.answers(tx, 1)}
     assert set(shown) == {"pc-1", "pc-2", "pc-3"}
     assert (shown["pc-2"].outcome, shown["pc-2"].text) == (Outcome.DONE, "it was called off")
-    assert (shown["pc-1"].outcome, shown["pc-1"].text) == (None, "no answer yet, silent since 2026-12-01 09:00 UTC")
+    assert (shown["pc-1"].outcome, shown["pc-1"].text) == (None, "no answer yet, silent since 2026-12-01 09:00Z")
     assert [one.client_name for one in requests.answers(tx, 1, outcome="done")] == ["pc-2"]
     assert {one.client_name for one in requests.answers(tx, 1, outcome=requests.SILENT)} == {"pc-1", "pc-3"}
     first = requests.answers(tx, 1, limit=1)[0].client

@@ -216,7 +216,7 @@ def test_refused_and_removed_machines_are_found_by_name_and_strangers_are_not(tx
 def test_a_deleted_package_and_a_deleted_program_are_explained_by_their_number(tx: Connection) -> None:
     packages.add(tx, name="Better", by=ANNA, now=NOW)
     packages.delete(tx, TOOL, replaced_by=OTHER, is_confirmed=True, by=ANNA, now=NOW)
-    assert "was retired on 2026-12-01 09:00 UTC by anna, replaced by S0100002 (Better)" in _explained(tx).sentence
+    assert "was retired on 2026-12-01 09:00Z by anna, replaced by S0100002 (Better)" in _explained(tx).sentence
     added = programs.add(tx, OTHER, name="install", command="y", by=ANNA, now=NOW)
     programs.delete(tx, ProgramKey(OTHER, added.number), is_confirmed=True, by=ANNA, now=NOW)
     (seen,) = why.why(tx, "pc-1", OTHER, str(added.number), now=NOW).explanations

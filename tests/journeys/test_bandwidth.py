@@ -138,7 +138,7 @@ def test_content_waits_for_its_hour_other_work_goes_on_and_the_rate_is_kept(site
     assert (job.state, job.cause, job.text) == (
         JobState.WAITING,
         Cause.BANDWIDTH,
-        "held back by the budget of bandwidth until Mon 18:00",
+        "held back by the budget of bandwidth until 2026-01-05 18:00Z",
     )
     assert site.counts.requests == 0, "nobody was asked"
     site.fleet.advance(seconds=(OPENS - site.fleet.clock.now()).total_seconds())
@@ -172,7 +172,7 @@ def test_an_hour_that_begins_in_the_middle_of_a_file_holds_the_rest_back_until_i
     assert 0 < before < len(LARGE) * 2
     site.fleet.advance(seconds=(opens - site.fleet.clock.now()).total_seconds())
     assert site.counts.read_bytes - before <= PIECE_BYTES
-    assert site.job().text == "held back by the budget of bandwidth until Mon 13:00"
+    assert site.job().text == "held back by the budget of bandwidth until 2026-01-05 13:00Z"
     site.fleet.advance(hours=3)
     assert site.ran("large") == 1
     assert site.counts.read_bytes < len(LARGE) * 2 + PIECE_BYTES, "what was there when the hour came was gone on with"
@@ -277,7 +277,7 @@ def test_why_names_the_point_that_its_own_budget_closes(site: Site) -> None:
     package, now = site.job().key.package, site.fleet.clock.now()
     opens_at = datetime(2026, 1, 6).astimezone().astimezone(UTC)
     sentence = site.fleet.admin.ask(why.why, site.client.name, package, now=now).explanations[0].sentence
-    said = f"dp1 gives nothing until {opens_at:%Y-%m-%d %H:%M} UTC by its budget; next: nobody: it goes on by itself then"
+    said = f"dp1 gives nothing until {opens_at:%Y-%m-%d %H:%M}Z by its budget; next: nobody: it goes on by itself then"
     assert sentence.startswith(f"It is not there because {said}")
 
 

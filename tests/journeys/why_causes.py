@@ -118,7 +118,7 @@ def cause(link: str, who: Who, says: str) -> Callable[[Callable[[Stage], None]],
 # --- package and program ---
 
 
-@cause("package", Who.NOBODY, "retired on 2026-01-05 11:02 UTC by administrator, replaced by S0100002 (Better)")
+@cause("package", Who.NOBODY, "retired on 2026-01-05 11:02Z by administrator, replaced by S0100002 (Better)")
 def package_retired_and_replaced(stage: Stage) -> None:
     stage.advertise()
     stage.polls()
@@ -476,7 +476,7 @@ def no_time_comes_any_more(stage: Stage) -> None:
 # --- windows and conditions ---
 
 
-@cause("window", Who.CLIENT, "the next one that is long enough opens at 2026-01-10 02:00 UTC")
+@cause("window", Who.CLIENT, "the next one that is long enough opens at 2026-01-10 02:00Z")
 def window_closed(stage: Stage) -> None:
     stage.edit(max_run_seconds=600)
     stage.change(

@@ -274,9 +274,9 @@ def test_the_list_says_what_is_offered_when_it_runs_and_what_can_be_done(browser
         "Writes texts.",
         "Example",
         "Succeeded",
-        "Tuesday 1 Dec 2026, 09:00",
+        "Tuesday 1 Dec 2026, 09:00+01:00",
         "Run now",
-        "Tuesday 1 Dec 2026, 11:00",
+        "Tuesday 1 Dec 2026, 11:00+01:00",
     ):
         assert words in text
     assert "Put off" in text and "in 1 hour" in text
@@ -306,7 +306,7 @@ def test_forms_ask_for_a_run_a_time_and_a_postponement(browser: Browser, desk: H
 
 def test_a_restart_is_asked_for_and_put_off(desk: HandDesk, browser: Browser) -> None:
     desk.restart = RESTART
-    assert "This machine restarts in 1 hour, at 11:00" in browser.get().text
+    assert "This machine restarts in 1 hour, at 11:00+01:00" in browser.get().text
     browser.send("/restart", {})
     browser.send("/postpone-restart", {})
     assert [wish for _, wish in desk.asked] == [RestartNow(), PostponeRestart()]

@@ -19,6 +19,7 @@ from purveyor.client.page.server import listener_at
 from purveyor.client.page.shown import Shown, ShownProgram
 from purveyor.client.page.wishes import Postpone, PostponeRestart, RestartNow, RunNow, Wish
 from purveyor.wire.errors import RefusedError
+from purveyor.wire.moments import local_text
 
 PAGE_URL = "http://127.0.0.1:8475"
 _COLUMNS = ("program", "name", "package", "version", "state", "when", "next", "why", "can be")
@@ -137,4 +138,4 @@ def _row(one: ShownProgram, shown: Shown) -> tuple[object, ...]:
 
 def _moment(at: datetime | None) -> str:
     """A time on this machine's clock."""
-    return "-" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
+    return "-" if at is None else local_text(at, None)

@@ -17,6 +17,7 @@ from purveyor.site_server.keys import KeyName, PrivateKey, id_of, open_keyring, 
 from purveyor.transport.durable import give_as, write_new
 from purveyor.wire import signing
 from purveyor.wire.errors import RefusedError
+from purveyor.wire.moments import utc_text
 
 _PUBLIC_LIMIT = 200
 
@@ -93,7 +94,7 @@ def sign(call: Call) -> int:
     keys = [_signing_key(Path(name), passphrase) for name in options.key]
     answer = judging.answer_to(asked, keys)
     if not output.is_json:
-        output.give(f"request {asked.number} of site {asked.site}, made {asked.made_at:%Y-%m-%d %H:%M}Z, would change:")
+        output.give(f"request {asked.number} of site {asked.site}, made {utc_text(asked.made_at)}, would change:")
         for line in judging.changes_in(asked):
             output.give(f"  {line}")
         output.give(f"it stands on {_few(judging.footing_of(asked))}")

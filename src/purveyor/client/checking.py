@@ -27,6 +27,7 @@ from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State, damage_of
 from purveyor.wire.errors import AbsentError, PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.shards import ClientState
 
 POLL_GRACE = timedelta(hours=1)
@@ -254,7 +255,7 @@ def _lateness(state: State, now: datetime) -> Grade:
 
 def _last_pass(state: State, now: datetime) -> Finding:
     polled_at = state.time("polled_at")
-    words = f"at {polled_at:%Y-%m-%d %H:%M:%S} UTC" if polled_at else "this client has not polled yet"
+    words = f"at {utc_text(polled_at)}" if polled_at else "this client has not polled yet"
     return Finding(subject="last pass", grade=_lateness(state, now), words=words)
 
 
@@ -295,12 +296,12 @@ def _unpinned(parts: Parts) -> Iterator[Finding]:
 def _clock(state: State, now: datetime) -> Finding:
     signed_at, polled_at = state.time("newest_signed"), state.time("polled_at")
     if signed_at is not None and now < signed_at - poll.CLOCK_TOLERANCE:
-        words = f"it is behind: here it is {now:%Y-%m-%d %H:%M} UTC, and the site signed at {signed_at:%Y-%m-%d %H:%M} UTC"
+        words = f"it is behind: here it is {utc_text(now)}, and the site signed at {utc_text(signed_at)}"
         return Finding(subject="clock", grade=Grade.CRITICAL, words=words)
     if polled_at is not None and now < polled_at - poll.CLOCK_TOLERANCE:
-        words = f"it went back: the last pass was at {polled_at:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC"
+        words = f"it went back: the last pass was at {utc_text(polled_at)}, and it is {utc_text(now)}"
         return Finding(subject="clock", grade=Grade.WARNING, words=words)
-    return Finding(subject="clock", grade=Grade.OK, words=f"it is {now:%Y-%m-%d %H:%M:%S} UTC, and nothing contradicts that")
+    return Finding(subject="clock", grade=Grade.OK, words=f"it is {utc_text(now)}, and nothing contradicts that")
 
 
 def _problems(state: State) -> list[Finding]:
@@ -314,7 +315,7 @@ def _trust(state: State, now: datetime) -> Finding:
     if expires_at is None:
         return Finding(subject="trust", grade=Grade.CRITICAL, words="no metadata was verified yet")
     left = expires_at - poll.signed_now(state, now)
-    when = f"{expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = utc_text(expires_at)
     if left <= timedelta(0):
         words = f"what the site signed has expired at {when}: nothing new is accepted"
         return Finding(subject="trust", grade=Grade.CRITICAL, words=words)

@@ -18,6 +18,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from purveyor.wire.errors import RejectedError
+from purveyor.wire.moments import utc_text
 
 Content = TypeVar("Content", Root, Timestamp, Snapshot, Targets)
 _UNREADABLE = (RepositoryError, SigningError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -156,7 +157,7 @@ class Judged:
             case _:
                 expires = self.targets(name).expires
         if now >= expires:
-            raise RejectedError(f"{name} expired at {expires:%Y-%m-%d %H:%MZ}")
+            raise RejectedError(f"{name} expired at {utc_text(expires)}")
 
     # --- what stands upon this ---
 

@@ -16,10 +16,11 @@ from purveyor.client.state import origin
 from purveyor.client.state.identity import Identity, next_sequence
 from purveyor.client.state.store import State, text_of, time_of
 from purveyor.transport.interface import Point
-from purveyor.wire import envelope, reports
+from purveyor.wire import envelope, reports, starts
 from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.ids import PackageId
+from purveyor.wire.moments import utc_text
 from purveyor.wire.reports import Body, Item, Retold, StatusMessage, StatusMessages
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import Entry
@@ -50,6 +51,7 @@ def add_item(
     with state.transaction() as tx:
         sequence = next_sequence(state)
         oldest = tx.execute("select coalesce(min(sequence), ?) from item", (sequence,)).fetchone()[0]
+        boot = origin.boot_of(state)
         item = Item(
             client=identity.client,
             public_key=identity.public_key,
@@ -61,7 +63,8 @@ def add_item(
             body=body,
             holding=tuple(holding),
             machine=origin.machine_of(state),
-            boot=origin.boot_of(state),
+            boot=boot,
+            start=starts.signature_of(boot, sequence, identity.key),
         )
         is_result = isinstance(body, StatusMessages) and any(message.state is not None for message in body.messages)
         tx.execute(
@@ -119,12 +122,11 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
     next_number = int(state.connection.execute("select next_sequence from identity").fetchone()[0])
     if not rows and received < next_number:
         return False
+    boot = origin.boot_of(state)
     with state.transaction() as tx:
-        if received >= next_number or (refused and any(refused.first <= row[0] <= refused.last for row in rows)):
-            origin.note_shared(state)
         if received >= next_number:
             tx.execute("update identity set next_sequence = ?", (received + 1,))
-            memory = f"its newest memory is of {since:%Y-%m-%d %H:%M} UTC" if since else "it remembers no poll"
+            memory = f"its newest memory is of {utc_text(since)}" if since else "it remembers no poll"
             text = f"the site has reports up to number {received}, this machine remembers {next_number - 1}: {memory}"
             tell(state, StatusMessage(id=StatusId.WENT_BACK, at=now, text=text))
         for sequence, box, content, is_result, made_at in rows:
@@ -136,7 +138,8 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
                 oldest_kept=received + 1,
                 made_at=now,  # by this start of the machine: what it says of itself is of now, each message has its own time
                 machine=origin.machine_of(state),
-                boot=origin.boot_of(state),
+                boot=boot,
+                start=starts.signature_of(boot, number, identity.key),
                 retold=read.item.retold or Retold(sequence=sequence, digest=read.digest),
             )
             tx.execute("delete from item where sequence = ?", (sequence,))

@@ -31,6 +31,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from purveyor.transport.durable import give_as, replace_whole
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
+from purveyor.wire.moments import utc_text
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
 
 FOLDER, STATE = "https", "https.json"
@@ -128,7 +129,7 @@ def use(folder: Path, certificate: Path, key: Path, *, next_pin: str, is_pinned:
     check(chain)
     pin, ends_at = pin_at(chain.certificate), ends(chain.certificate)
     if ends_at <= now:
-        raise RefusedError(f"{certificate} expired at {ends_at:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"{certificate} expired at {utc_text(ends_at)}")
     before = held(folder)
     same = before is not None and (before.next_pin, before.is_pinned) == (next_pin, is_pinned)
     place = _place(folder)

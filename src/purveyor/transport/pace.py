@@ -11,6 +11,7 @@ from math import inf
 
 from purveyor.wire.bandwidth import NOTHING, UNLIMITED, Budget, next_allowance, rate_at
 from purveyor.wire.errors import HeldBackError
+from purveyor.wire.moments import local_text
 
 CREDIT_SECONDS = 1.0
 """So much may be made up for after a moment in which less came than was allowed."""
@@ -100,7 +101,7 @@ class Meter:
         if self.rate() != NOTHING:
             return None
         opens_at = self.opens_at()
-        until = "for as long as it is as it is" if opens_at is None else f"until {opens_at.astimezone(self._zone):%a %H:%M}"
+        until = "for as long as it is as it is" if opens_at is None else f"until {local_text(opens_at, self._zone)}"
         return HeldBackError(f"held back by the budget of bandwidth {until}", until=opens_at)
 
     def check_open(self) -> None:

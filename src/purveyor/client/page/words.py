@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from purveyor.client.page.shown import ShownProgram, ShownRestart, ShownRun
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import clock_text
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "June", "July", "Aug", "Sept", "Oct", "Nov", "Dec")
@@ -19,9 +20,9 @@ _ENDED: dict[JobState, str] = {
 
 
 def day_and_time(at: datetime, zone: tzinfo) -> str:
-    """A moment on the machine's clock, such as `Tuesday 1 Dec 2026, 09:00`."""
+    """A moment on the machine's clock, such as `Tuesday 1 Dec 2026, 09:00+01:00`."""
     local = at.astimezone(zone)
-    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M}"
+    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}, {clock_text(at, zone)}"
 
 
 def distance(at: datetime, now: datetime) -> str:
@@ -77,4 +78,4 @@ def restart_sentence(restart: ShownRestart, now: datetime, zone: tzinfo | None) 
     if restart.at is None:
         return f"{restart.name} needs a restart. This machine restarts in its next maintenance window."
     left = max(timedelta(0), restart.at - now).total_seconds()
-    return f"{restart.name} needs a restart. This machine restarts in {span(left)}, at {restart.at.astimezone(zone):%H:%M}."
+    return f"{restart.name} needs a restart. This machine restarts in {span(left)}, at {clock_text(restart.at, zone)}."

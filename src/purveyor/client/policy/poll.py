@@ -25,6 +25,7 @@ from purveyor.transport.interface import Answer, Point
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire.errors import AbsentError, BusyError, RejectedError, UnavailableError
 from purveyor.wire.ids import PackageId, SiteCode, site_of
+from purveyor.wire.moments import utc_text
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.shards import Shard
 from purveyor.wire.status_messages import StatusId
@@ -155,7 +156,7 @@ def _behind(state: State, url: str, now: datetime) -> tuple[Problem, ...]:
     rhythm_seconds = int(state.fact("rhythm_seconds") or trust.USUAL_RHYTHM_SECONDS)
     if not conclude.is_withheld(since, rhythm_seconds, now):
         return ()
-    reason = f"it lags behind what was seen elsewhere, since {since:%Y-%m-%d %H:%M} UTC or longer"
+    reason = f"it lags behind what was seen elsewhere, since {utc_text(since)} or longer"
     return (Problem(about=url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
 
 
@@ -383,7 +384,7 @@ def _withheld(state: State, point: Point, now: datetime) -> tuple[Problem, ...]:
     if conclude.is_withheld(issued_at, rhythm_seconds, now):
         reason = f"its newest timestamp is of {issued_at}: newer ones are kept back"
     elif held is not None and held.expires_at <= signed_now(state, now):
-        reason = f"the lookup shard that it serves expired at {held.expires_at:%Y-%m-%d %H:%MZ}: newer ones are kept back"
+        reason = f"the lookup shard that it serves expired at {utc_text(held.expires_at)}: newer ones are kept back"
     else:
         return ()
     return (Problem(about=point.url, reason=reason, status=StatusId.POINT_WITHHOLDS),)
@@ -406,5 +407,5 @@ def _clock_ahead(trusted: Trusted, now: datetime) -> tuple[Problem, ...]:
     timestamp = trusted.timestamp
     if timestamp is None or now < timestamp.expires:
         return ()
-    reason = f"a new timestamp expired at {timestamp.expires:%Y-%m-%d %H:%MZ}, and the clock here is at {now:%Y-%m-%d}"
+    reason = f"a new timestamp expired at {utc_text(timestamp.expires)}, and the clock here is at {now:%Y-%m-%d}"
     return (Problem(about="the clock", reason=reason, status=StatusId.CLOCK_DIFFERS),)

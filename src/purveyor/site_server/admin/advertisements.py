@@ -29,6 +29,7 @@ from purveyor.site_server.model.names import line_of
 from purveyor.site_server.model.schedules import checked_instant
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramNumber, advertisement_id_of
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import Assignment
 from purveyor.wire.package_info import ProgramKey
 
@@ -220,7 +221,7 @@ def checked_times(available_from: datetime, expires_at: datetime | None) -> tupl
     available_from = checked_instant(available_from)
     expires_at = None if expires_at is None else checked_instant(expires_at)
     if expires_at is not None and expires_at <= available_from:
-        raise RefusedError(f"it would expire at {expires_at:%Y-%m-%d %H:%M} UTC, before it is available: choose a later time")
+        raise RefusedError(f"it would expire at {utc_text(expires_at)}, before it is available: choose a later time")
     return available_from, expires_at
 
 

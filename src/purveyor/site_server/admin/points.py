@@ -18,6 +18,7 @@ from purveyor.site_server.model import points as rules
 from purveyor.site_server.model.points import PointGiven, PointKind, PointSaid, PointState
 from purveyor.transport.interface import Shelf
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.moments import utc_text
 from purveyor.wire.status_messages import StatusId
 
 WELL = "ok"
@@ -165,7 +166,7 @@ def drain(tx: Connection, name: str, *, is_forced: bool = False, by: str, now: d
     """
     row = _standing(tx, name)
     if row.state is PointState.DRAINING:
-        raise RefusedError(f"{name} drains since {row.state_since:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"{name} drains since {utc_text(row.state_since)}")
     _refuse_last(tx, row, "drained", is_forced=is_forced)
     points.set_state(tx, name, PointState.DRAINING, now)
     audit.record(tx, by=by, now=now, action="point.drain", about=name, detail={"forced": is_forced or None})
@@ -265,7 +266,7 @@ def refuse_if_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: byt
 def _standing(tx: Connection, name: str) -> PointRow:
     row = _kept(tx, name)
     if row.state is PointState.EMPTYING:
-        raise RefusedError(f"{name} was removed at {row.state_since:%Y-%m-%d %H:%M} UTC, and is being emptied")
+        raise RefusedError(f"{name} was removed at {utc_text(row.state_since)}, and is being emptied")
     return row
 
 
@@ -274,7 +275,7 @@ def _kept(tx: Connection, name: str) -> PointRow:
     if row is None:
         raise RefusedError(f"there is no point {name[:40]!r}: `purveyor point list` shows those there are")
     if row.state is PointState.REMOVED:
-        raise RefusedError(f"{name} was removed at {row.state_since:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"{name} was removed at {utc_text(row.state_since)}")
     return row
 
 
@@ -320,13 +321,13 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
         begins = rules.emptied_from(row.state_since, held)
         files, manifests = points.file_count(tx, row), points.manifest_count(tx, row)
         left = f"{files} files" if row.kind is PointKind.CAP else f"the content of {manifests} manifests"
-        return f"{left} that the site put there still to go" + (f" from {begins:%Y-%m-%d %H:%M} UTC on" if now < begins else "")
+        return f"{left} that the site put there still to go" + (f" from {utc_text(begins)} on" if now < begins else "")
     if row.failures and row.takes_items:
         return "the site cannot reach it, and does not know what clients put there last"
     if rules.is_drained(row.state, row.quiet_since, held, now - settings.clock_doubt(tx, now)):
         return ""
     quiet_since = row.quiet_since or row.state_since
-    return f"clients may still use it until {quiet_since + rules.drain_grace(held):%Y-%m-%d %H:%M} UTC, if nothing more comes"
+    return f"clients may still use it until {utc_text(quiet_since + rules.drain_grace(held))}, if nothing more comes"
 
 
 def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:

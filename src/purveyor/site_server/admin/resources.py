@@ -16,6 +16,7 @@ from purveyor.site_server.model.pages import page_size
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import ClientId, CollectionId
+from purveyor.wire.moments import utc_text
 from purveyor.wire.reports import Facts
 from purveyor.wire.shards import ClientState
 
@@ -171,7 +172,7 @@ def remove(tx: Connection, client: ClientId, *, by: str, now: datetime) -> None:
     if row.state == clients.REMOVED:
         raise RefusedError(f"{row.name} ({client}) was removed already: {row.reason}")
     collections.forget_client(tx, row.number)
-    reason = f"removed by {by} at {now:%Y-%m-%d %H:%M} UTC"
+    reason = f"removed by {by} at {utc_text(now)}"
     _decide(tx, row, clients.REMOVED, reason, action="resource.remove", by=by, now=now)
     clients.drop_open_holdings(tx, row.number)
 
@@ -200,9 +201,9 @@ def remove_clones(
     if rows and not is_confirmed:
         raise ConfirmationNeededError(
             f"{len(rows)} of {clones.count_from(tx, origin)} clones of {origin} would be removed, silent since"
-            f" {silent_since:%Y-%m-%d %H:%M} UTC, with others in their place: {names}"
+            f" {utc_text(silent_since)}, with others in their place: {names}"
         )
-    reason = f"a clone in whose place others came; removed by {by} at {now:%Y-%m-%d %H:%M} UTC"
+    reason = f"a clone in whose place others came; removed by {by} at {utc_text(now)}"
     for row in rows:
         collections.forget_client(tx, row.number)
         clients.set_state(tx, row.number, clients.REMOVED, reason)

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from purveyor.site_server.database import restoring
+from purveyor.wire.moments import utc_text
 
 _NOUNS = {
     "setting": ("setting",),
@@ -84,7 +85,7 @@ def _acts_since(tx: Connection, row: int) -> dict[tuple[str, str], str]:
     for act in restoring.acts_since(tx, row, [f"{noun}." for noun in _NOUNS]):
         if act.action == "point.pins":
             continue  # the site's own
-        words = f"{act.action} by {act.actor} at {act.at:%Y-%m-%d %H:%M} UTC"
+        words = f"{act.action} by {act.actor} at {utc_text(act.at)}"
         for kind in _NOUNS[act.action.partition(".")[0]]:
             found[kind, act.object] = words
             if act.action == "point.add":

@@ -12,6 +12,7 @@ from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
+from purveyor.wire.moments import utc_text
 from purveyor.wire.package_info import ProgramKey
 
 
@@ -29,8 +30,8 @@ def active_package(tx: Connection, package: PackageId) -> AnyRow:
     if row.state != PackageState.ACTIVE:
         replaced = f"; it is replaced by {row.replaced_by}" if row.replaced_by else ""
         raise RefusedError(
-            f"package {package} ({row.name}) was deleted by {row.deleted_by} at {row.deleted_at:%Y-%m-%d %H:%M} UTC: "
-            f"it is {row.state} since {state_since(row):%Y-%m-%d %H:%M} UTC{replaced}"
+            f"package {package} ({row.name}) was deleted by {row.deleted_by} at {utc_text(row.deleted_at)}: "
+            f"it is {row.state} since {utc_text(state_since(row))}{replaced}"
         )
     return row
 
@@ -68,5 +69,5 @@ def _standing(row: AnyRow | None, what: str, name: str) -> AnyRow:
     if row is None:
         raise RefusedError(f"there is no {what} {name}")
     if row.deleted_at is not None:
-        raise RefusedError(f"{what} {name} ({row.name}) was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"{what} {name} ({row.name}) was deleted at {utc_text(row.deleted_at)}")
     return row

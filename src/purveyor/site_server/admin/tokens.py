@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from purveyor.site_server.database import audit, tokens
 from purveyor.site_server.model.names import name_of
 from purveyor.wire.errors import NotAllowedError, RefusedError
+from purveyor.wire.moments import utc_text
 
 SECRET_BYTES = 32
 _PREFIX = "pvt_"
@@ -98,7 +99,7 @@ def revoke(tx: Connection, token: int, *, by: str, now: datetime) -> None:
     if view is None:
         raise RefusedError(f"there is no token {token}")
     if view.revoked_at is not None:
-        raise RefusedError(f"token {token} ({view.name}) was revoked already, at {view.revoked_at:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"token {token} ({view.name}) was revoked already, at {utc_text(view.revoked_at)}")
     others = [other for other in views.values() if other.revoked_at is None and other.role is Role.ADMIN and other.id != token]
     if view.role is Role.ADMIN and not others:
         raise RefusedError(f"token {token} ({view.name}) is the last with the role admin: create another one first")

@@ -19,6 +19,7 @@ from purveyor.site_server.model.schedules import time_text
 from purveyor.site_server.model.windows import WindowGiven
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import CollectionId
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import Window
 from purveyor.wire.schedule import Zone
 
@@ -127,7 +128,7 @@ def _standing_row(tx: Connection, number: int) -> AnyRow:
     if row is None:
         raise RefusedError(f"there is no window {number}: `purveyor window list` shows those there are")
     if row.deleted_at is not None:
-        raise RefusedError(f"window {number} was deleted at {row.deleted_at:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"window {number} was deleted at {utc_text(row.deleted_at)}")
     return row
 
 

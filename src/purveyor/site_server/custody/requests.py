@@ -19,6 +19,7 @@ from purveyor.site_server.publish import key_change, offsite
 from purveyor.site_server.publish.turn import lifetimes_of
 from purveyor.wire import signing
 from purveyor.wire.errors import RefusedError, RejectedError
+from purveyor.wire.moments import utc_text
 from purveyor.wire.signed import key_id_of
 
 
@@ -44,7 +45,7 @@ def export(tx: Connection, source: KeySource, *, is_anew: bool = False, by: str,
     standing = site_keys.request_in(tx, RequestState.OPEN, RequestState.SIGNED)
     if standing is not None and not is_anew:
         raise RefusedError(
-            f"request {standing.number} is open since {standing.made_at:%Y-%m-%d %H:%M}Z: import its answer, or say --anew to "
+            f"request {standing.number} is open since {utc_text(standing.made_at)}: import its answer, or say --anew to "
             "have another one in its place"
         )
     lifetimes = lifetimes_of(read_settings(tx))

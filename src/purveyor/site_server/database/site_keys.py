@@ -13,6 +13,7 @@ from purveyor.site_server.database.publication import Want
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.database.wanted import Kind
 from purveyor.wire.ids import PackageId
+from purveyor.wire.moments import utc_text
 
 
 class KeyState(StrEnum):
@@ -175,7 +176,7 @@ def waits_for_signature(tx: Connection, package: PackageId) -> str:
     asked = request is not None and Want(Kind.PACKAGE, package, int(revision)) in request.wants
     if request is None or not asked:
         return "a signature of packages; nobody has asked for it yet: purveyor site keys export"
-    return f"a signature of packages, request {request.number} exported at {request.made_at:%Y-%m-%d %H:%M}Z"
+    return f"a signature of packages, request {request.number} exported at {utc_text(request.made_at)}"
 
 
 def is_packages_key_here(tx: Connection) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from purveyor.site_server.model.assignments import text_of
 from purveyor.wire.firings import MOMENT, Firing, firings_after, latest_firing, moments_of
 from purveyor.wire.ids import ClientId
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import EVENTS, Advertisement, Assignment, AssignmentKind, Window
 from purveyor.wire.platforms import is_of_platforms
 from purveyor.wire.spread import share_of
@@ -125,9 +126,9 @@ def notes_on(advertisement: Advertisement, now: datetime, *, is_enabled: bool, w
     if not is_enabled:
         notes.append("the program is disabled: nothing runs until it is enabled")
     if advertisement.expires_at is not None and advertisement.expires_at <= now:
-        notes.append(f"it expired at {advertisement.expires_at:%Y-%m-%d %H:%M} UTC: nothing runs any more")
+        notes.append(f"it expired at {utc_text(advertisement.expires_at)}: nothing runs any more")
     if advertisement.available_from > now:
-        notes.append(f"it is available from {advertisement.available_from:%Y-%m-%d %H:%M} UTC: nothing runs before")
+        notes.append(f"it is available from {utc_text(advertisement.available_from)}: nothing runs before")
     if advertisement.users or advertisement.groups:
         notes.append("it is for some users alone, in their sessions")
     if advertisement.spread_seconds:

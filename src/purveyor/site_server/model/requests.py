@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from purveyor.wire.errors import RefusedError
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import RequestKind
 from purveyor.wire.status_messages import StatusId
 
@@ -53,7 +54,7 @@ def check_request(kind: RequestKind, *, named_count: int, only_failed: bool, mad
     if named_count > CLIENT_LIMIT:
         raise RefusedError(f"{named_count} clients are too many to name: {CLIENT_LIMIT} are possible; ask all members instead")
     if not made_at < expires_at <= made_at + LONGEST_LIFETIME:
-        raise RefusedError(f"it would expire at {expires_at:%Y-%m-%d %H:%M} UTC: choose a time within the next year")
+        raise RefusedError(f"it would expire at {utc_text(expires_at)}: choose a time within the next year")
 
 
 def state_of(closed_at: datetime | None, expires_at: datetime, now: datetime) -> RequestState:
@@ -67,4 +68,4 @@ def silence_text(last_seen_at: datetime | None) -> str:
     """What is said of a client that has not answered. `last_seen_at`: when anything was heard of it."""
     if last_seen_at is None:
         return "no answer yet, and nothing was ever heard of it"
-    return f"no answer yet, silent since {last_seen_at:%Y-%m-%d %H:%M} UTC"
+    return f"no answer yet, silent since {utc_text(last_seen_at)}"

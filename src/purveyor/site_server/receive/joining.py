@@ -5,7 +5,7 @@ here already uses no code. One that left, or was removed, is taken back by a cod
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from purveyor.site_server.receive.opening import Letter
 from purveyor.site_server.receive.status import plain
 from purveyor.wire.ids import ClientId
 from purveyor.wire.join_code import secret_digest
+from purveyor.wire.moments import utc_text
 from purveyor.wire.reports import Joining, is_proven
 from purveyor.wire.shards import ClientState
 
@@ -152,7 +153,7 @@ def reason_against(code: JoinCodeRow | None, uses: int, now: datetime) -> str:
     if code is None:
         return UNKNOWN_CODE
     if code.expires_at is not None and now >= code.expires_at:
-        return f"the join code expired on {code.expires_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+        return f"the join code expired at {utc_text(code.expires_at)}"
     if code.uses_left is not None and code.uses_left <= uses:
         return USED_UP_CODE
     return ""

@@ -15,6 +15,7 @@ from purveyor.wire import ids
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.reports import PROGRAMS_PER_SUMMARY, TEXT_LIMIT, ProgramState, StatusMessage
 from purveyor.wire.status_messages import StatusId, severity_of
 
@@ -123,7 +124,7 @@ def clock_row(made_at: datetime, *, client: int, sequence: int, now: datetime) -
     """
     if made_at <= now + CLOCK_TOLERANCE:
         return None
-    text = f"the clock of this client is ahead: it is at {made_at:%Y-%m-%d %H:%M} UTC, the site's is at {now:%Y-%m-%d %H:%M} UTC"
+    text = f"the clock of this client is ahead: it is at {utc_text(made_at)}, the site's is at {utc_text(now)}"
     return _own_row(StatusId.CLOCK_DIFFERS, text, client=client, sequence=sequence, position=CLOCK_POSITION, now=now)
 
 

@@ -110,7 +110,7 @@ def test_a_run_can_be_planned_for_a_time_to_come() -> None:
         (Postpone(program="S0100002/3", seconds=60, until=NOW + HOUR), "say for how long"),
         (Postpone(program="S0100002/3", seconds=0), "more than no time"),
         (Postpone(program="S0100002/3", seconds=-60), "more than no time"),
-        (Postpone(program="S0100002/3", seconds=6 * 3600), "until Tuesday 1 Dec 2026, 15:00 at most"),
+        (Postpone(program="S0100002/3", seconds=6 * 3600), "until Tuesday 1 Dec 2026, 15:00+01:00 at most"),
         (Postpone(program="S0100002/3", until=NOW - HOUR), "has passed"),
         (Postpone(program="S0100002/3", until=NOW + 6 * HOUR), "at most"),
         (RestartNow(), "no restart is pending"),
@@ -181,7 +181,7 @@ def test_a_restart_obeys_its_limits(changes: dict[str, object], wish: Wish, reas
 
 def test_a_wish_that_was_taken_is_told_in_a_sentence_on_the_machines_clock() -> None:
     wish = Postpone(program="S0100002/3", seconds=3600)
-    assert sentence(wish, asked(wish), shown(), BERLIN) == "Update is put off until Tuesday 1 Dec 2026, 11:00"
+    assert sentence(wish, asked(wish), shown(), BERLIN) == "Update is put off until Tuesday 1 Dec 2026, 11:00+01:00"
 
 
 def test_the_administrator_of_the_machine_hears_that_it_is_offered_to_nobody() -> None:

@@ -36,5 +36,5 @@ def test_a_request_is_open_until_it_expires_or_is_closed() -> None:
 
 
 def test_who_is_silent_is_said_since_when() -> None:
-    assert silence_text(NOW) == "no answer yet, silent since 2026-12-01 09:00 UTC"
+    assert silence_text(NOW) == "no answer yet, silent since 2026-12-01 09:00Z"
     assert "nothing was ever heard" in silence_text(None)

@@ -219,7 +219,7 @@ def test_a_silent_client_is_told_with_how_much_longer_than_usual() -> None:
     client = _replaced(_facts().client, last_seen_at=NOW - timedelta(days=3), longest_gap_seconds=86_000)
     link = _link(explained(_facts(client=client)), "contact")
     assert (link.mark, link.who) == (Mark.MISSING, Who.MACHINE)
-    assert link.says == "pc1 is silent since 2026-11-28 09:00 UTC: for 3 days, 2 days longer than usual"
+    assert link.says == "pc1 is silent since 2026-11-28 09:00Z: for 3 days, 2 days longer than usual"
     assert any("longest pause of late was 23.9 hours" in one.text for one in link.evidence)
 
 
@@ -233,7 +233,7 @@ def test_what_the_site_cannot_know_of_delivery_is_said_so_with_when_the_next_wor
     link = _link(explained(_facts(client=client, heard_of_offer_at=None)), "delivery")
     assert (link.mark, link.who) == (Mark.UNKNOWN, Who.CLIENT)
     assert "if it has polled since, it has snapshot 7" in link.says
-    assert link.next == "its next word is due by 2026-12-02 01:00 UTC"
+    assert link.next == "its next word is due by 2026-12-02 01:00Z"
 
 
 def test_a_client_that_speaks_but_is_behind_is_kept_back_by_its_point_only_where_the_snapshot_is_sure() -> None:
@@ -251,14 +251,14 @@ def test_what_was_published_since_the_last_word_of_a_client_is_no_missing_link_a
     seen = explained(_needing_content(_facts(job, publication=published)))
     link = _link(seen, "delivery")
     assert (link.mark, link.who) == (Mark.UNKNOWN, Who.CLIENT)
-    assert link.says.startswith("the client had applied snapshot 7 when it spoke last, on 2026-12-01 08:00 UTC, and needs 9")
+    assert link.says.startswith("the client had applied snapshot 7 when it spoke last, on 2026-12-01 08:00Z, and needs 9")
     assert seen.missing == "download"
 
 
 @pytest.mark.parametrize(
     ("opens_at", "says", "who"),
     [
-        (NOW + timedelta(hours=3), "dp1 gives nothing until 2026-12-01 12:00 UTC by its budget", Who.NOBODY),
+        (NOW + timedelta(hours=3), "dp1 gives nothing until 2026-12-01 12:00Z by its budget", Who.NOBODY),
         (None, "dp1 gives nothing by its budget", Who.ADMINISTRATOR),
     ],
 )

@@ -21,6 +21,7 @@ from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import clock_text, local_text, utc_text
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.settings import AgentSettings
 from purveyor.wire.status_messages import StatusId
@@ -190,7 +191,7 @@ def _asked(bench: Bench, job: Job, plan: Plan, wishes: Sequence[Ask], facts: Fac
                 until = bench.now + timedelta(seconds=(later.deadline or 0) - facts.uptime_seconds)
                 left = facts.settings.restart_postponements - plan.postponements
                 with bench.state.transaction():
-                    text = f"{ask.user} put the restart off until {until:%Y-%m-%d %H:%M} UTC; {left} more times are possible"
+                    text = f"{ask.user} put the restart off until {utc_text(until)}; {left} more times are possible"
                     bench.tell(changed(job, cause=Cause.POSTPONED), StatusId.RESTART_POSTPONED, text)
         with bench.state.transaction():
             drop_ask(bench.state, ask.number)
@@ -241,12 +242,12 @@ def _words(bench: Bench, job: Job, plan: Plan, facts: Facts) -> tuple[str, str]:
             f"{name} was installed and needs a restart, which comes in the next maintenance window.",
         )
     seconds = max(0.0, plan.deadline - facts.uptime_seconds)
-    at = (bench.now + timedelta(seconds=seconds)).astimezone(bench.machine.zone())
+    at, zone = bench.now + timedelta(seconds=seconds), bench.machine.zone()
     left = max(0, facts.settings.restart_postponements - plan.postponements)
     may = f"It can be put off {left} more times." if left else "It cannot be put off any more."
     return (
-        f"This machine restarts at {at:%H:%M}",
-        f"{name} was installed and needs a restart, at {at:%Y-%m-%d %H:%M}. Please save your work. {may}",
+        f"This machine restarts at {clock_text(at, zone)}",
+        f"{name} was installed and needs a restart, at {local_text(at, zone)}. Please save your work. {may}",
     )
 
 

@@ -22,6 +22,7 @@ from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import HeldBackError, PurveyorError, UnavailableError
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.spread import share_of
 from purveyor.wire.status_messages import StatusId
 
@@ -135,7 +136,7 @@ class Fetching:
 
         The pause is that of the points, and none of the job's own: it goes on as soon as any point may be asked.
         """
-        text = f"every distribution point that has it is busy; asked again at {until.astimezone(self.bench.machine.zone()):%H:%M}"
+        text = f"every distribution point that has it is busy; asked again at {utc_text(until)}"
         problem = problem_of(StatusId.DOWNLOAD_WAITING, Cause.POINTS_BUSY, text)
         if until - self.bench.now < timedelta(seconds=LONG_BUSY_SECONDS) or job.problem == problem:
             after = changed(job, next_try_at=None, text=text)

@@ -15,6 +15,7 @@ from purveyor.client.state.store import State
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, from_bytes, to_bytes
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import Window
 from purveyor.wire.spans import span
 from purveyor.wire.windows import LONGEST_SECONDS, Calendar, Opening, calendar_of, missed, next_opening, open_until
@@ -137,7 +138,7 @@ def _named(window: Window) -> str:
 
 
 def _opens(opening: Opening) -> str:
-    return f"the next one that is long enough opens at {opening.opens_at:%Y-%m-%d %H:%M} UTC"
+    return f"the next one that is long enough opens at {utc_text(opening.opens_at)}"
 
 
 def _known(state: State) -> Known:

@@ -17,6 +17,7 @@ from purveyor.client.programs.wanted.due import due, is_satisfied, is_spent
 from purveyor.client.programs.wanted.standing import Platform, Standing, problems_of, standings
 from purveyor.client.state.store import State
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import EVENTS, Advertisement, Priority
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
@@ -162,7 +163,7 @@ def _postponed(bench: Bench, standing: Standing, job: Job) -> Job:
     """
     limit = wishes.longest_postponement(standing, bench.now)
     if job.postponed_until is not None and limit is not None and limit < job.postponed_until:
-        text = f"it can be put off until {limit:%Y-%m-%d %H:%M} UTC at most" if job.state is JobState.POSTPONED else job.text
+        text = f"it can be put off until {utc_text(limit)} at most" if job.state is JobState.POSTPONED else job.text
         job = changed(job, postponed_until=limit, text=text)
     if job.state is JobState.POSTPONED and (job.asked_by or job.postponed_until is None or job.postponed_until <= bench.now):
         return advanced(job, Event.WAIT, postponed_until=None, text="")
@@ -257,7 +258,7 @@ def _reception(standing: Standing, advertisement: Advertisement, bench: Bench) -
     job = standing.job
     if job is not None and job.is_open:
         if job.state is JobState.WAITING and job.due_at is not None and job.advertisement == advertisement.id:
-            return job.state, f"due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC"
+            return job.state, f"due at {utc_text(job.due_at)}"
         return job.state, ""
     if own and all(is_satisfied(occurrence, standing.history, now=bench.now) for occurrence in own):
         return JobState.SUCCEEDED, "the program has succeeded here before: it is not run again"

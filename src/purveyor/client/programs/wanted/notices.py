@@ -28,6 +28,7 @@ from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import local_text
 from purveyor.wire.offers import Advertisement
 from purveyor.wire.package_info import ProgramKey
 
@@ -263,7 +264,7 @@ def _words(group: Sequence[Reason], setting: Setting) -> tuple[str, str, str]:
     where = f" See {setting.page}" if setting.page else " See: purveyor client programs"
     name = f"{first.kind}-{first.key.package}-{first.key.program}"
     if first.kind is Kind.SOON:
-        begins, until = (f"{at.astimezone(setting.zone):%Y-%m-%d %H:%M}" for at in (first.due_at, first.until))
+        begins, until = (local_text(at, setting.zone) for at in (first.due_at, first.until))
         begins = f"at {begins}" if first.due_at > setting.now else "as soon as it can"
         return name, f"{first.program} will be run soon", f"It begins {begins} and can be put off until {until}.{where}"
     if len(group) > 1:

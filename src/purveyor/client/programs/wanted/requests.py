@@ -22,6 +22,7 @@ from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import from_bytes, to_bytes
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import Request, RequestKind
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
 from purveyor.wire.status_messages import StatusId
@@ -94,7 +95,7 @@ def _cancel(bench: Bench, policy: Policy, request: Request, standings: Sequence[
         None,
     )
     if last is not None:
-        text = f"it has run already, and ended as {last.state.value} at {last.ended_at:%Y-%m-%d %H:%M} UTC"
+        text = f"it has run already, and ended as {last.state.value} at {utc_text(last.ended_at)}"
         _answer(bench, request, StatusId.REQUEST_TOO_LATE, text)
         return True
     if not policy.is_complete:
@@ -143,7 +144,7 @@ def _stop(bench: Bench, request: Request, standings: Sequence[Standing]) -> bool
     elif last is None:
         _answer(bench, request, StatusId.REQUEST_REFUSED, "it does not run, and never did here")
     else:
-        text = f"it does not run; it ended as {last.state.value} at {last.ended_at:%Y-%m-%d %H:%M} UTC"
+        text = f"it does not run; it ended as {last.state.value} at {utc_text(last.ended_at)}"
         _answer(bench, request, StatusId.REQUEST_TOO_LATE, text)
     return True
 

@@ -19,6 +19,7 @@ from purveyor.client.programs.wanted.due import due, is_satisfied, was_started
 from purveyor.client.programs.wanted.events import Seen
 from purveyor.client.programs.wanted.standing import Standing, advertisements, may_be_asked_for
 from purveyor.wire.jobs import JobState
+from purveyor.wire.moments import utc_text
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
 from purveyor.wire.spans import moved, span
@@ -77,7 +78,7 @@ def _put_off(bench: Bench, ask: Ask, standing: Standing, groups: tuple[str, ...]
     until = min(ask.at, limit)
     if until == job.postponed_until:
         return
-    text = f"{ask.user} put it off until {until:%Y-%m-%d %H:%M} UTC"
+    text = f"{ask.user} put it off until {utc_text(until)}"
     waiting = job if job.state is not JobState.POSTPONED else advanced(job, Event.WAIT)
     standing.job = bench.save(advanced(waiting, Event.POSTPONE, postponed_until=until, text=text, problem=""))
     bench.tell(standing.job, StatusId.POSTPONED, text, by=ask.user)
@@ -150,4 +151,4 @@ def _tell(bench: Bench, status: StatusId, ask: Ask, text: str) -> None:
 
 
 def _when(ask: Ask, now: datetime) -> str:
-    return "now" if ask.at <= now else f"at {ask.at:%Y-%m-%d %H:%M} UTC"
+    return "now" if ask.at <= now else f"at {utc_text(ask.at)}"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from purveyor.wire.moments import utc_text
+
 
 class Mark(StrEnum):
     """Whether a link holds."""
@@ -68,7 +70,7 @@ def unknown(says: str, evidence: Evidences, who: Who, what_next: str) -> Found:
 
 def clock(at: datetime | None) -> str:
     """A time as evidence tells it."""
-    return "an unknown time" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+    return "an unknown time" if at is None else utc_text(at)
 
 
 def span(seconds: float) -> str:
