@@ -328,7 +328,14 @@ def test_settings_are_shown_with_their_defaults_and_agents_are_told_of_changes(t
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
-def _message(tx: Connection, client: ClientId, sequence: int, package: PackageId | None, severity: Severity) -> None:
+def _message(
+    tx: Connection,
+    client: ClientId,
+    sequence: int,
+    package: PackageId | None,
+    severity: Severity,
+    advertisement: AdvertisementId | None = None,
+) -> None:
     tx.execute(
         insert(schema.status_message).values(
             client=number_of(tx, client),
@@ -340,6 +347,7 @@ def _message(tx: Connection, client: ClientId, sequence: int, package: PackageId
             severity=severity,
             package=package,
             program=None if package is None else 1,
+            advertisement=advertisement,
             occurrence="",
             source_version=1,
             text=f"message {sequence}",
@@ -407,12 +415,21 @@ def test_messages_are_read_newest_first_in_pages_and_by_what_they_are_about(tx: 
     first = status.messages(tx, limit=4)
     assert [one.text for one in first] == ["message 1", "message 5", "message 4", "message 3"]
     assert [one.sequence for one in status.messages(tx, before_id=first[-1].id)] == [2, 1]
-    assert [one.client_name for one in status.messages(tx, severities=[Severity.ERROR])] == ["pc-2"]
+    (nameless,) = status.messages(tx, severities=[Severity.ERROR])
+    assert (nameless.client_name, nameless.package_name, nameless.program_name) == ("pc-2", "", "")
     assert len(status.messages(tx, client=client_id_at(1), package=package, program=ONE)) == 5
     assert status.messages(tx, advertisement=AdvertisementId("S0120009")) == ()
     for limit in (0, 1001):
         with pytest.raises(RefusedError):
             status.messages(tx, limit=limit)
+
+
+def test_a_message_names_what_its_numbers_stand_for(tx: Connection) -> None:
+    package, advertisement = _advertised(tx, _collection(tx))
+    _message(tx, client_id_at(1), 1, package, Severity.INFORMATION, advertisement)
+    (told,) = status.messages(tx)
+    names = (told.status_name, told.package_name, told.program_name, told.advertisement_name)
+    assert names == ("PROGRAM_STARTED", "Tool", "install", advertisements.shown(tx, advertisement).name)
 
 
 # --- clones whose place was taken -------------------------------------------------------------------------------------

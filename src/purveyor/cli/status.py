@@ -140,11 +140,11 @@ def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
                 moment(row["at"]),
                 row["client_name"],
                 row["point"],
-                row["status"],
+                _with_name(row, "status"),
                 row["severity"],
-                row["package"],
-                row["program"],
-                row["advertisement"],
+                _with_name(row, "package"),
+                _with_name(row, "program"),
+                _with_name(row, "advertisement"),
                 row["user"],
                 row["exit_code"],
                 row["text"],
@@ -153,6 +153,11 @@ def _show_messages(output: Output, rows: list[Mapping[str, Any]]) -> None:
         ),
         empty="no messages yet",
     )
+
+
+def _with_name(row: Mapping[str, Any], what: str) -> str | None:
+    """What an answer names by id or number, with its name beside it; None where it names nothing."""
+    return None if row[what] is None else f"{row[what]} {row[f'{what}_name']}".rstrip()
 
 
 def waiting_lines(seen: Mapping[str, Any]) -> list[str]:

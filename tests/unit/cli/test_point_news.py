@@ -31,7 +31,7 @@ def test_messages_of_a_point_stand_beside_those_of_clients(running_site: Running
         points.tell(tx, "dp1", StatusId.POINT_FULL, "there is no room left", NOW)
     (told,) = running_site.purveyor("status", "messages", "--point", "dp1", "--json").json
     assert (told["status"], told["severity"], told["client"], told["point"]) == (10143, "error", None, "dp1")
-    assert "dp1" in running_site.purveyor("status", "messages").out
+    assert "dp1    10143 POINT_FULL  error     -" in running_site.purveyor("status", "messages").out
     assert running_site.purveyor("status", "messages", "--point", "cap1").err == "no messages yet\n"
     assert "there is no point 'cap9'" in running_site.purveyor("status", "messages", "--point", "cap9").err
     assert running_site.purveyor("status", "package", "S0100001", "--point", "dp1").code == 2

@@ -31,7 +31,7 @@ from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import AdvertisementId, ClientId, CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
-from purveyor.wire.status_messages import Severity
+from purveyor.wire.status_messages import Severity, StatusId
 
 __all__ = [
     "AdvertisementStatus",
@@ -267,10 +267,14 @@ def _message(row: AnyRow) -> MessageView:
         at=row.at,
         arrived_at=row.arrived_at,
         status=row.status,
+        status_name=StatusId(row.status).name,
         severity=Severity(row.severity),
         package=PackageId(row.package) if row.package else None,
+        package_name=row.package_name or "",
         program=ProgramNumber(row.program) if row.program is not None else None,
+        program_name=row.program_name or "",
         advertisement=AdvertisementId(row.advertisement) if row.advertisement else None,
+        advertisement_name=row.advertisement_name or "",
         occurrence=row.occurrence,
         source_version=row.source_version,
         state=JobState(row.state) if row.state else None,

@@ -113,6 +113,7 @@ class MessageView:
     """One status message. `at` is by the clock of whoever told it, `arrived_at` by the site's.
 
     Of a client, or of a point, which the site itself tells: then `client` is None, and `point` its id. `cause` as in `JobView`.
+    `status_name` is the name of its number in `docs/status-messages.md`; other names are empty where the site has none.
     """
 
     id: int
@@ -123,10 +124,14 @@ class MessageView:
     at: datetime
     arrived_at: datetime
     status: int
+    status_name: str
     severity: Severity
     package: PackageId | None
+    package_name: str
     program: ProgramNumber | None
+    program_name: str
     advertisement: AdvertisementId | None
+    advertisement_name: str
     occurrence: str
     source_version: int
     state: JobState | None

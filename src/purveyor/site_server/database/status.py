@@ -126,12 +126,24 @@ def messages(
 ) -> Sequence[AnyRow]:
     """Status messages before `before_id`, newest first, with the name and id of the client; of a point there is none.
 
+    Each has the names of its package, program and advertisement, null where the site has none.
     `since` and `until` are of their arrival; the first belongs to what is given, the second does not.
     """
     message, sender = schema.status_message, schema.client
+    of_package, of_program, of_offer = schema.package, schema.program, schema.advertisement
     statement = (
-        select(message, sender.c.id.label("client_id"), sender.c.name.label("client_name"))
+        select(
+            message,
+            sender.c.id.label("client_id"),
+            sender.c.name.label("client_name"),
+            of_package.c.name.label("package_name"),
+            of_program.c.name.label("program_name"),
+            of_offer.c.name.label("advertisement_name"),
+        )
         .outerjoin(sender, sender.c.number == message.c.client)
+        .outerjoin(of_package, of_package.c.id == message.c.package)
+        .outerjoin(of_program, and_(of_program.c.package == message.c.package, of_program.c.number == message.c.program))
+        .outerjoin(of_offer, of_offer.c.id == message.c.advertisement)
         .order_by(message.c.id.desc())
         .limit(limit)
     )
