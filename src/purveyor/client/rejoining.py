@@ -10,7 +10,7 @@ from purveyor.client.machine.interface import Machine
 from purveyor.client.programs.memory import records
 from purveyor.client.programs.memory.history import SUCCESSES, History
 from purveyor.client.state import origin, published
-from purveyor.client.state.identity import Identity, change_identity, new_identity
+from purveyor.client.state.identity import Identity, change_identity, new_identity, read_identity
 from purveyor.client.state.origin import Image
 from purveyor.client.state.store import State
 from purveyor.wire.form import from_bytes
@@ -18,21 +18,30 @@ from purveyor.wire.ids import ClientId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.reports import Joining, StatusMessage, StatusMessages, proof_of
 from purveyor.wire.reports import decode as decode_item
+from purveyor.wire.starts import Start, is_said_with
 from purveyor.wire.status_messages import StatusId
 
 _SEED_BYTES = 32
 
 
 def is_told(state: State) -> bool:
-    """Whether the site said that another machine keeps this identity, and this machine knows by itself that it is shared.
+    """Whether the site said that another machine keeps this identity, and this machine knows that it is shared.
 
-    Somebody who stole the key of the shards may say the first; an identity is not given up for that alone.
+    It knows by itself where its state came here from another machine, and else by what a start that was never its own signed with
+    its key. Somebody who stole the key of the shards can say the first alone; an identity is not given up for that.
     """
     held = published.held_entry(state)
-    keeper = held.entry.keeper if held is not None and held.entry is not None else ""
-    if keeper in ("", origin.machine_of(state)):
+    if held is None or held.entry is None or held.entry.keeper in ("", origin.machine_of(state)):
         return False
-    return origin.image_of(state) is not None or origin.is_shared(state)
+    if origin.image_of(state) is not None:
+        return True
+    public = read_identity(state).key.public_key().public_bytes_raw()
+    return any(_is_of_another(state, start) and is_said_with(start, public) for start in held.entry.starts)
+
+
+def _is_of_another(state: State, start: Start) -> bool:
+    """Whether this state never gave that number in that start. Of a number older than all that it remembers it cannot say."""
+    return origin.giver_of(state, start.sequence) not in (None, start.boot)
 
 
 def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -> Identity:

@@ -159,6 +159,7 @@ class Item(Wire):
     """One upward item. `applied`: the snapshot version whose effects are committed on the client.
 
     `machine` is the machine id of `Facts`, `boot` tells its starts apart: so two machines with one identity are told apart too.
+    `start` is the signature over `boot` and `sequence` alone, which the site may show to others; see `wire.starts`.
     """
 
     client: ClientId
@@ -174,6 +175,7 @@ class Item(Wire):
     """Packages being removed or retired that still run or are still installed here."""
     machine: str = ""
     boot: str = ""
+    start: bytes = b""
     retold: Retold | None = None
 
 

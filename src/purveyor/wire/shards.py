@@ -13,6 +13,7 @@ from purveyor.wire import signed
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Instant, Wire, from_bytes, to_bytes
 from purveyor.wire.ids import ClientId, CollectionId
+from purveyor.wire.starts import Start
 
 CLIENTS_PER_SHARD = 16
 SIZE_LIMIT_BYTES = 512 * 1024
@@ -45,6 +46,8 @@ class Entry(Wire):
 
     `keeper`: the machine id of the machine that keeps this identity, where several used it, or NOBODY; any other joins again.
     `refused`: items of this keeper with these numbers were not stored, because the numbers had been used: it tells them again.
+    `starts`: where there is a keeper, what the last two that spoke in turn said of themselves: each machine finds one there that
+    was never its own, and need not believe the site.
     """
 
     state: ClientState
@@ -53,6 +56,7 @@ class Entry(Wire):
     collections: tuple[CollectionId, ...] = ()
     keeper: str = ""
     refused: Numbers | None = None
+    starts: tuple[Start, ...] = ()
 
 
 class Shard(Wire):

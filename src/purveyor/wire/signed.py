@@ -31,8 +31,12 @@ def key_id_of(public_key: bytes) -> str:
 def sign(what: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
     """The payload with its signed header; `what` is one word, such as `shard`."""
     public = key.public_key().public_bytes_raw()
-    signature = key.sign(_covered(what, payload))
-    return f"purveyor {what} 1 {key_id_of(public)} {signature.hex()}\n".encode() + payload
+    return f"purveyor {what} 1 {key_id_of(public)} {signature_of(what, payload, key).hex()}\n".encode() + payload
+
+
+def signature_of(what: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The raw signature alone, for what carries its payload in another form. Shape: 64 bytes."""
+    return key.sign(_covered(what, payload))
 
 
 def split(what: str, content: bytes) -> Split:

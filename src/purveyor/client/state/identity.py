@@ -5,6 +5,7 @@ from sqlite3 import Connection
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from purveyor.client.state import origin
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import ClientId, SiteCode, client_id_of
@@ -83,6 +84,7 @@ def change_identity(state: State, identity: Identity) -> None:
         ):
             tx.execute(statement)
         _drop_plans(tx)
+        origin.begin_numbers(state)
 
 
 def forget_identity(state: State) -> None:

@@ -6,6 +6,8 @@ proves no clone: a disk may move, and a machine id may be made anew. Only the si
 
 import hashlib
 
+import msgspec
+
 from purveyor.client.state.store import State
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
@@ -13,10 +15,10 @@ from purveyor.wire.form import Wire, from_bytes, to_bytes
 _MACHINE = "machine"
 _KNOWN = "machine as last known"
 """Apart from what it is now: a start in which the machine has no id yet leaves no doubt about what it was before."""
-_BOOT = "boot"
+_STARTS = "starts"
 _IMAGE = "image"
-_SHARED = "numbers are shared"
 _BOOT_CHARACTERS = 16
+REMEMBERED_STARTS = 64
 
 
 class Image(Wire):
@@ -27,6 +29,13 @@ class Image(Wire):
     sequence: int
 
 
+class Began(Wire):
+    """A start of the machine on which this state lay: `first` is the number of the first item that it could give."""
+
+    boot: str
+    first: int
+
+
 def notice_machine(state: State, *, machine: str, boot: str) -> bool:
     """Remembers on which machine this state lies, and in which start of it. True when it came here from another one."""
     before = state.fact(_KNOWN)
@@ -34,16 +43,15 @@ def notice_machine(state: State, *, machine: str, boot: str) -> bool:
     with state.transaction():
         if came:
             message = int(state.connection.execute("select coalesce(max(id), 0) from message").fetchone()[0])
-            row = state.connection.execute("select next_sequence from identity").fetchone()
-            image = Image(machine=before, message=message, sequence=int(row[0]) if row else 0)
+            image = Image(machine=before, message=message, sequence=_next_number(state))
             state.remember(_IMAGE, to_bytes(image).decode())
         if machine and before != machine:
             state.remember(_KNOWN, machine)
         if state.fact(_MACHINE) != machine:
             state.remember(_MACHINE, machine)
         short = hashlib.sha256(boot.encode()).hexdigest()[:_BOOT_CHARACTERS]
-        if state.fact(_BOOT) != short:
-            state.remember(_BOOT, short)
+        if boot_of(state) != short:
+            _remember_starts(state, (*_starts(state), Began(boot=short, first=_next_number(state))))
     return came
 
 
@@ -54,7 +62,18 @@ def machine_of(state: State) -> str:
 
 def boot_of(state: State) -> str:
     """What tells this start of the machine from others."""
-    return state.fact(_BOOT)
+    starts = _starts(state)
+    return starts[-1].boot if starts else ""
+
+
+def giver_of(state: State, sequence: int) -> str | None:
+    """Which start of this machine gave a number, or would have; None where it is older than all that are remembered."""
+    return next((began.boot for began in reversed(_starts(state)) if began.first <= sequence), None)
+
+
+def begin_numbers(state: State) -> None:
+    """Numbers of items begin anew, in this start: those of another identity are nobody's any more."""
+    _remember_starts(state, tuple(msgspec.structs.replace(began, first=1) for began in _starts(state)[-1:]))
 
 
 def image_of(state: State) -> Image | None:
@@ -66,18 +85,24 @@ def image_of(state: State) -> Image | None:
         return None
 
 
-def note_shared(state: State) -> None:
-    """Remembers that the site had numbers that this state never gave: it went back, or another machine uses its identity."""
-    state.remember(_SHARED, "yes")
-
-
-def is_shared(state: State) -> bool:
-    """Whether the site ever had numbers of items that this state never gave."""
-    return bool(state.fact(_SHARED))
-
-
 def forget_image(state: State) -> None:
     """From now on all that is here is this machine's own."""
-    with state.transaction():
-        state.remember(_IMAGE, "")
-        state.remember(_SHARED, "")
+    state.remember(_IMAGE, "")
+
+
+def _starts(state: State) -> tuple[Began, ...]:
+    """The last starts, oldest first; what cannot be read proves nothing of anybody."""
+    stored = state.fact(_STARTS)
+    try:
+        return from_bytes(stored.encode(), tuple[Began, ...]) if stored else ()
+    except RejectedError:
+        return ()
+
+
+def _remember_starts(state: State, starts: tuple[Began, ...]) -> None:
+    state.remember(_STARTS, to_bytes(starts[-REMEMBERED_STARTS:]).decode())
+
+
+def _next_number(state: State) -> int:
+    row = state.connection.execute("select next_sequence from identity").fetchone()
+    return int(row[0]) if row else 1

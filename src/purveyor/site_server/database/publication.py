@@ -62,6 +62,8 @@ class ShardClient(NamedTuple):
     keeper: str = ""
     refused_first: int = 0
     refused_last: int = 0
+    voices: str = "[]"
+    """JSON of model.clones.Voice, where there is a keeper."""
 
 
 class StoredShard(NamedTuple):

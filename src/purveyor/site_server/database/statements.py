@@ -6,7 +6,7 @@ Shape: each takes its values by name where it is executed; an update sets the co
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, insert, or_, select, union, update
 
 from purveyor.site_server.database import schema
 
@@ -120,7 +120,8 @@ def newest_request(states: tuple[str, ...]) -> Select[Any]:
 def clients_between(range_count: int) -> Select[Any]:
     """What shards say of the clients in so many ranges of shard keys, from `low_0` up to `high_0`, and so on."""
     table = schema.client
-    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last)
+    voices = case((table.c.keeper != "", table.c.voices), else_="[]")
+    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last, voices)
     columns = (table.c.shard_key, table.c.number, table.c.id, *told)
     return select(*columns).where(_lies_in(table.c.shard_key, range_count)).order_by(table.c.id)
 

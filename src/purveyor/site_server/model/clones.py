@@ -10,8 +10,11 @@ Source: the protocol, section 10; ADR 0010.
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
+import msgspec
+
 from purveyor.wire.form import Instant, Wire
 from purveyor.wire.shards import NOBODY
+from purveyor.wire.starts import Start
 
 REMEMBERED_VOICES = 4
 """As many as two starts that take turns need: the first, the second, the first again, the second again."""
@@ -21,13 +24,15 @@ MARK_LIMIT = 64
 class Voice(Wire):
     """One start of one machine that spoke with an identity.
 
-    `since`: when the first item was made, by its own clock; `first`: the number from which on items are its own.
+    `since`: when the first item was made, by its own clock; `first`: the number from which on items are its own; `said`: what it
+    said of itself then, kept of the last two.
     """
 
     machine: str
     boot: str
     since: Instant
     first: int = 0
+    said: Start | None = None
 
 
 def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
@@ -38,7 +43,13 @@ def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
         last = voices[-1]
         if (last.machine, last.boot) == (new.machine, new.boot) or new.since <= last.since:
             return tuple(voices)
-    return (*voices, new)[-REMEMBERED_VOICES:]
+    silent = (msgspec.structs.replace(voice, said=None) for voice in voices[:-1])
+    return (*silent, *voices[-1:], new)[-REMEMBERED_VOICES:]
+
+
+def said_by(voices: Sequence[Voice]) -> tuple[Start, ...]:
+    """What those said of themselves of which it is kept, at most two: proof for machines that share an identity."""
+    return tuple(voice.said for voice in voices if voice.said is not None)
 
 
 def keeper_of(voices: Sequence[Voice], *, owner: str, forked_by: Collection[str] = ()) -> str | None:

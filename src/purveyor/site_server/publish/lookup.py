@@ -14,11 +14,13 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.publication import Generation, ShardClient, StoredShard
 from purveyor.site_server.database.site_keys import KeyState
 from purveyor.site_server.keys import KeyName, KeySource
+from purveyor.site_server.model.clones import Voice, said_by
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.model.site_clock import TOLERANCE
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
 from purveyor.wire.errors import RefusedError
+from purveyor.wire.form import from_bytes
 from purveyor.wire.ids import ClientId, CollectionId
 
 SLICE = 1024
@@ -137,6 +139,7 @@ def entry_of(client: ShardClient, collections: Sequence[CollectionId]) -> shards
         collections=tuple(collections) if is_member else (),
         keeper=client.keeper,
         refused=shards.Numbers(first=client.refused_first, last=client.refused_last) if client.refused_last else None,
+        starts=said_by(from_bytes(client.voices.encode(), tuple[Voice, ...])) if client.keeper else (),
     )
 
 

@@ -22,6 +22,7 @@ from purveyor.site_server.receive.numbering import Fork, Numbered
 from purveyor.site_server.receive.opening import Letter
 from purveyor.wire.form import to_bytes
 from purveyor.wire.shards import NOBODY
+from purveyor.wire.starts import SIGNATURE_BYTES, Start
 
 
 class Judged(NamedTuple):
@@ -108,8 +109,10 @@ def machine_of(letter: Letter) -> str:
 
 
 def _voice(letter: Letter, first: int) -> Voice:
-    item = letter.item
-    return Voice(machine=machine_of(letter), boot=status.plain(item.boot, MARK_LIMIT), since=item.made_at, first=first)
+    item, boot = letter.item, status.plain(letter.item.boot, MARK_LIMIT)
+    is_whole = len(item.start) == SIGNATURE_BYTES  # the machines that read it verify it; what they do not believe changes nothing
+    said = Start(boot=boot, sequence=item.sequence, signature=item.start) if is_whole else None
+    return Voice(machine=machine_of(letter), boot=boot, since=item.made_at, first=first, said=said)
 
 
 def _to_tell_again(client: KnownClient, numbered: Numbered, keeper: str) -> tuple[int, int]:
