@@ -273,6 +273,13 @@ def test_a_point_that_its_own_budget_closes_is_named(opens_at: datetime | None, 
     assert "budget" not in other.sentence
 
 
+def test_a_wait_for_content_is_told_with_its_time_since_it_may_be_over() -> None:
+    job = _job(JobState.WAITING, StatusId.DOWNLOAD_WAITING, cause=Cause.POINTS_BUSY, text="every point is busy")
+    seen = explained(_needing_content(_facts(job)))
+    assert _link(seen, "download").says == "the client says: every point is busy (its last word, of 2026-12-01 08:00Z)"
+    assert seen.next.endswith("says no more before all of it is there")
+
+
 def test_a_copy_that_waits_tells_its_last_problem() -> None:
     copy = CopyFacts(point="dp1", state="waiting", since=NOW, failures=3, problem="no route")
     content = ContentFacts(
@@ -321,7 +328,7 @@ def test_every_cause_breaks_its_link_and_names_who_acts(cause: Cause) -> None:
     seen = explained(_needing_content(_facts(_job(JobState.WAITING, StatusId.JOB_WAITING, cause=cause))))
     assert (seen.missing, seen.who, seen.next) == (wait.link, wait.who, wait.next)
     assert wait.link in {step.name for step in LINKS}
-    assert seen.sentence.startswith(f"It is not there because {wait.says}: its text; next: ")
+    assert seen.sentence.startswith(f"It is not there because {wait.says}: its text")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ It is known by the cause that the agent gave (`wire.causes`); its words are show
 from typing import NamedTuple
 
 from purveyor.site_server.model.why.facts import JobFacts, WhyFacts
-from purveyor.site_server.model.why.link import Evidence, Found, Who, missing
+from purveyor.site_server.model.why.link import Evidence, Found, Who, clock, missing
 from purveyor.site_server.model.why.reaching import BEGUN, gives_nothing
 from purveyor.wire.causes import Cause
 from purveyor.wire.status_messages import StatusId
@@ -45,7 +45,9 @@ WAITS: dict[Cause, Wait] = {
     Cause.BANDWIDTH: Wait("download", Who.CLIENT, "it goes on by itself when the hour allows more, or raise the budget"),
     Cause.NO_POINT: Wait("download", Who.CLIENT, "it reads with a coming poll where its content is", _NO_CONTENT),
     Cause.POINTS_FAIL: Wait("download", Who.POINT, "mend these points, or the way there; it tries again by itself", _NO_CONTENT),
-    Cause.POINTS_BUSY: Wait("download", Who.POINT, "it goes on by itself as soon as one of them gives it, or another has it"),
+    Cause.POINTS_BUSY: Wait(
+        "download", Who.POINT, "it goes on by itself as soon as one gives it, and says no more before all of it is there"
+    ),
     Cause.CONTENT_UNREADABLE: Wait(
         "download", Who.ADMINISTRATOR, "purveyor package update, with content that clients can hold", _NO_CONTENT
     ),
@@ -120,6 +122,8 @@ def word(job: JobFacts) -> Evidence:
 
 
 def _says(job: JobFacts, wait: Wait) -> str:
+    if wait.link == "download":  # told once: the way may be free again, and the content be coming
+        return f"{wait.says}: {job.text} (its last word, of {clock(job.at)})"
     if wait is not UNTOLD:
         return f"{wait.says}: {job.text}"
     if job.cause is None:
