@@ -84,7 +84,7 @@ class RunningServer:
             http=Connection,
             access_log=False,
             log_config=None,
-            log_level=logging.WARNING,
+            log_level=logging.ERROR,  # its warnings are words of strangers' requests, and name nobody
             lifespan="off",
             ws="none",
             server_header=False,

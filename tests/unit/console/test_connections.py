@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,13 +12,14 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from purveyor.console.connections import HEAD_LIMIT_BYTES, Connection
+from purveyor.console.connections import AHEAD_LIMIT, FIELD_LIMIT, HEAD_LIMIT_BYTES, Connection
 from purveyor.console.limits import BodyPace
 from purveyor.console.server import RunningServer, bound
 from purveyor.site_server import certificates
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 WHOLE = HEAD + b"0123456789"
+LAST = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
 LARGE = b"x" * 20_000_000
 
 
@@ -173,3 +175,48 @@ def test_a_body_that_comes_too_slowly_is_not_waited_for(place: tuple[str, int]) 
     with socket.create_connection(place) as quick:
         quick.sendall(WHOLE)
         assert quick.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("place", [answer, swallow], indirect=True)
+@pytest.mark.parametrize("begun", [b"1\r\nx\r\n0\r\n", b"1\r\nx\r\n0\r\nX: ", b"1;", b"1\r\nx"])
+def test_what_is_neither_head_nor_body_has_an_end(place: tuple[str, int], begun: bytes) -> None:
+    with socket.create_connection(place) as endless, suppress(ConnectionResetError, BrokenPipeError):
+        endless.sendall(CHUNKED + begun)
+        while True:
+            endless.sendall(b"X: y\r\n" * 10_000)
+
+
+def test_fields_behind_a_body_are_nobodys(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[bytes]] = []
+    complete = Connection.on_message_complete
+
+    def noted(connection: Connection) -> None:
+        seen.append([name for name, _ in connection.headers])
+        complete(connection)
+
+    monkeypatch.setattr(Connection, "on_message_complete", noted)
+    with socket.create_connection(place) as sender:
+        sender.sendall(CHUNKED + b"0\r\nAuthorization: Bearer x\r\n\r\n" + LAST)
+        assert said(sender).count(b"HTTP/1.1 200 ") == 2
+    assert seen == [[b"host", b"transfer-encoding"], [b"connection", b"host", b"content-length"]]
+
+
+def test_a_head_of_many_small_fields_is_refused(place: tuple[str, int]) -> None:
+    with socket.create_connection(place) as many:
+        many.sendall(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (FIELD_LIMIT + 1) + b"\r\n")
+        assert said(many).startswith(b"HTTP/1.1 400 ")
+
+
+def test_requests_far_ahead_of_their_answers_end_the_connection_quietly(
+    place: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(place) as hasty:
+        hasty.sendall(WHOLE * (AHEAD_LIMIT + 2))
+        assert b"HTTP/1.1 400 " in said(hasty)
+    with socket.create_connection(place) as polite:
+        polite.sendall(WHOLE * (AHEAD_LIMIT - 1) + LAST)
+        assert said(polite).count(b"HTTP/1.1 200 ") == AHEAD_LIMIT
+    assert caplog.text == ""
