@@ -14,7 +14,8 @@ from installation import Installation, live_on
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.distribution_point.application import application as dp_application
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.turn import turn
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
@@ -106,8 +107,14 @@ def test_a_courier_brings_a_package_to_an_island_and_its_reports_back(installati
     joined = installation.call("client", "join", str(cap), "--code", code, "--state", str(state), "--wait", "1s")
     assert joined.code in (0, 3), joined
     bring_back()
-    package = installation.purveyor("package", "add", "--name", "Counter")
-    installation.purveyor("program", "add", package, "count", "--shell", "--command", 'echo once >> "$PURVEYOR_STATE-runs"')
+    source, elsewhere = installation.folder / "source", installation.folder / "elsewhere"
+    source.mkdir()
+    (source / "count.sh").write_text('echo once >> "$PURVEYOR_STATE-runs"')
+    elsewhere.mkdir()
+    installation.purveyor("point", "add", "dp", f"file://{elsewhere}", "--push-to", str(elsewhere))
+    installation.purveyor("point", "drain", "dp1")  # new content comes to dp2 alone: a stick has it all the same
+    package = installation.purveyor("package", "add", str(source), "--name", "Counter")
+    installation.purveyor("program", "add", package, "count", "--command", "sh count.sh")
     installation.purveyor("advertise", package, "count", "--to", "All Systems", "--assign", "asap", "--yes")
     runs = Path(f"{state}-runs")
 

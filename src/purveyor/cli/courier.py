@@ -21,12 +21,12 @@ from purveyor.courier.taking import take as take_in
 from purveyor.mirror.memory import pin_of_root
 from purveyor.mirror.metadata import ROOT
 from purveyor.site_server.keys import KeyName
-from purveyor.site_server.site import LOCAL_POINT, Site, opened_site
+from purveyor.site_server.site import Site, opened_site
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import is_bucket, shelf_at
 from purveyor.wire import bundle as lists
-from purveyor.wire.boxes import cap_folder, dp_folder
+from purveyor.wire.boxes import cap_folder
 from purveyor.wire.bundle import LIST_LIMIT_BYTES, Scope
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.signed import key_id_of
@@ -130,12 +130,11 @@ def _sender(site: Site, folder: Path) -> Sender:
     if content is None:
         raise UnavailableError(f"{folder} has published nothing yet: run the site once")
     root = Metadata[Root].from_bytes(content).signed
-    dp = folder / dp_folder(site.code)
     return Sender(
         site=site.code,
         cap=FolderPoint(folder / cap_folder(site.code)),
-        dp=FolderPoint(dp),
-        content=site.points[LOCAL_POINT],
+        dp=FolderPoint(site.store.folder),  # its own DP may be drained or removed
+        content=site.store,
         pin=pin_of_root(content, root.version),
         sign=partial(lists.sign, key=_key(site, root)),
     )
