@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, event, insert, update
 
 from purveyor.site_server.admin import advertisements, collections, packages, programs, requests, resources, why, windows
@@ -17,6 +18,7 @@ from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId, ProgramN
 from purveyor.wire.jobs import JobState
 from purveyor.wire.offers import RequestKind
 from purveyor.wire.package_info import ProgramKey, Superseded
+from purveyor.wire.shards import ClientState, Entry, Shard, encode
 from purveyor.wire.status_messages import StatusId
 from site_rows import ANNA, NOW, add_clients, add_manifest, add_site, client_id_at, number_of, report
 
@@ -140,16 +142,41 @@ def test_the_snapshot_that_is_needed_is_the_first_one_written_with_the_offers(tx
     assert any("has applied snapshot 0; needed is 8" in one.text for one in delivery.evidence)
 
 
-def test_what_is_to_be_published_is_told_with_its_revision_and_a_shard_that_is_behind_is_seen(tx: Connection) -> None:
+def test_what_is_to_be_published_is_told_with_its_revision(tx: Connection) -> None:
     rows = stored.unpublished(tx, [TOOL], CollectionId("S0110002"))
     assert {row.kind for row in rows} == {"naming", "offers", "package"}
-    key = int(client_id_at(1)[:8], 16)
-    tx.execute(update(schema.shard).values(is_wanted=True))
-    assert stored.is_shard_behind(tx, key)
-    tx.execute(update(schema.shard).values(is_wanted=False, is_written=True))
-    assert not stored.is_shard_behind(tx, key)
     tx.execute(update(schema.wanted).values(published=schema.wanted.c.wanted))
     assert not stored.unpublished(tx, [TOOL], CollectionId("S0110002"))
+
+
+@pytest.mark.parametrize(
+    ("state", "collections", "is_behind"),
+    [
+        (ClientState.MEMBER, ["S0110002"], False),
+        (ClientState.MEMBER, ["S0110001"], True),
+        (ClientState.WAITING, ["S0110002"], True),
+    ],
+)
+def test_a_shard_that_is_to_be_written_anew_is_missing_only_where_it_lacks_the_collection(
+    tx: Connection, state: ClientState, collections: list[str], is_behind: bool
+) -> None:
+    tx.execute(update(schema.wanted).values(published=schema.wanted.c.wanted))
+
+    def says() -> bool:
+        publication_link = next(link for link in _explained(tx).links if link.name == "publication")
+        return "the lookup shard of this client is not written yet" in publication_link.says
+
+    tx.execute(update(schema.shard).values(is_wanted=True, is_written=False))
+    assert says(), "nothing was ever written"
+    entry = Entry(state=state, collections=tuple(CollectionId(one) for one in collections))
+    written = Shard(
+        generation=1, number=0, publication=1, snapshot=1, issued_at=NOW, expires_at=NOW, entries={client_id_at(1): entry}
+    )
+    content = encode(written, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    tx.execute(update(schema.shard).values(content=content, is_wanted=True, is_written=True))
+    assert says() is is_behind, "another client's word has it written anew, too"
+    tx.execute(update(schema.shard).values(is_wanted=False))
+    assert not says()
 
 
 def test_copies_and_the_version_that_clients_can_have_are_told_by_point(tx: Connection) -> None:

@@ -37,7 +37,7 @@ from purveyor.site_server.model.why.facts import (
     Told,
     Unpublished,
 )
-from purveyor.wire import offers, package_info
+from purveyor.wire import offers, package_info, signed
 from purveyor.wire.bandwidth import NOTHING, UNLIMITED, next_allowance, parse_budget, rate_at
 from purveyor.wire.causes import Cause
 from purveyor.wire.errors import RejectedError
@@ -48,7 +48,7 @@ from purveyor.wire.offers import Advertisement, RequestKind
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.platforms import is_of_platforms
 from purveyor.wire.reports import Facts
-from purveyor.wire.shards import ClientState
+from purveyor.wire.shards import ClientState, Shard
 from purveyor.wire.status_messages import StatusId
 
 CHAIN_LIMIT = 32
@@ -308,12 +308,22 @@ def publication_of(
         unpublished=tuple(_unpublished(row) for row in stored.unpublished(tx, needed, collection)),
         keys_away=keys_away,
         unwritten=stored.count_unwritten(tx),
-        is_shard_behind=stored.is_shard_behind(tx, machine.shard_key),
+        is_shard_behind=_is_shard_behind(stored.shard_of(tx, machine.shard_key), ClientId(machine.client.id), collection),
         published_at=published_at,
         needed=min(after, default=kept.newest),
         is_exact=bool(before) or min(after, default=0) == 1,
         snapshot=kept.newest,
     )
+
+
+def _is_shard_behind(shard: stored.ShardRow | None, client: ClientId, collection: CollectionId) -> bool:
+    """Whether a client's shard is yet to name the collection to it. Any word of its other clients has it written anew, too."""
+    if shard is None or (shard.is_written and not shard.is_wanted):
+        return False
+    if not shard.is_written or shard.content is None:
+        return True
+    entry = from_bytes(signed.split("shard", shard.content).payload, Shard).entries.get(client)
+    return entry is None or entry.state is not ClientState.MEMBER or collection not in entry.collections
 
 
 def requests_of(tx: Connection, machine: Machine, advertisement: AdvertisementId, now: datetime) -> tuple[RequestFacts, ...]:

@@ -248,14 +248,22 @@ def snapshots(tx: Connection) -> Snapshots:
     return Snapshots(newest, tuple(written))
 
 
-def is_shard_behind(tx: Connection, shard_key: int) -> bool:
-    """Whether the shard of a client, in the generation that clients read, is to be signed or written anew."""
+class ShardRow(NamedTuple):
+    """A shard as it stands: `content` lies in the box where `is_written`, and another one is to follow where `is_wanted`."""
+
+    content: bytes | None
+    is_wanted: bool
+    is_written: bool
+
+
+def shard_of(tx: Connection, shard_key: int) -> ShardRow | None:
+    """The shard of a client, in the generation that clients read."""
     generation, shard = schema.shard_generation, schema.shard
     newest = select(func.max(generation.c.generation)).where(generation.c.announced_at.is_not(None)).scalar_subquery()
     number = literal(shard_key, BigInteger).bitwise_rshift(literal(32, Integer) - generation.c.bits)
-    statement = (
-        select(or_(shard.c.is_wanted, shard.c.is_written.is_(False)))
+    row = tx.execute(
+        select(shard.c.content, shard.c.is_wanted, shard.c.is_written)
         .join(generation, generation.c.generation == shard.c.generation)
         .where(shard.c.generation == newest, shard.c.number == number)
-    )
-    return bool(tx.execute(statement).scalar_one_or_none())
+    ).one_or_none()
+    return None if row is None else ShardRow(*row)
