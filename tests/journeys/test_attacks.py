@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from field.words import told
 from journeys.attackers import Thief
 from purveyor.client import reports
 from purveyor.client.programs.memory import records
+from purveyor.client.state import origin
+from purveyor.client.state.identity import highest_sequence, read_identity
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
@@ -29,7 +32,8 @@ from purveyor.wire.offers import CollectionOffers
 from purveyor.wire.package_info import Command, PackageInfo, ProgramKey
 from purveyor.wire.reports import StatusMessage
 from purveyor.wire.settings import Point
-from purveyor.wire.shards import ClientState, Entry, Shard
+from purveyor.wire.shards import NOBODY, ClientState, Entry, Shard
+from purveyor.wire.starts import Start, signature_of
 from purveyor.wire.status_messages import StatusId
 
 FIRST, LATER, EVIL = "first.exe", "later.exe", "evil.exe"
@@ -384,6 +388,33 @@ def test_with_the_lookup_key_a_thief_turns_clients_away_until_the_key_is_another
     assert client.standing() is ClientState.BLOCKED
     assert records.history_of(client.machine.state, FIRST_KEY).has_succeeded, "nothing is forgotten by it"
     is_over(fleet, "lookup")
+    everyone_ran_once(fleet, LATER)
+
+
+def test_with_the_lookup_key_a_thief_takes_no_identity_away(fleet: Fleet) -> None:
+    """He says that the client's numbers were used by others, and shows what it signed itself in an earlier start."""
+    thief, client = Thief(fleet, "lookup"), fleet["pc1"]
+    state, identity = client.machine.state, read_identity(client.machine.state)
+    boot, number = origin.boot_of(state), highest_sequence(state)
+    own = Start(boot=boot, sequence=number, signature=signature_of(boot, number, identity.key))
+    forged = Start(boot="another", sequence=number, signature=signature_of("another", number, Ed25519PrivateKey.from_private_bytes(b"t" * 32)))
+
+    def says(publication: int, **words: object) -> Callable[[Shard], Shard]:
+        entry = Entry(state=ClientState.MEMBER, received=number + 50)
+        said = msgspec.structs.replace(entry, **words)
+        return lambda shard: msgspec.structs.replace(shard, publication=publication, entries=dict.fromkeys(shard.entries, said))
+
+    client.machine.restart_now()
+    thief.shard(says(2**40))
+    fleet.advance(hours=2)
+    thief.shard(says(2**40 + 1, state=ClientState.REJOIN, keeper=NOBODY, starts=(own, forged)))
+    fleet.advance(hours=2)
+    assert client.standing() is ClientState.REJOIN
+    assert client.id == identity.client
+    is_over(fleet, "lookup")
+    assert client.standing() is ClientState.MEMBER
+    offer(fleet, LATER)
+    fleet.settle()
     everyone_ran_once(fleet, LATER)
 
 

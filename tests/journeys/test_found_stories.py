@@ -175,3 +175,18 @@ def test_a_restored_site_hears_of_a_deletion_also_from_who_reads_of_it_in_severa
         Step("requests-lost", (4, 61), 93),
     )
     assert broken(starts_not, *steps, client_count=4, seed=290) == ()
+
+
+def test_two_machines_that_are_alike_join_anew_also_where_only_the_copy_met_numbers_that_it_never_gave() -> None:
+    editor = Step(EDITOR.kind, ("Editor", "content", *EDITOR.arguments[2:5], "detection", "leave"), 42)
+    archiver = Step(
+        EDITOR.kind, ("Archiver", "content", *EDITOR.arguments[2:4], "an uninstall command", "detection", "run-again"), 51
+    )
+    steps = (
+        Step(AT_ONCE.kind, AT_ONCE.arguments, 106),
+        archiver,
+        Step("cloned", ("pc2", "copy1", "cannot be told apart from it"), 43),
+        Step("requests-lost", (2, 21), 35),
+        Step("offered", ("A3", "Archiver", "in two hours, and they may put it off for a day"), 218),
+    )
+    assert broken(editor, *steps, client_count=3, seed=1510) == ()

@@ -51,7 +51,7 @@ def notice_machine(state: State, *, machine: str, boot: str) -> bool:
             state.remember(_MACHINE, machine)
         short = hashlib.sha256(boot.encode()).hexdigest()[:_BOOT_CHARACTERS]
         if boot_of(state) != short:
-            _remember_starts(state, (*_starts(state), Began(boot=short, first=_next_number(state))))
+            _remember_starts(state, (*starts_of(state), Began(boot=short, first=_next_number(state))))
     return came
 
 
@@ -62,18 +62,27 @@ def machine_of(state: State) -> str:
 
 def boot_of(state: State) -> str:
     """What tells this start of the machine from others."""
-    starts = _starts(state)
+    starts = starts_of(state)
     return starts[-1].boot if starts else ""
+
+
+def starts_of(state: State) -> tuple[Began, ...]:
+    """The last starts of this machine, oldest first; none where they cannot be read, which proves nothing of anybody."""
+    stored = state.fact(_STARTS)
+    try:
+        return from_bytes(stored.encode(), tuple[Began, ...]) if stored else ()
+    except RejectedError:
+        return ()
 
 
 def giver_of(state: State, sequence: int) -> str | None:
     """Which start of this machine gave a number, or would have; None where it is older than all that are remembered."""
-    return next((began.boot for began in reversed(_starts(state)) if began.first <= sequence), None)
+    return next((began.boot for began in reversed(starts_of(state)) if began.first <= sequence), None)
 
 
 def begin_numbers(state: State) -> None:
     """Numbers of items begin anew, in this start: those of another identity are nobody's any more."""
-    _remember_starts(state, tuple(msgspec.structs.replace(began, first=1) for began in _starts(state)[-1:]))
+    _remember_starts(state, tuple(msgspec.structs.replace(began, first=1) for began in starts_of(state)[-1:]))
 
 
 def image_of(state: State) -> Image | None:
@@ -88,15 +97,6 @@ def image_of(state: State) -> Image | None:
 def forget_image(state: State) -> None:
     """From now on all that is here is this machine's own."""
     state.remember(_IMAGE, "")
-
-
-def _starts(state: State) -> tuple[Began, ...]:
-    """The last starts, oldest first; what cannot be read proves nothing of anybody."""
-    stored = state.fact(_STARTS)
-    try:
-        return from_bytes(stored.encode(), tuple[Began, ...]) if stored else ()
-    except RejectedError:
-        return ()
 
 
 def _remember_starts(state: State, starts: tuple[Began, ...]) -> None:
