@@ -397,7 +397,11 @@ def test_with_the_lookup_key_a_thief_takes_no_identity_away(fleet: Fleet) -> Non
     state, identity = client.machine.state, read_identity(client.machine.state)
     boot, number = origin.boot_of(state), highest_sequence(state)
     own = Start(boot=boot, sequence=number, signature=signature_of(boot, number, identity.key))
-    forged = Start(boot="another", sequence=number, signature=signature_of("another", number, Ed25519PrivateKey.from_private_bytes(b"t" * 32)))
+    forged = Start(
+        boot="another",
+        sequence=number,
+        signature=signature_of("another", number, Ed25519PrivateKey.from_private_bytes(b"t" * 32)),
+    )
 
     def says(publication: int, **words: object) -> Callable[[Shard], Shard]:
         entry = Entry(state=ClientState.MEMBER, received=number + 50)

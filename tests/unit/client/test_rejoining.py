@@ -69,7 +69,11 @@ def test_what_its_own_starts_signed_takes_no_identity_away(client: SmallClient) 
 def test_what_nobody_signed_with_its_key_takes_no_identity_away(client: SmallClient) -> None:
     another = said(client, "another", 8)
     stranger = SmallClient(SmallSite(), name="stranger")
-    forged = [said(stranger, "another", 8), msgspec.structs.replace(another, sequence=9), msgspec.structs.replace(another, boot="b")]
+    forged = [
+        said(stranger, "another", 8),
+        msgspec.structs.replace(another, sequence=9),
+        msgspec.structs.replace(another, boot="b"),
+    ]
     hostile = [msgspec.structs.replace(another, signature=signature) for signature in (b"", b"\0" * 64, b"\xff" * 5000)]
     assert not is_told(client, *forged, *hostile)
 
