@@ -1,5 +1,6 @@
 """What went wrong with the database and its backups in the field: folders that were deleted, limits, commits that never came."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,13 +12,17 @@ from field.words import told
 from publishing_site import PublishingSite
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import PowerCut
-from purveyor.recovery import backup
+from purveyor.recovery import backup, restore
 from purveyor.recovery.backup import Made
+from purveyor.recovery.decisions import Kind
 from purveyor.site_server import executive, storage
-from purveyor.site_server.admin import collections, packages, status
+from purveyor.site_server.admin import advertisements, collections, packages, status
 from purveyor.site_server.database import row_files, schema
 from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.publish.older import TIMESTAMP
+from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError, UnavailableError
+from purveyor.wire.ids import advertisement_id
 from purveyor.wire.jobs import JobState
 from purveyor.wire.status_messages import StatusId
 from upward_items import Receiving
@@ -200,6 +205,34 @@ def test_a_change_in_the_middle_of_which_the_site_stops_was_never_made_and_can_b
     fleet.admin.advertise(program)
     fleet.settle()
     assert fleet.admin.ask(status.of_program, program).counts.states == {JobState.SUCCEEDED: 1}
+
+
+def test_an_older_copy_of_the_database_put_back_by_hand_publishes_nothing_and_is_a_backup_to_restore_from(fleet: Fleet) -> None:
+    copy = fleet.backup()
+    viewer = fleet.admin.add_package("Viewer")
+    fleet.admin.advertise(fleet.admin.add_program(viewer, "install", "view.exe"))
+    fleet.settle()
+    boxes = {path: content for path, content in fleet.cap.files.items() if is_down_path(path)}
+    restore.load_rows(copy.folder, fleet.site.database, lambda _: None)
+    fleet.advance(hours=6)
+    assert "older copy" in fleet.executive.health["publish"].error
+    assert {path: content for path, content in fleet.cap.files.items() if is_down_path(path)} == boxes
+    restored = fleet.restore(fleet.backup(), with_cap=True)
+    for advertised in (one.about for one in restored.decisions if one.kind is Kind.ADVERTISEMENT):
+        fleet.admin.change(advertisements.resume, advertisement_id(advertised))
+    fleet.settle()
+    assert fleet.admin.ask(packages.shown, viewer).name == "Viewer"
+    assert fleet.ran(fleet.clients[0], "view.exe") == 1
+    assert fleet.admin.add_package("Player") > viewer, "an id was given twice"
+
+
+def test_whoever_writes_a_later_timestamp_into_a_box_stops_no_site(fleet: Fleet) -> None:
+    forged = json.loads(fleet.cap.files[TIMESTAMP].content)
+    forged["signed"]["version"] += 1000
+    fleet.cap.files[TIMESTAMP] = fleet.cap.files[TIMESTAMP]._replace(content=json.dumps(forged).encode())
+    fleet.admin.advertise(fleet.admin.add_program(fleet.admin.add_package("Viewer"), "install", "view.exe"))
+    fleet.settle()
+    assert fleet.ran(fleet.clients[0], "view.exe") == 1
 
 
 def test_a_database_that_is_busy_or_full_for_hours_delays_all_and_loses_nothing(fleet: Fleet) -> None:

@@ -24,6 +24,7 @@ from purveyor.console.settings import ConsoleSettings
 from purveyor.distribution_point.application import application as dp_application
 from purveyor.site_server import certificates
 from purveyor.site_server.executive import Executive
+from purveyor.site_server.publish.older import refuse_older_database
 from purveyor.site_server.site import Site, no_site_in, open_site, running_alone
 from purveyor.site_server.threads import Threads
 from purveyor.wire.boxes import cap_folder, dp_folder
@@ -47,6 +48,8 @@ def run(call: Call) -> int:
     with _stopped_by_signals(stop), running_alone(folder):
         site = open_site(folder, open_shelf=shelf_of)
         try:
+            with site.database.read() as tx:
+                refuse_older_database(tx, site.cap)
             with _address(call) as address:  # before anything is written that others see
                 if call.arguments.https and certificates.held(folder) is None:
                     certificates.make(folder, names_of(call.arguments.listen[0]), datetime.now(UTC))

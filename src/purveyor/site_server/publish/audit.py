@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from purveyor.site_server.database import publication
 from purveyor.site_server.database.engine import Database
+from purveyor.site_server.publish.older import refuse_older_database
 from purveyor.transport.interface import Shelf
 from purveyor.wire import shards
 from purveyor.wire.boxes import is_mutable
@@ -33,8 +34,12 @@ class Audited(NamedTuple):
 
 
 def audit_slice(database: Database, cap: Shelf, place: Place) -> Audited:
-    """Compares one slice, and heals what differs. Errors: UnavailableError when the box cannot be written."""
+    """Compares one slice, and heals what differs.
+
+    Errors: UnavailableError when the box cannot be written; RefusedError when the boxes are right, and the database is older.
+    """
     with database.read() as tx:
+        refuse_older_database(tx, cap)
         files = publication.written_after(tx, place.path, SLICE)
         room = SLICE - len(files)
         slice_ = publication.shards_after(tx, place.shard, room) if room else []

@@ -29,6 +29,7 @@ from purveyor.site_server.model.site_clock import TOLERANCE, patient
 from purveyor.site_server.publish import key_change, lookup, offsite, repository
 from purveyor.site_server.publish.agent_settings import compile_settings
 from purveyor.site_server.publish.offers import compile_offers
+from purveyor.site_server.publish.older import TIMESTAMP, refuse_older_database
 from purveyor.site_server.publish.packages import compile_package
 from purveyor.transport.interface import Shelf
 from purveyor.wire import offers, package_info, shards
@@ -43,8 +44,7 @@ RENEWALS_A_TURN = 32
 ROLES_AT_MOST = 100_000
 REMOVALS_A_TURN = 500
 
-_TIMESTAMP = "clidata.box/timestamp.json"
-_MUTABLE = (_TIMESTAMP, "clidata.box/root.json")
+_MUTABLE = (TIMESTAMP, "clidata.box/root.json")
 _RANKS = {"targets": 3, "root": 3, "snapshot": 4}
 _DIGEST_LENGTH = 64
 _KEY_OF = {Kind.PACKAGE: "packages", Kind.OFFERS: "offers", Kind.SETTINGS: "settings"}
@@ -69,9 +69,10 @@ class Published(NamedTuple):
 def turn(*, database: Database, cap: Shelf, keys: KeySource, now: datetime) -> Published:
     """Publishes all files that are wanted and one slice of the shards, so that a large membership never delays an advertisement.
 
-    Errors: UnavailableError when the CAP's folder cannot be written.
+    Errors: UnavailableError when the CAP's folder cannot be written; RefusedError when the database is an older copy.
     """
     with database.write() as tx:
+        refuse_older_database(tx, cap)
         doubtful = clock_doubt(tx, now)
         settings = patient(read_settings(tx), doubtful)
         requests.close_expired(tx, now - doubtful)
@@ -154,7 +155,7 @@ def write_files(database: Database, cap: Shelf, files: Sequence[tuple[str, bytes
     in_order = sorted(files, key=lambda file: (write_rank(file[0]), file[0]))
     for part in slices(in_order, FILES_AT_ONCE):
         for path, content in part:
-            if path == _TIMESTAMP:
+            if path == TIMESTAMP:
                 cap.sync()  # whatever the timestamp leads to outlasts a power cut before the timestamp does
             (cap.replace if path in _MUTABLE else cap.write)(path, content)
         cap.sync()
@@ -165,7 +166,7 @@ def write_files(database: Database, cap: Shelf, files: Sequence[tuple[str, bytes
 def write_rank(path: str) -> int:
     """The place of a down file in the order of publication (protocol 3.1)."""
     if path in _MUTABLE:
-        return 6 if path == _TIMESTAMP else 5
+        return 6 if path == TIMESTAMP else 5
     folder, _, name = path.rpartition("/")
     version, _, role = name.removesuffix(".json").partition(".")
     if folder != "clidata.box" or len(version) == _DIGEST_LENGTH:
