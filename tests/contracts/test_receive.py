@@ -801,6 +801,17 @@ def test_copies_with_one_machine_id_are_each_asked_to_tell_again_what_had_a_used
     assert site.client(origin).refused_last == 0
 
 
+def test_copies_whose_clocks_are_a_day_ahead_are_told_apart_as_others_are(site: Receiving) -> None:
+    origin = _first(site)
+    for turn, boot in enumerate("212"):
+        site.later(hours=1)
+        ahead = timedelta(days=1) if turn == 0 else timedelta(0)
+        site.send(origin, heartbeat(origin), machine="first", boot=boot, made_at=site.now + ahead)
+        site.turn()
+    row = site.client(origin)
+    assert (row.state, row.keeper) == ("rejoin", "nobody")
+
+
 def test_what_is_told_again_counts_once(site: Receiving) -> None:
     origin = _first(site)
     told = status(JobState.RUNNING)

@@ -1,5 +1,6 @@
 """The stage of a story: a fleet, the names by which the story calls things, and the witness who writes down what happens."""
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,8 +15,10 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.stories.branch import Branch
 from purveyor.lab.stories.witness import Kept, Witness
-from purveyor.lab.transport import AbsentRequest, MemoryBoxes
+from purveyor.lab.transit import AbsentRequest
+from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import packages
+from purveyor.site_server.model.settings import SiteSettings
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
 from purveyor.wire.offers import RunningChoice
 from purveyor.wire.package_info import ProgramKey
@@ -28,6 +31,9 @@ MIRROR_PASSES = 4
 """In a poll interval, when faults are over."""
 POLLS_TO_PART = 6
 """Machines that share an identity are told apart once each of them has spoken, and the copy joins as itself then."""
+POLLS_TO_JOIN = 3
+"""Who joins as itself is a member at the next poll, tells what it has to tell, and hears that this arrived."""
+HEARTBEAT = timedelta(seconds=SiteSettings().heartbeat_interval_seconds)
 POLLS_TO_RETURN = 2
 """A client that a restored site does not know hears that at its first poll, shows its receipt, and is a member at the next."""
 SITE = "the site"
@@ -183,11 +189,20 @@ class Stage(AbstractContextManager["Stage"]):
             polls += POLLS_TO_RETURN
         if self.witness.kin:
             polls += POLLS_TO_PART
+            self._let_poll(polls - POLLS_TO_JOIN)
+            self._wait_for_heartbeats()
+            polls = POLLS_TO_JOIN
         self._let_poll(polls)
         if self.has_thrown_away:
             self._wait_for_resending()
         self.fleet.site_turn()
         self.look()
+
+    def _wait_for_heartbeats(self) -> None:
+        """Copies that have nothing to tell, and that nothing tells apart, are not known to be several before their heartbeats."""
+        clients = self.fleet.clients
+        if len({client.id for client in clients}) < len(clients):
+            self._let_poll(math.ceil(HEARTBEAT / POLL_INTERVAL) + POLLS_TO_PART)
 
     def _wait_for_resending(self) -> None:
         """What a point took and threw away is sent again after a pause, of a day at most: nobody told the client of it."""

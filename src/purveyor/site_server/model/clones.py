@@ -24,8 +24,8 @@ MARK_LIMIT = 64
 class Voice(Wire):
     """One start of one machine that spoke with an identity.
 
-    `since`: when the first item was made, by its own clock; `first`: the number from which on items are its own; `said`: what it
-    said of itself then, kept of the last two.
+    `since`: when the first item was made, by its own clock, or when it arrived, where that clock is ahead; `first`: the number from
+    which on items are its own; `said`: what it said of itself then, kept of the last two.
     """
 
     machine: str
@@ -41,7 +41,7 @@ def with_voice(voices: Sequence[Voice], new: Voice) -> tuple[Voice, ...]:
         return tuple(voices)
     if voices:
         last = voices[-1]
-        if (last.machine, last.boot) == (new.machine, new.boot) or new.since <= last.since:
+        if (last.machine, last.boot) == (new.machine, new.boot) or new.since <= last.since or new.first < last.first:
             return tuple(voices)
     silent = (msgspec.structs.replace(voice, said=None) for voice in voices[:-1])
     return (*silent, *voices[-1:], new)[-REMEMBERED_VOICES:]

@@ -42,7 +42,7 @@ class Judged(NamedTuple):
         return bool(self.keeper) or before != tuple(self.voiced)[1:]
 
 
-def judged(client: KnownClient, numbered: Numbered) -> Judged:
+def judged(client: KnownClient, numbered: Numbered, now: datetime) -> Judged:
     """What these items of a client say of who uses its identity."""
     accepted, forked = numbered.accepted, [fork.letter for fork in numbered.forks]
     newest = max((letter.item.sequence for letter in [*accepted, *forked]), default=client.last_sequence)
@@ -50,7 +50,7 @@ def judged(client: KnownClient, numbered: Numbered) -> Judged:
     first_of = [(letter, letter.item.sequence) for letter in accepted] + [(letter, free) for letter in forked]
     voices = client.voices
     for letter, first in sorted(first_of, key=lambda one: (one[0].item.made_at, one[0].item.sequence)):
-        voices = with_voice(voices, _voice(letter, first))
+        voices = with_voice(voices, _voice(letter, first, now))
     forked_by = {machine_of(letter) for letter in forked if speaker_of(voices, letter.item.sequence) != machine_of(letter)}
     proved = keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
     is_known = client.keeper == NOBODY or (client.keeper and proved != NOBODY)  # its keeper may turn out to be several, too
@@ -108,11 +108,11 @@ def machine_of(letter: Letter) -> str:
     return status.plain(letter.item.machine, MARK_LIMIT)
 
 
-def _voice(letter: Letter, first: int) -> Voice:
+def _voice(letter: Letter, first: int, now: datetime) -> Voice:
     item, boot = letter.item, status.plain(letter.item.boot, MARK_LIMIT)
     is_whole = len(item.start) == SIGNATURE_BYTES  # the machines that read it verify it; what they do not believe changes nothing
     said = Start(boot=boot, sequence=item.sequence, signature=item.start) if is_whole else None
-    return Voice(machine=machine_of(letter), boot=boot, since=item.made_at, first=first, said=said)
+    return Voice(machine=machine_of(letter), boot=boot, since=min(item.made_at, now), first=first, said=said)
 
 
 def _to_tell_again(client: KnownClient, numbered: Numbered, keeper: str) -> tuple[int, int]:

@@ -79,7 +79,7 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
         )
         told_before = clones.told_before(numbered.accepted, client, context.digests)
         effects.add(client, numbered, now, told_before=told_before)
-        identities.append(clones.judged(client, numbered))
+        identities.append(clones.judged(client, numbered, now))
         forks += [(client, fork) for fork in numbered.forks]
         _count(outcome, numbered)
         up_to = forgettable(client.received, numbered.advance.received)

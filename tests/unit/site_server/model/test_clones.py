@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
-from purveyor.site_server.model.clones import REMEMBERED_VOICES, Voice, keeper_of, speaker_of, with_voice
+from purveyor.site_server.model.clones import REMEMBERED_VOICES, Voice, keeper_of, said_by, speaker_of, with_voice
 from purveyor.wire.shards import NOBODY
+from purveyor.wire.starts import Start
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -41,6 +43,25 @@ def voices_of(heard: str) -> tuple[Voice, ...]:
 )
 def test_what_is_proved_of_who_speaks(heard: str, owner: str, forked_by: str, keeper: str | None) -> None:
     assert keeper_of(voices_of(heard), owner=owner, forked_by=set(forked_by)) == keeper
+
+
+def test_an_item_that_was_only_late_is_no_turn_whatever_its_clock_says() -> None:
+    """A machine that is started again while an item of its last start is still on its way."""
+    turns = [Voice(machine="a", boot=boot, since=NOW + timedelta(hours=hour)) for hour, boot in enumerate("121212")]
+    late = [msgspec.structs.replace(voice, first=first) for voice, first in zip(turns, (10, 12, 11, 14, 11, 15), strict=True)]
+    voices: tuple[Voice, ...] = ()
+    for voice in late:
+        voices = with_voice(voices, voice)
+    assert [voice.first for voice in voices] == [10, 12]
+    assert keeper_of(voices, owner="a") is None
+
+
+def test_what_the_last_two_said_of_themselves_is_kept_for_whoever_shares_their_identity() -> None:
+    voices: tuple[Voice, ...] = ()
+    for hour, boot in enumerate("12121"):
+        said = Start(boot=boot, sequence=hour + 1, signature=b"s" * 64)
+        voices = with_voice(voices, Voice(machine="a", boot=boot, since=NOW + timedelta(hours=hour), said=said))
+    assert [(start.boot, start.sequence) for start in said_by(voices)] == [("2", 4), ("1", 5)]
 
 
 @pytest.mark.parametrize(
