@@ -26,7 +26,7 @@ sys.path.insert(0, str(BENCH.parent / "tests"))
 
 from http_servers import nginx_running, prepare_for_nginx, serving  # noqa: E402 - the servers of the tests
 from purveyor.client.budget import Allowance, PacedPoint  # noqa: E402
-from purveyor.client.content_fetch import Sources, fetch_file  # noqa: E402
+from purveyor.client.content_fetch import Sources, fetch_files  # noqa: E402
 from purveyor.client.machine.real import RealMachine  # noqa: E402
 from purveyor.client.state.store import State, open_state  # noqa: E402
 from purveyor.client_access_point.nginx import Plan  # noqa: E402
@@ -133,7 +133,7 @@ class Bench:
             allowance = Allowance(budget, state=self.state, machine=self.machine)
             taken = point if budget.is_unlimited else PacedPoint(point, allowance)
             try:
-                fetch_file(self.machine.disk, stored, Sources([taken], count_absent=lambda _: None))
+                fetch_files(self.machine.disk, [stored], Sources([taken], count_absent=lambda _: None))
             except HeldBackError as error:
                 allowance.keep()
                 time.sleep(max(0.0, ((error.until or now()) - now()).total_seconds()))

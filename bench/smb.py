@@ -4,7 +4,9 @@
 
 One folder with a CAP and a DP, shown by a real smbd with the printed share definition and by a real nginx with the printed
 configuration, both on loopback. The raw ones are `smbclient` and `curl`: they read the same files in one session, and check none.
-Polls: two unchanged files each. First install: every file fetched, verified, synced and named as an agent does it. Prints ratios.
+Polls: two unchanged files each. First install: the content of a package brought into the cache as an agent does it, each file
+verified, synced and named. Raw reading stands twice: alone, and with its file system synced at the end, since what an agent has
+outlasts a power cut. Prints ratios.
 """
 
 import argparse
@@ -15,24 +17,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 BENCH = Path(__file__).parent
 sys.path.insert(0, str(BENCH.parent / "tests"))
 
 from http_servers import nginx_running, prepare_for_nginx  # noqa: E402 - the servers of the tests
-from purveyor.client.content_fetch import Sources, fetch_file  # noqa: E402
+from purveyor.client.content import Content  # noqa: E402
 from purveyor.client.machine.disk import RealDisk  # noqa: E402
+from purveyor.client.state.store import open_state  # noqa: E402
 from purveyor.client_access_point.nginx import Plan  # noqa: E402
 from purveyor.transport.folder import FolderShelf  # noqa: E402
 from purveyor.transport.interface import Point  # noqa: E402
 from purveyor.transport.open_point import Points  # noqa: E402
-from purveyor.wire.manifest import Stored, file_path, hash_of  # noqa: E402
+from purveyor.wire.ids import PackageId, SiteCode  # noqa: E402
+from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path  # noqa: E402
+from purveyor.wire.settings import AgentSettings, Shards  # noqa: E402
 from samba_server import PASSWORD, Samba, samba_as_printed  # noqa: E402
 
 POLLED = ("clidata.box/timestamp.json", "offerinf.box/lookup/00.lkp")
 SMALL_BYTES = 32 * 1024
 LARGE_BYTES = 64 * 2**20
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+SETTINGS = AgentSettings(
+    site=SiteCode("S01"), incarnation=1, shards=Shards(generation=1, bits=0, keys=()), sealing_keys=(), disk_reserve_bytes=0
+)
 
 
 def main() -> None:
@@ -50,24 +60,29 @@ def main() -> None:
         cap.make_boxes()
         for path in POLLED:
             cap.replace(path, os.urandom(1500))
-        small = [_laid(dp, SMALL_BYTES) for _ in range(options.small)]
-        large = [_laid(dp, LARGE_BYTES) for _ in range(options.large)]
+        small = _published(dp, SMALL_BYTES, options.small)
+        large = _published(dp, LARGE_BYTES, options.large)
         prepare_for_nginx(cap.folder)
         plan = Plan(cap_folder=str(cap.folder), dp_folder=str(dp.folder), listen="80")
         with nginx_running(plan) as nginx, samba_as_printed(site) as samba:
             print(f"polls of {len(POLLED)} unchanged files, a second; median of {options.rounds}")
             _compare(_poll_ways(samba, nginx.url, options.polls), options.polls, "polls/s", options.rounds)
-            for name, files in ((f"{len(small)} files of 32 KiB", small), (f"{len(large)} files of 64 MiB", large)):
+            for name, tree in ((f"{options.small} files of 32 KiB", small), (f"{options.large} files of 64 MiB", large)):
                 print(f"first install: {name}, MB a second; median of {options.rounds}")
-                size = sum(one.size_bytes for one in files) / 1e6
-                _compare(_install_ways(samba, nginx.url, site / "got", files), size, "MB/s", options.rounds)
+                ways = _install_ways(samba, nginx.url, site / "got", tree)
+                _compare(ways, tree.size_bytes / 1e6, "MB/s", options.rounds)
 
 
-def _laid(shelf: FolderShelf, size_bytes: int) -> Stored:
-    content = os.urandom(size_bytes)
-    digest = hash_of(content)
-    shelf.write(file_path(digest), content)
-    return Stored(file_path(digest), digest, size_bytes)
+def _published(shelf: FolderShelf, size_bytes: int, count: int) -> Manifest:
+    """So many new files on a DP, with their manifest."""
+    files = []
+    for number in range(count):
+        content = os.urandom(size_bytes)
+        shelf.write(file_path(hash_of(content)), content)
+        files.append(File(path=f"{number:06}", sha256=hash_of(content), size_bytes=size_bytes))
+    tree = Manifest(files=tuple(files))
+    shelf.write(manifest_path(hash_of(encode(tree))), encode(tree))
+    return tree
 
 
 def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[], None]]:
@@ -96,38 +111,42 @@ def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[]
     }
 
 
-def _install_ways(samba: Samba, http_url: str, place: Path, files: list[Stored]) -> dict[str, Callable[[], None]]:
+def _install_ways(samba: Samba, http_url: str, place: Path, tree: Manifest) -> dict[str, Callable[[], None]]:
     points = Points(lambda: samba.credentials)
+    manifest = hash_of(encode(tree))
 
-    def of_agent(url: str) -> Callable[[], None]:
-        def install() -> None:
-            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
-                disk = RealDisk(Path(fresh))
-                sources = Sources([points.at(url)], count_absent=print)
-                for file in files:
-                    fetch_file(disk, file, sources)
-
-        return install
-
-    def raw(read: Callable[[str], None]) -> Callable[[], None]:
-        def install() -> None:
-            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
-                read(fresh)
+    def of_agent(url: str) -> Callable[[Path], None]:
+        def install(fresh: Path) -> None:
+            content = Content(RealDisk(fresh), open_state(str(fresh / "agent.db")))
+            fetched = content.fetch(manifest, PackageId("S0100001"), [points.at(url)], SETTINGS, NOW)
+            assert fetched.is_ready, fetched
 
         return install
 
-    def smbclient(fresh: str) -> None:
-        gets = [f"get {file.path.replace('/', chr(92))} {fresh}/{file.sha256}" for file in files]
+    def smbclient(fresh: Path) -> None:
+        gets = [f"get files\\{one.sha256[:2]}\\{one.sha256} {fresh}/{one.sha256}" for one in tree.files]
         _smbclient(samba, "DP_S01", "; ".join(gets))
 
-    def curl(fresh: str) -> None:
-        _run(["curl", "-sf", *(word for one in files for word in ("-o", f"{fresh}/{one.sha256}", f"{http_url}/dp/{one.path}"))])
+    def curl(fresh: Path) -> None:
+        urls = (("-o", f"{fresh}/{one.sha256}", f"{http_url}/dp/{file_path(one.sha256)}") for one in tree.files)
+        _run(["curl", "-sf", *(word for url in urls for word in url)])
+
+    def anew(install: Callable[[Path], None], *, is_synced: bool = False) -> Callable[[], None]:
+        def go() -> None:
+            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
+                install(Path(fresh))
+                if is_synced:
+                    _run(["sync", "--file-system", fresh])
+
+        return go
 
     return {
-        "SMB, as an agent": of_agent(samba.url.replace("CAP_", "DP_")),
-        "SMB, smbclient": raw(smbclient),
-        "HTTP, as an agent": of_agent(f"{http_url}/dp"),
-        "HTTP, curl": raw(curl),
+        "SMB, as an agent": anew(of_agent(samba.url.replace("CAP_", "DP_"))),
+        "SMB, smbclient": anew(smbclient),
+        "SMB, smbclient and sync": anew(smbclient, is_synced=True),
+        "HTTP, as an agent": anew(of_agent(f"{http_url}/dp")),
+        "HTTP, curl": anew(curl),
+        "HTTP, curl and sync": anew(curl, is_synced=True),
     }
 
 

@@ -188,6 +188,15 @@ def test_syncing_what_is_there_or_not_is_no_error(subject: Subject) -> None:
     assert subject.disk.read("f/a") == b"1"
 
 
+@pytest.mark.parametrize("count", [0, 3, 30])
+def test_any_number_of_files_is_synced_in_one_call(subject: Subject, count: int) -> None:
+    for number in range(count):
+        subject.disk.append(f"f/{number % 3}/{number}", b"1")
+    subject.disk.sync("f/none", *(f"f/{number % 3}/{number}" for number in range(count)))
+    with pytest.raises(Exception, match="no path inside"):
+        subject.disk.sync(*(f"f/{number}" for number in range(count)), "../outside")
+
+
 def test_a_file_has_the_time_of_its_last_writing(subject: Subject) -> None:
     before = subject.machine.now() - timedelta(seconds=1)
     subject.disk.append("f/a", b"1")

@@ -71,15 +71,16 @@ def _accept_rollback(patch: Patch) -> None:
 def _run_what_is_not_verified(patch: Patch) -> None:
     """Content is taken as it comes."""
 
-    def fetch_file(disk: content.Disk, stored: content.plan.Stored, sources: Sources) -> None:
+    def fetch_files(disk: content.Disk, files: list[content.plan.Stored], sources: Sources) -> None:
         point = sources.current()
         assert point is not None
-        place = content.plan.place_of_file(stored.sha256)
-        for piece in point.read_from(stored.path, offset=0, limit_bytes=stored.size_bytes):
-            disk.append(place, piece)
-        disk.sync(place)
+        for stored in files:
+            place = content.plan.place_of_file(stored.sha256)
+            for piece in point.read_from(stored.path, offset=0, limit_bytes=stored.size_bytes):
+                disk.append(place, piece)
+            disk.sync(place)
 
-    patch.setattr(content, "fetch_file", fetch_file)
+    patch.setattr(content, "fetch_files", fetch_files)
     patch.setattr(content, "digest_of", lambda _pieces: AnyDigest())
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from purveyor.client import content_plan as plan
 from purveyor.client.content_cache import READY, ContentCache, Fetched
-from purveyor.client.content_fetch import DiskError, Sources, fetch_file, fetch_manifest, keep_manifest, on_disk
+from purveyor.client.content_fetch import DiskError, Sources, fetch_files, fetch_manifest, keep_manifest, on_disk
 from purveyor.client.machine.interface import Disk
 from purveyor.client.state import published
 from purveyor.client.state.store import State, text_of
@@ -72,11 +72,11 @@ class Content(ContentCache):
                 tree = _believable(content)
                 keep_manifest(self._disk, manifest, content)
             with on_disk():
-                lack = self._make_room(manifest, tree, settings, keep)
+                sizes = self._sizes(manifest, tree)
+                lack = self._make_room(manifest, tree, sizes, settings, keep)
             if lack is not None:
                 return lack
-            for stored in plan.missing_files(tree, self._sizes(manifest, tree)):
-                fetch_file(self._disk, stored, sources)
+            fetch_files(self._disk, plan.missing_files(tree, sizes), sources)
         except DiskError as error:
             return _waiting(Cause.CONTENT_SPACE, f"the content cannot be stored: {error}")
         except RejectedError as error:
@@ -127,12 +127,13 @@ class Content(ContentCache):
 
     # --- room ---
 
-    def _make_room(self, manifest: str, tree: Manifest, settings: AgentSettings, keep: AbstractSet[str]) -> Fetched | None:
+    def _make_room(
+        self, manifest: str, tree: Manifest, sizes: Mapping[str, int], settings: AgentSettings, keep: AbstractSet[str]
+    ) -> Fetched | None:
         """Gives up what was used least recently until there is room for the files and for laying them out; else says what lacks.
 
-        Nothing is given up when even all of it would not be enough.
+        Nothing is given up when even all of it would not be enough, and nothing of this manifest, of which `sizes` are here.
         """
-        sizes = self._sizes(manifest, tree)
         wanted = {plan.place_of_file(file.sha256): file.size_bytes for file in tree.files}
         others = [held for held in self._held() if held.manifest != manifest]
         to_fetch_bytes = plan.missing_bytes(plan.missing_files(tree, sizes), sizes)

@@ -1,13 +1,13 @@
-"""Brings one manifest or file from distribution points into the cache: resumed, verified, synced, and only then named.
+"""Brings a manifest or files from distribution points into the cache: resumed, verified, synced, and only then named.
 
 No point is trusted: one that fails twice is asked no more in this fetch, one that gives wrong bytes or is busy at once. What is
-under a final name was synced before it got that name, so a power cut never leaves a wrong one. Upstream: points; downstream:
-`content`.
+under a final name was synced before it got that name, so a power cut never leaves a wrong one; files are synced many at a time,
+since that costs little more than one. Upstream: points; downstream: `content`.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
@@ -21,6 +21,7 @@ FAILURE_LIMIT = 2
 _TROUBLES_TOLD, _TROUBLE_LIMIT = 5, 300
 """Points that are named where none gives the content, and characters of what is wrong at each."""
 SYNC_BYTES = 64 * 2**20
+SYNC_FILES = 1000
 """So much of a download can be lost by a power cut."""
 
 
@@ -103,14 +104,33 @@ def keep_manifest(disk: Disk, manifest: str, content: bytes) -> None:
     with on_disk():
         disk.remove(partial)
         disk.append(partial, content)
-    _name(disk, partial, place_of_manifest(manifest))
+    _name(disk, {partial: place_of_manifest(manifest)})
 
 
-def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
-    """Puts one file into the cache, going on from the beginning that is here; that is read once, when the rest has come.
+def fetch_files(disk: Disk, files: Iterable[Stored], sources: Sources) -> None:
+    """Puts files into the cache, in this order.
 
-    Errors: UnavailableError: no point gives it; HeldBackError: the budget of bandwidth allows no more now; DiskError. What came
-    is kept for the next time.
+    Errors: UnavailableError: no point gives one of them; HeldBackError: the budget of bandwidth allows no more now; DiskError.
+    What came is kept for the next time.
+    """
+    unnamed: dict[str, str] = {}
+    unsynced_bytes = 0
+    try:
+        for stored in files:
+            _fetch_file(disk, stored, sources)
+            unnamed[place_of_partial(stored.sha256)] = place_of_file(stored.sha256)
+            unsynced_bytes += stored.size_bytes
+            if unsynced_bytes >= SYNC_BYTES or len(unnamed) >= SYNC_FILES:
+                _name(disk, unnamed)
+                unnamed, unsynced_bytes = {}, 0
+    finally:
+        _name(disk, unnamed)
+
+
+def _fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
+    """Lets one file lie complete and verified among what was begun, going on from the beginning that is here.
+
+    That is read once, when the rest has come. Errors: as `fetch_files`.
     """
     partial = place_of_partial(stored.sha256)
     while True:
@@ -126,7 +146,6 @@ def fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
         elif not stored.size_bytes:
             _append(disk, partial, b"")
         if (_digest_there(disk, partial) if digest is None else digest.hexdigest()) == stored.sha256:
-            _name(disk, partial, place_of_file(stored.sha256))
             return
         with on_disk():
             disk.remove(partial)
@@ -187,12 +206,16 @@ def _digest_there(disk: Disk, partial: str) -> str:
         return digest_of(disk.read_pieces(partial))
 
 
-def _name(disk: Disk, partial: str, final: str) -> None:
-    """Gives what is complete and verified its final name, so that after a power cut it is whole or not there."""
+def _name(disk: Disk, unnamed: Mapping[str, str]) -> None:
+    """Gives what is complete and verified its final name, so that after a power cut it is whole or not there.
+
+    Shape: `unnamed` has the final place by the one where it was begun.
+    """
     with on_disk():
-        disk.sync(partial)
-        disk.rename(partial, final)
-        disk.sync(final)
+        disk.sync(*unnamed)
+        for partial, final in unnamed.items():
+            disk.rename(partial, final)
+        disk.sync(*unnamed.values())
 
 
 def _append(disk: Disk, path: str, content: bytes) -> None:

@@ -144,13 +144,17 @@ class SimulatedDisk:
         self._effect(f"append to {path}")
         self._add(path, content)
 
-    def sync(self, path: str) -> None:
-        """Makes a file's bytes, its name, and the names in the folders that lead to it outlast a power cut."""
-        self._effect(f"sync {path}")
-        node = self._file(path)
-        if node is not None:
-            node.synced_bytes = len(node.content)
-        self._make_durable({str(parent) for parent in PurePosixPath(_checked(path)).parents})
+    def sync(self, *paths: str) -> None:
+        """Makes the bytes of files, their names, and the names in the folders that lead to them outlast a power cut.
+
+        The power may fail between any two of them.
+        """
+        for path in paths:
+            self._effect(f"sync {path}")
+            node = self._file(path)
+            if node is not None:
+                node.synced_bytes = len(node.content)
+            self._make_durable({str(parent) for parent in PurePosixPath(_checked(path)).parents})
 
     def rename(self, old: str, new: str) -> None:
         """Gives a file another name, replacing what has it: both or neither after a power cut. Errors: UnavailableError."""

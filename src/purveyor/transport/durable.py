@@ -1,6 +1,6 @@
 """Making files outlast a power cut, one or many of them in one call.
 
-A few files are synced one by one, with the folders that name them; for many, Linux syncs their whole file system at once.
+A few files are synced one by one, with the folders that name them; for more, Linux syncs their whole file system at once.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-ONE_BY_ONE_LIMIT = 48
+ONE_BY_ONE_LIMIT = 8
 """With more files than this one sync of the whole file system costs less."""
 
 
@@ -20,9 +20,7 @@ def make_durable(root: str, places: Iterable[str], *, one_by_one_limit: int = ON
     Errors: OSError when the system could not write something.
     """
     chosen = list(places)
-    syncfs = _find_syncfs() if len(chosen) > one_by_one_limit else None
-    if syncfs is not None:
-        _sync_file_system(root, syncfs)
+    if len(chosen) > one_by_one_limit and sync_file_system(root):
         return
     folders: set[str] = set()
     for place in chosen:
@@ -75,6 +73,24 @@ def folders_between(root: str, place: str) -> list[str]:
     return folders
 
 
+def sync_file_system(root: str) -> bool:
+    """Makes all that was written to a folder's file system outlast a power cut; False where the system knows no such call.
+
+    Errors: OSError.
+    """
+    syncfs = _find_syncfs()
+    if syncfs is None:
+        return False
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        if syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), root)
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def _sync(place: str) -> None:
     try:
         descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -86,16 +102,6 @@ def _sync(place: str) -> None:
         raise
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file_system(root: str, syncfs: Callable[[int], int]) -> None:
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        if syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), root)
     finally:
         os.close(descriptor)
 

@@ -335,6 +335,36 @@ def test_what_came_before_a_cut_outlasts_a_power_cut(client: Client) -> None:
     assert [offset for _, offset in point.asked] == [2 * PIECE]
 
 
+def test_files_that_came_before_points_failed_outlast_a_power_cut(client: Client) -> None:
+    package = Package({name: name.encode() * 5 for name in "abcd"})
+    assert client.fetch(package, FaultyPoint("dp", [package], [good, good, good], for_ever=gone)).cause is Cause.POINTS_FAIL
+    client.recover(None)
+    point = FaultyPoint("dp", [package])
+    assert client.fetch(package, point).is_ready
+    assert {path for path, _ in point.asked} == {file_path(hash_of(content)) for content in (b"ccccc", b"ddddd")}
+
+
+def test_a_power_cut_takes_no_more_of_a_download_than_was_to_be_synced_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("purveyor.client.content_fetch.SYNC_FILES", 2)
+    package = Package({name: name.encode() * 5 for name in "abcdefgh"})
+    moment, is_over = 0, False
+    while not is_over:
+        moment += 1
+        client, first, second = Client(), FaultyPoint("dp", [package]), FaultyPoint("dp", [package])
+        client.power.fail_at(moment)
+        try:
+            is_over = client.fetch(package, first).is_ready
+            client.power.fail_at(None)
+        except PowerCut:
+            client.recover(None)
+            client.assert_cache_is_what_it_is_called()
+            assert client.fetch(package, second).is_ready
+        asked_twice = {path for path, _ in first.asked} & {path for path, _ in second.asked}
+        assert len(asked_twice) <= 2
+        assert client.laid_out(package) == package.files
+    assert moment > 30
+
+
 def test_content_is_held_once_that_is_committed_and_then_nothing_is_asked_for_again(client: Client) -> None:
     client.fetch(SMALL, FaultyPoint("dp", [SMALL]))
     last_effect = client.power.effect_count

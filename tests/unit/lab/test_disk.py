@@ -45,6 +45,17 @@ def test_unsynced_bytes_and_names_are_gone_after_a_power_cut() -> None:
     assert disk.names("") == ["kept"]
 
 
+def test_the_power_may_fail_between_two_files_that_are_synced_in_one_call() -> None:
+    disk = _disk()
+    for name in ("one", "two"):
+        disk.append(f"in/{name}", name.encode())
+    disk.power.fail_at(2)
+    with pytest.raises(PowerCut, match="sync in/two"):
+        disk.sync("in/one", "in/two")
+    disk.power_cut()
+    assert disk.files() == {"in/one": b"one", "in/two": b""}
+
+
 def test_an_unsynced_rename_is_undone_by_a_power_cut() -> None:
     disk = _disk()
     disk.append("part", b"whole")

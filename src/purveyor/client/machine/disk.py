@@ -10,6 +10,7 @@ from pathlib import Path
 
 from purveyor.client.machine.interface import Account
 from purveyor.client.machine.removing import remove_tree
+from purveyor.transport.durable import ONE_BY_ONE_LIMIT, sync_file_system
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 PIECE_BYTES = 256 * 1024
@@ -72,15 +73,16 @@ class RealDisk:
             finally:
                 os.close(descriptor)
 
-    def sync(self, path: str) -> None:
-        """Makes a file's bytes, its name and those of the folders that lead to it outlast a power cut."""
-        parts = _parts(path)
-        with _told(path, "sync"):
-            with suppress(FileNotFoundError), self._parent(path) as (folder, name):
-                _sync(name, _READ, folder)
-            for count in range(len(parts) - 1, 0, -1):
-                with suppress(FileNotFoundError), self._parent("/".join(parts[:count])) as (folder, name):
-                    _sync(name, _FOLDER, folder)
+    def sync(self, *paths: str) -> None:
+        """Makes the bytes of files, their names and those of the folders that lead to them outlast a power cut."""
+        folders = {"/".join(parts[:count]) for parts in map(_parts, paths) for count in range(1, len(parts))}
+        with _told(", ".join(paths[:1]), "sync"):
+            if len(paths) > ONE_BY_ONE_LIMIT and sync_file_system(str(self._root)):
+                return
+            for path in paths:
+                self._sync(path, _READ)
+            for path in sorted(folders, key=len, reverse=True):
+                self._sync(path, _FOLDER)
             _sync(str(self._root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, None)
 
     def rename(self, old: str, new: str) -> None:
@@ -202,24 +204,32 @@ class RealDisk:
             finally:
                 os.close(descriptor)
 
+    def _sync(self, path: str, flags: int) -> None:
+        with suppress(FileNotFoundError), self._parent(path) as (folder, name):
+            _sync(name, flags, folder)
+
     @contextmanager
     def _parent(self, path: str, *, is_made: bool = False) -> Iterator[tuple[int, str]]:
         """The folder that a path lies in, opened, and the name in it. Errors: OSError."""
         *folders, name = _parts(path)
-        if is_made:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = self._open_root(is_made=is_made)
         try:
             for part in folders:
-                if is_made:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o700, dir_fd=descriptor)
-                below = os.open(part, _FOLDER, dir_fd=descriptor)
+                below = _open_folder(part, descriptor, is_made=is_made)
                 os.close(descriptor)
                 descriptor = below
             yield descriptor, name
         finally:
             os.close(descriptor)
+
+    def _open_root(self, *, is_made: bool) -> int:
+        try:
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if not is_made:
+                raise
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._open_root(is_made=False)
 
     def _close_beside(self, name: str) -> None:
         """Shuts what lies beside a folder of this name in the agent's folder, before strangers may pass through that."""
@@ -230,6 +240,17 @@ class RealDisk:
                     mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
                     if entry.name != name and is_own and mode & 0o077:
                         os.chmod(entry.path, mode & 0o700)
+
+
+def _open_folder(name: str, above: int, *, is_made: bool) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=above)
+    except FileNotFoundError:
+        if not is_made:
+            raise
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=above)
+        return os.open(name, _FOLDER, dir_fd=above)
 
 
 def _open_way(folder: str) -> None:

@@ -38,8 +38,8 @@ class Disk(Protocol):
     def append(self, path: str, content: bytes) -> None:
         """Adds bytes at the end of a file; the file and its folders are made where they are missing. Errors: UnavailableError."""
 
-    def sync(self, path: str) -> None:
-        """Makes a file's bytes and its name outlast a power cut."""
+    def sync(self, *paths: str) -> None:
+        """Makes the bytes and names of files outlast a power cut; many in one call cost little more than one."""
 
     def rename(self, old: str, new: str) -> None:
         """Gives a file another name, replacing what has it; durable after `sync(new)`."""
