@@ -187,6 +187,32 @@ def test_a_server_that_does_not_answer_is_something_to_wait_for() -> None:
     assert "the database cannot be used now" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("25006", "cannot be used now"),
+        ("28P01", "cannot be used now"),
+        ("40P01", "cannot be used now"),
+        ("42501", "cannot be used now"),
+        ("55P03", "cannot be used now"),
+        ("XX001", "is damaged"),
+    ],
+    ids=["a standby", "another password", "a deadlock", "rights taken", "a lock", "damage"],
+)
+def test_what_no_value_is_to_blame_for_is_something_to_wait_for(postgresql_url: str, code: str, words: str) -> None:
+    """Else an item that came at that moment would be taken for the culprit, and set aside."""
+    with open_database(postgresql_url) as database, pytest.raises(UnavailableError, match=words), database.write() as tx:
+        tx.execute(text(f"do $$ begin raise 'so it is' using errcode = '{code}'; end $$"))
+
+
+def test_a_damaged_file_is_said_to_be_damaged_and_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "site.db"
+    file.write_bytes(b"no database at all" * 1000)
+    with open_database(f"sqlite:///{file}") as database, pytest.raises(UnavailableError, match="is damaged"):
+        database.migrate()
+    assert file.read_bytes() == b"no database at all" * 1000
+
+
 @pytest.mark.parametrize("url", ["mysql://host/site", "no url", "oracle://x"])
 def test_other_databases_are_refused_before_anything_is_opened(url: str) -> None:
     with pytest.raises(RefusedError, match="database"):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from purveyor.site_server.admin import advertisements, collections, packages, st
 from purveyor.site_server.database import row_files, schema
 from purveyor.site_server.database.engine import open_database
 from purveyor.site_server.publish.older import TIMESTAMP
+from purveyor.site_server.site import create_site, open_site, opened_site
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import advertisement_id
@@ -205,6 +206,34 @@ def test_a_change_in_the_middle_of_which_the_site_stops_was_never_made_and_can_b
     fleet.admin.advertise(program)
     fleet.settle()
     assert fleet.admin.ask(status.of_program, program).counts.states == {JobState.SUCCEEDED: 1}
+
+
+@pytest.mark.parametrize("way", ["lost", "emptied", "damaged"])
+def test_a_database_that_is_lost_or_damaged_is_said_so_and_the_site_is_never_begun_anew(tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "site"
+    create_site(folder, code="S01", now=datetime.now(UTC))
+    database = folder / "site.db"
+    for beside in folder.glob("site.db-*"):
+        beside.unlink()
+    if way == "lost":
+        database.unlink()
+    else:
+        database.write_bytes(b"" if way == "emptied" else b"\0" * 20_000)
+    with pytest.raises((RefusedError, UnavailableError), match="backup"):
+        open_site(folder)
+    assert way != "lost" or not database.exists()
+
+
+def test_settings_of_a_site_that_another_editor_wrote_are_read_and_those_that_cannot_be_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    create_site(folder, code="S01", now=datetime.now(UTC))
+    settings = folder / "site.toml"
+    settings.write_bytes(b"\xef\xbb\xbf" + settings.read_bytes().replace(b"\n", b"\r\n"))
+    with opened_site(folder) as site:
+        assert site.code == "S01"
+    settings.write_text("code = S01")
+    with pytest.raises(RefusedError, match=r"site\.toml cannot be read"):
+        open_site(folder)
 
 
 def test_an_older_copy_of_the_database_put_back_by_hand_publishes_nothing_and_is_a_backup_to_restore_from(fleet: Fleet) -> None:

@@ -179,9 +179,13 @@ def open_site(
     if written is None:
         raise no_site_in(folder)
     code, url = written
+    if not url and not (folder / DATABASE_FILE).exists():
+        raise _lost(folder, f"the database {folder / DATABASE_FILE} is not there")
     database = open_database(url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}")
     database.migrate()
     with database.read() as tx:
+        if not publication.has_site(tx):
+            raise _lost(folder, "the database is empty")
         if publication.site_code_of(tx) != code:
             raise RefusedError(f"the database belongs to the site {publication.site_code_of(tx)}, the folder {folder} to {code}")
     cap = FolderShelf(folder / cap_folder(code))
@@ -213,13 +217,15 @@ def opened_site(folder: Path) -> Iterator[Site]:
 
 def no_site_in(folder: Path) -> RefusedError:
     """What is said of a folder where a site is looked for in vain."""
+    if (folder / SETTINGS_FILE).exists():
+        return RefusedError(f'{folder / SETTINGS_FILE} cannot be read: it says code = "S01" and database = "", or its URL')
     return RefusedError(f"{folder} holds no site: make one with `purveyor site init {folder} --code S01`")
 
 
 def written_in(folder: Path) -> tuple[SiteCode, str] | None:
     """What a site's folder says of it: its code, and the URL of its database. None: nothing that can be read."""
     try:
-        written = tomllib.loads((folder / SETTINGS_FILE).read_text())
+        written = tomllib.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8-sig"))
         return site_code(str(written["code"])), str(written["database"])
     except (OSError, KeyError, ValueError, RecursionError, RejectedError):
         return None
@@ -239,6 +245,10 @@ def running_alone(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lost(folder: Path, what: str) -> RefusedError:
+    return RefusedError(f"{what}: make the site again of a backup: purveyor site restore BACKUP {folder} --replace")
 
 
 def _refuse_used(database: Database, url: str) -> None:

@@ -29,6 +29,7 @@ WRITER_LOCK = 0x5055_5256
 
 _BUSY_SECONDS = 60
 _CONNECTIONS = 20
+_SQLITE_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _SQLITE_UNAVAILABLE = (
     "SQLITE_FULL",
     "SQLITE_BUSY",
@@ -37,7 +38,14 @@ _SQLITE_UNAVAILABLE = (
     "SQLITE_READONLY",
     "SQLITE_CANTOPEN",
     "SQLITE_PERM",
+    "SQLITE_PROTOCOL",
+    "SQLITE_NOMEM",
+    *_SQLITE_DAMAGED,
 )
+_POSTGRESQL_DAMAGED = ("XX001", "XX002")
+_POSTGRESQL_UNAVAILABLE = ("08", "25006", "25P03", "28", "40", "42501", "53", "55", "57", "58", *_POSTGRESQL_DAMAGED)
+"""What PostgreSQL's codes begin with where no value is at fault: connections, a standby that only reads, rights that were taken,
+deadlocks, locks, limits, shutdowns, disks. Source: PostgreSQL 15, appendix A."""
 _LOCK_WRITERS = text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 VALUE_FAULTS: tuple[type[Exception], ...] = (DBAPIError,)
 """What a transaction raises where the database does not take a value that it was given; never that it cannot be used now."""
@@ -171,8 +179,8 @@ def _begin_sqlite(tx: Connection, how: str) -> None:
     assert connection is not None
     try:
         connection.cursor().execute(how)
-    except sqlite3.OperationalError as error:
-        raise UnavailableError(f"the database cannot be used now: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise UnavailableError(_words(error)) from error
 
 
 @contextmanager
@@ -182,10 +190,17 @@ def _translated_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if _is_unavailable(error):
-            raise UnavailableError(f"the database cannot be used now: {error.orig}") from error
+            raise UnavailableError(_words(error.orig)) from error
         if _is_unwritable_text(error):
             raise RejectedError("a text with the character 0 in it is the name of nothing, and cannot be kept") from error
         raise
+
+
+def _words(orig: BaseException | None) -> str:
+    code = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None) or ""
+    if str(code).startswith((*_SQLITE_DAMAGED, *_POSTGRESQL_DAMAGED)):
+        return f"the database is damaged ({orig}): docs/backup.md says how a site is made again of a backup"
+    return f"the database cannot be used now: {orig}"
 
 
 def _is_unwritable_text(error: DBAPIError) -> bool:
@@ -202,4 +217,4 @@ def _is_unavailable(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlstate", None)
     if code is None:  # the driver could not connect, or lost the connection
         return type(error.orig).__name__ == "OperationalError"
-    return str(code)[:2] in ("08", "53", "57", "58")
+    return str(code).startswith(_POSTGRESQL_UNAVAILABLE)

@@ -35,7 +35,7 @@ def refuse_older_database(tx: Connection, cap: Shelf) -> None:
     if seen > known:
         raise RefusedError(
             f"the database is an older copy: the site's own boxes show publication {seen}, which this site signed, and it knows"
-            f" none after {known}. Clients would believe nothing of it, and ids would be given twice: docs/backup.md says how to go on"
+            f" none after {known}. Clients would believe nothing of it, and ids be given twice: docs/backup.md says how to go on"
         )
 
 
