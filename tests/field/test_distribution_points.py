@@ -166,6 +166,26 @@ def test_a_copy_that_a_power_cut_ends_is_finished_afterwards_and_no_client_hears
         assert fleet.absent_requests() == []
 
 
+def test_what_other_programs_leave_among_the_content_keeps_nothing_from_being_cleared_away_and_stays() -> None:
+    with Fleet(1, poll_interval=SELDOM) as fleet:
+        advertised(fleet)
+        fleet.settle()
+        for store in (fleet.site.store, fleet.dp.store):
+            beside = file_at(store, SETUP).parent
+            strange = [store.folder / "files" / ".DS_Store", beside / "Thumbs.db", store.folder / "manifests" / "read me.txt"]
+            left = beside / ("0" * 64)
+            for place in (*strange, left):
+                place.write_bytes(b"left")
+                os.utime(place, (0, 0))
+            (beside / "New Folder").mkdir()
+        fleet.advance(days=3)
+        assert fleet.problems() == []
+        for store in (fleet.site.store, fleet.dp.store):
+            found = {path.rpartition("/")[2] for path in files_of(store)}
+            assert {".DS_Store", "Thumbs.db", "read me.txt", hash_of(SETUP)} <= found
+            assert "0" * 64 not in found
+
+
 def test_a_file_of_another_name_and_case_beside_the_content_is_no_content(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "store")
     store.add_file(hash_of(SETUP), [SETUP], len(SETUP))

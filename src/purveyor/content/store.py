@@ -16,7 +16,7 @@ from pathlib import Path
 
 from purveyor.content.place import ContentPlace
 from purveyor.content.tree import canonical_tree, tree_in
-from purveyor.content.verify import PIECE_BYTES, checked_digest, digest_of, verified
+from purveyor.content.verify import PIECE_BYTES, checked_digest, digest_of, is_digest, verified
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import (
     Manifest,
@@ -150,15 +150,17 @@ class ContentStore:
     def walk(self, *, until: float | None = None) -> Iterator[Stored]:
         """Every complete file and manifest that lies here, by what is on disk, in no order; only those written before `until`.
 
+        What has no digest for a name, or is no file, was put there by somebody else, and is passed over.
         Units: seconds since 1970, as the file system counts them.
         Errors: UnavailableError.
         """
         try:
-            for folder in ("manifests", *(f"files/{name}" for name in os.listdir(self.folder / "files"))):
-                for entry in os.scandir(self.folder / folder):
-                    seen = entry.stat(follow_symlinks=False)
-                    if until is None or seen.st_mtime < until:
-                        yield Stored(f"{folder}/{entry.name}", entry.name, seen.st_size)
+            for folder in ("manifests", *(f"files/{digits:02x}" for digits in range(256))):
+                for entry in _entries(self.folder / folder):
+                    if is_digest(entry.name) and entry.is_file(follow_symlinks=False):
+                        seen = entry.stat(follow_symlinks=False)
+                        if until is None or seen.st_mtime < until:
+                            yield Stored(f"{folder}/{entry.name}", entry.name, seen.st_size)
         except OSError as error:
             raise UnavailableError(f"the content store {str(self.folder)!r} cannot be read: {error.strerror}") from error
 
@@ -249,3 +251,10 @@ class ContentStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -16,9 +16,14 @@ def checked_digest(text: str) -> str:
 
     Errors: RejectedError.
     """
-    if not _DIGEST.fullmatch(text):
+    if not is_digest(text):
         raise RejectedError(f"{text[:80]!r} is no SHA-256: 64 hexadecimal digits in lower case are expected")
     return text
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256, written as content is named."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def digest_of(pieces: Iterable[bytes]) -> str:

@@ -5,18 +5,17 @@ What is younger than a week may be an upload under way and is left alone. At a p
 from when it found a thing: dates that a server there shows are not asked.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from purveyor.content.place import ContentPlace
+from purveyor.content.verify import is_digest
 from purveyor.site_server.database import content_copies, pushed
 from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.slices import slices
 
 YOUNGEST = timedelta(days=7)
 REMOVALS_A_SWEEP = 10_000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def sweep(*, database: Database, store: ContentPlace, points: Mapping[str, ContentPlace], now: datetime) -> int:
@@ -32,7 +31,7 @@ def sweep_elsewhere(*, database: Database, point: str, place: ContentPlace, now:
     Shape: the bytes freed. Errors: UnavailableError.
     """
     strange = {}
-    for part in slices([stored for stored in place.walk() if _DIGEST.fullmatch(stored.sha256)]):
+    for part in slices([stored for stored in place.walk() if is_digest(stored.sha256)]):
         with database.read() as tx:
             known = content_copies.known_content(tx, [stored.sha256 for stored in part], point=point)
         strange.update({stored.path: stored for stored in part if stored.sha256 not in known})
