@@ -220,7 +220,7 @@ def test_without_a_cap_everything_is_paused_and_clients_come_back_with_their_rec
         assert {one.name for one in fleet.admin.ask(resources.listed)} == {client.name for client in fleet.clients}
 
 
-def test_without_a_cap_those_that_the_backup_names_elsewhere_are_said_and_one_that_was_given_is_not() -> None:
+def test_without_a_cap_those_that_the_backup_names_elsewhere_are_said_and_one_that_was_read_is_not() -> None:
     with Fleet(1) as fleet:
         add = partial(fleet.admin.change, points.add, PointKind.CAP)
         fleet.admin.change(points.edit, "cap1", url="http://site.lab/cap")
@@ -228,15 +228,18 @@ def test_without_a_cap_those_that_the_backup_names_elsewhere_are_said_and_one_th
         added = [
             add(url="http://branch.lab/cap", target="/srv/a branch/cap"),
             add(url="https://bucket.lab/cap", target="s3://bucket/cap", credentials="/etc/s3"),
+            add(url="smb://files.lab/CAP_S01", target="smb://files.lab/CAP_S01", credentials="/etc/share"),
         ]
-        given = add(url="http://mirror.lab/cap")
+        read = add(url="http://mirror.lab/cap")
         backup = fleet.backup()
-        mirror = MemoryBoxes("http://mirror.lab/cap", fleet.clock.now)
-        restored = fleet.restore(backup, with_cap=False, mirrors=[mirror.point("the site itself")])
+        mirror, empty = (MemoryBoxes(url, fleet.clock.now) for url in ("http://mirror.lab/cap", "smb://files.lab/CAP_S01"))
+        mirror.files = dict(fleet.cap.files)
+        restored = fleet.restore(backup, with_cap=False, mirrors=[one.point("the site itself") for one in (mirror, empty)])
         said = {one.about: one.text for one in restored.decisions if one.kind is Kind.NUMBERS}
         assert "`--replace --cap '/srv/a branch/cap'`" in said[added[0]]
         assert "`--replace --cap https://bucket.lab/cap`" in said[added[1]]
-        assert given not in said and "cap1" not in said
+        assert "`--replace --cap smb://files.lab/CAP_S01 --credentials /etc/share`" in said[added[2]], "it could not be read"
+        assert read not in said and "cap1" not in said
 
 
 # --- one thing at a time ----------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from purveyor.site_server.publish import key_change, lookup
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.site import Site
 from purveyor.transport.interface import Point
+from purveyor.transport.smb_address import is_share
 from purveyor.wire.errors import AbsentError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import CollectionId
 from purveyor.wire.manifest import distinct_files
@@ -129,7 +130,8 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
     with site.database.read() as tx:
         root = publication.read_role(tx, "root")
         held = publication.role_version(tx, "timestamp")
-    witness = _witness(site, root, held, own, others, note)
+    shown = _published_at(site, root, own, others, note)
+    witness = _witness(shown, held, note)
     is_certain = witness is not None and own is not None and witness.url == own.url
     earlier = _read_numbers(backup, note)
     point = next((one for one in (*([own] if own else []), *others) if witness and one.url == witness.url), None)
@@ -139,7 +141,7 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
         audit.record(tx, by=by, now=now, action="site.restore", about=site.code, detail=detail)
         found, highest = _adopt(tx, site, witness, point, now)
         if not is_certain:
-            found += _pause_all(tx) + _caps_to_try(tx, others)
+            found += _pause_all(tx) + _caps_to_try(tx, shown)
         elif witness is not None and witness.version < earlier.version:
             found.append(OLDER_CAP)
         minutes = min(max(0, int((now - manifest.made_at).total_seconds()) // 60), MINUTES_LEFT_OUT)
@@ -167,22 +169,25 @@ def renew(site: Site, backup: Path, *, own: Point | None, others: Sequence[Point
 # --- what was published -----------------------------------------------------------------------------------------------
 
 
-def _witness(site: Site, root: bytes, held: int, own: Point | None, others: Sequence[Point], note: Note) -> Published | None:
-    """What the point shows that shows the newest; None where none can be believed, or all are older than the backup."""
-    shown: list[Published] = []
+def _published_at(site: Site, root: bytes, own: Point | None, others: Sequence[Point], note: Note) -> list[Published]:
+    """What each point shows that can be read and believed."""
+    shown = []
     for point in (*([own] if own is not None else []), *others):
         try:
-            read = read_published(point, root=root, site=site.code)
+            shown.append(read_published(point, root=root, site=site.code))
         except (AbsentError, RejectedError, UnavailableError) as error:
             note(f"{point.url} is no witness of what was published: {error}")
-            continue
-        for problem in read.problems:
+    return shown
+
+
+def _witness(shown: Sequence[Published], held: int, note: Note) -> Published | None:
+    """The newest of what is shown; None where all is older than the backup."""
+    for one in shown:
+        for problem in one.problems:
             note(problem)
-        if read.version < held:
-            note(f"{point.url} is older than the backup: it says nothing of what was published since")
-        else:
-            shown.append(read)
-    return max(shown, key=lambda one: one.version, default=None)
+        if one.version < held:
+            note(f"{one.url} is older than the backup: it says nothing of what was published since")
+    return max((one for one in shown if one.version >= held), key=lambda one: one.version, default=None)
 
 
 def _adopt(
@@ -218,15 +223,16 @@ def _pause_all(tx: Connection) -> list[Decision]:
     return [Decision(Kind.ADVERTISEMENT, one, f"{name}: {text}") for one, name in restoring.pause_all(tx)]
 
 
-def _caps_to_try(tx: Connection, others: Sequence[Point]) -> list[Decision]:
-    """The access points that the backup names elsewhere and that this restore was not given."""
-    given = {place_of(point.url) for point in others}
+def _caps_to_try(tx: Connection, shown: Sequence[Published]) -> list[Decision]:
+    """The access points that the backup names elsewhere and that this restore has not read."""
+    read = {place_of(one.url) for one in shown}
     found: list[Decision] = []
     for one in points.standing(tx, PointKind.CAP):
         addresses = [address for address in (one.said.target, one.said.url) if address and not address.startswith("s3://")]
-        if one.is_home or given & {place_of(address) for address in addresses}:
+        if one.is_home or read & {place_of(address) for address in addresses}:
             continue
-        option = shlex.join(["--cap", addresses[0]])
+        credentials = ["--credentials", one.said.credentials] if is_share(addresses[0]) and one.said.credentials else []
+        option = shlex.join(["--cap", addresses[0], *credentials])
         text = f"it may show newer publications, and was not read: before the site runs, restore again with `--replace {option}`"
         found.append(Decision(Kind.NUMBERS, one.id, text))
     return found
