@@ -39,7 +39,7 @@ from purveyor.transport.open_point import Points  # noqa: E402
 from purveyor.transport.pace import Meter, Pace  # noqa: E402
 from purveyor.wire.bandwidth import UNLIMITED, Budget, parse_budget, rate_at  # noqa: E402
 from purveyor.wire.errors import HeldBackError  # noqa: E402
-from purveyor.wire.manifest import File, Manifest, Stored, file_path, hash_of  # noqa: E402
+from purveyor.wire.manifest import File, Manifest, Stored, file_path, hash_of, manifest_path  # noqa: E402
 from samba_server import Samba, samba_as_printed  # noqa: E402
 
 LARGE_BYTES = 256 * 2**20
@@ -86,6 +86,7 @@ class Bench:
         content = os.urandom(size_bytes)
         digest = hash_of(content)
         self.dp.write(file_path(digest), content)
+        self.dp.write(manifest_path(digest), b"{}")  # by which a client sees that the content has come
         return Stored(file_path(digest), digest, size_bytes)
 
     def print_kept(self, budget: Budget, name: str, seconds: float) -> None:
@@ -133,7 +134,7 @@ class Bench:
             allowance = Allowance(budget, state=self.state, machine=self.machine)
             taken = point if budget.is_unlimited else PacedPoint(point, allowance)
             try:
-                fetch_files(self.machine.disk, [stored], Sources([taken], count_absent=lambda _: None))
+                fetch_files(self.machine.disk, [stored], Sources(stored.sha256, [taken], count_absent=lambda _: None))
             except HeldBackError as error:
                 allowance.keep()
                 time.sleep(max(0.0, ((error.until or now()) - now()).total_seconds()))

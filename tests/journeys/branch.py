@@ -8,7 +8,8 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.memory import pin_of_code
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.interface import Point
@@ -33,6 +34,8 @@ class Branch:
         self.code = fleet.new_join_code()
         self.clients: list[LabClient] = []
         self.place = ShelfStore(self.dp.shelf(), name=BRANCH_DP_URL)
+        self.pace = Pace(pause=lambda seconds: None)
+        self.reserve_bytes = 10_000
 
     def mirror(self) -> Outcome:
         """One pass of the mirror. Errors: PowerCut."""
@@ -40,9 +43,14 @@ class Branch:
         ends = Ends(
             source=self.fleet.cap.point(NAME),
             target=self.cap.shelf(),
-            store=Store(source=self.fleet.dp.point(NAME), shelf=shelf, place=ShelfStore(shelf, name=BRANCH_DP_URL)),
+            store=Store(
+                source=self.fleet.dp.point(NAME),
+                shelf=shelf,
+                place=ShelfStore(shelf, name=BRANCH_DP_URL),
+                reserve_bytes=self.reserve_bytes,
+            ),
             pin=pin_of_code(join_code.read(self.code)),
-            pace=Pace(pause=lambda seconds: None),
+            pace=self.pace,
             is_carrying=True,
         )
         return turn(ends, self.fleet.clock.now())

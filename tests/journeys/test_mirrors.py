@@ -11,6 +11,8 @@ from purveyor.lab.transport import MemoryShelf
 from purveyor.mirror.memory import recalled
 from purveyor.site_server.admin import packages
 from purveyor.transport.interface import Listed
+from purveyor.transport.pace import Meter, Pace
+from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import file_path, hash_of
@@ -235,6 +237,70 @@ def test_a_mirror_whose_target_is_full_serves_what_it_had_and_goes_on_when_there
             client.turn()
             full.is_full = False
         assert branch.pass_time(3).is_whole
+        assert fleet.ran(client, COMMAND) == 1
+        assert branch.absent_requests() == []
+
+
+def test_deletions_pass_a_mirror_that_lacks_room_and_what_they_free_takes_what_waited() -> None:
+    with Fleet(1, poll_interval=SLOW) as fleet:
+        branch = Branch(fleet)
+        branch.mirror()
+        client = branch.add_client("branch-pc")
+        deleted = fleet.admin.add_package("First", {"first.exe": SETUP})
+        fleet.admin.advertise(fleet.admin.add_program(deleted, "install", COMMAND))
+        branch.pass_time(3)
+        assert fleet.ran(client, COMMAND) == 1
+        branch.dp.capacity_bytes = branch.dp.used_bytes() + branch.reserve_bytes + len(SETUP) // 2
+
+        wanted = fleet.admin.add_package("Second", {"second.exe": SETUP[::-1]})
+        fleet.admin.advertise(fleet.admin.add_program(wanted, "install", "second.exe"))
+        small = fleet.admin.add_package("Third", {"third.exe": b"fits"})
+        fleet.admin.advertise(fleet.admin.add_program(small, "install", "third.exe"))
+        fleet.admin.delete_package(deleted)
+        outcome = branch.pass_time(4)
+        assert (outcome.is_whole, outcome.to_come) == (False, 1)
+        assert "does not fit" in " ".join(outcome.problems)
+        assert serves_all_of(branch)
+        assert client.holds_anything_of(deleted) == [], "a deletion waits for no content"
+        assert fleet.ran(client, "third.exe") == 1, "what fits comes"
+        assert branch.place.has(hash_of(SETUP)), "somebody may still have heard of it"
+
+        outcome = branch.pass_days(12)
+        assert outcome.is_whole, outcome.problems
+        assert not branch.place.has(hash_of(SETUP))
+        assert fleet.ran(client, "second.exe") == 1
+        assert branch.absent_requests() == []
+
+
+def test_an_older_version_leaves_a_mirror_early_where_the_newer_one_lacks_room() -> None:
+    with Fleet(0, poll_interval=SLOW) as fleet:
+        branch = Branch(fleet)
+        package = fleet.admin.add_package("Setup", {"setup.exe": SETUP})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", COMMAND))
+        fleet.advance_polls(1)
+        branch.mirror()
+        branch.dp.capacity_bytes = branch.dp.used_bytes() + branch.reserve_bytes + len(SETUP) // 2
+        fleet.admin.update_package(package, {"setup.exe": SETUP[::-1]})
+        fleet.advance_polls(1)
+        assert branch.mirror().to_come == 1
+        assert branch.pass_days(12).is_whole
+        assert (branch.place.has(hash_of(SETUP)), branch.place.has(hash_of(SETUP[::-1]))) == (False, True)
+
+
+def test_content_that_waits_for_an_hour_of_the_budget_holds_up_no_publication() -> None:
+    with Fleet(1, poll_interval=SLOW) as fleet:
+        branch = Branch(fleet)
+        branch.mirror()
+        client = branch.add_client("branch-pc")
+        branch.pace = Pace(Meter(parse_budget("0"), now=fleet.clock.now))
+        package = fleet.admin.add_package("Setup", {"setup.exe": SETUP})
+        fleet.admin.advertise(fleet.admin.add_program(package, "install", COMMAND))
+        fleet.admin.advertise(fleet.admin.add_program(fleet.admin.add_package("Command"), "run", "needs-nothing"))
+        outcome = branch.pass_time(3)
+        assert (outcome.is_whole, outcome.problems, outcome.held_back is not None) == (False, (), True)
+        assert (fleet.ran(client, "needs-nothing"), fleet.ran(client, COMMAND)) == (1, 0)
+        branch.pace = Pace(pause=lambda seconds: None)
+        assert branch.pass_time(4).is_whole
         assert fleet.ran(client, COMMAND) == 1
         assert branch.absent_requests() == []
 

@@ -14,7 +14,8 @@ from installation import Installation, live_on
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.distribution_point.application import application as dp_application
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.turn import turn
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint

@@ -25,7 +25,7 @@ from purveyor.client_access_point.limits import Limits
 from purveyor.client_access_point.nginx import Plan
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.transport.folder import FolderShelf
-from purveyor.wire.manifest import file_path, hash_of, manifest_path
+from purveyor.wire.manifest import Manifest, encode, file_path, hash_of, manifest_path
 
 SECRET = b"a secret of the site"
 CHUNKED = "Transfer-Encoding: chunked"
@@ -374,6 +374,21 @@ def test_caches_ask_again_for_what_changes_and_keep_the_rest(doors: Doors, path:
     absent = doors.ask("GET", f"/{path}x")
     assert absent.status == 404
     assert "immutable" not in absent.headers.get("cache-control", "")
+
+
+def test_nobody_keeps_the_word_that_content_is_yet_to_come(doors: Doors) -> None:
+    manifest = encode(Manifest())
+    path = doors.dp_folder / manifest_path(hash_of(manifest))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    asked = f"/{manifest_path(hash_of(manifest))}"
+    empty = doors.ask_dp("GET", asked)
+    assert (empty.status, empty.body, empty.headers["cache-control"]) == (200, b"", "no-cache")
+    assert doors.ask_dp("GET", asked, Range="bytes=0-0").status in (200, 416)
+    path.write_bytes(manifest)
+    came = doors.ask_dp("GET", asked, If_None_Match=empty.headers.get("etag", '"x"'))
+    assert (came.status, came.body) == (200, manifest)
+    assert came.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
 def test_content_is_served_whole_in_ranges_and_for_ever(doors: Doors) -> None:

@@ -10,19 +10,29 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from installation import Ended, Installation
 from purveyor.client import share_credentials
+from purveyor.content.shelf_store import ShelfStore
+from purveyor.lab.transport import MemoryBoxes
+from purveyor.mirror.bringing import Bringing
+from purveyor.mirror.content import Store
+from purveyor.mirror.intake import Intake
+from purveyor.mirror.memory import Memory
+from purveyor.site_server.site import utc_now
 from purveyor.transport import smb_session
 from purveyor.transport.folder import ARRIVING, FolderShelf
+from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points
+from purveyor.transport.pace import Pace
+from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
-from purveyor.wire.manifest import file_path, hash_of
-from samba_server import PASSWORD, Samba, credentials_file, samba_as_printed, samba_running
+from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path
+from samba_server import PASSWORD, Samba, credentials_file, samba_as_printed, samba_running, share_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs for another account")
 
@@ -227,6 +237,33 @@ def test_a_share_without_room_takes_nothing_shows_no_half_item_and_takes_again(o
             filler.unlink()
             points.at(samba.url).put(ITEM, b"x" * 200_000)
             assert os.listdir(site.folder / ARRIVING) == []
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["folder", "share"])
+def test_content_that_does_not_fit_on_a_small_disk_leaves_room_for_what_is_published(open_folder: Path, is_shared: bool) -> None:
+    content = os.urandom(600_000)
+    manifest = encode(Manifest(files=(File(path="setup", sha256=hash_of(content), size_bytes=len(content)),)))
+    source = MemoryBoxes("the source", utc_now)
+    source.shelf().write(manifest_path(hash_of(manifest)), manifest)
+    source.shelf().write(file_path(hash_of(content)), content)
+    with small_disk(open_folder / "small", "1m") as disk, ExitStack() as stack:
+        (disk / "DP_S01").mkdir()
+        (disk / "DP_S01").chmod(0o777)
+        shelf: Shelf = FolderShelf(disk / "DP_S01")
+        if is_shared:
+            shelf = SmbShelf(share_of(stack.enter_context(samba_running(disk / "DP_S01"))), owner="mirror")
+            stack.callback(shelf.close)
+        place = ShelfStore(shelf, name="the copy")
+        for reserve_bytes, is_whole in ((500_000, False), (300_000, True)):
+            store = Store(source=source.point("the mirror"), shelf=shelf, place=place, reserve_bytes=reserve_bytes)
+            intake = Intake(store.source, Pace())
+            nowhere = frozenset[str]().__contains__
+            bringing = Bringing(store, intake, memory=Memory(), elsewhere=nowhere, now=utc_now(), noted=lambda: None)
+            bringing.bring([hash_of(manifest)])
+            bringing.promise()
+            assert place.has_manifest(hash_of(manifest)) is is_whole, bringing.problems()
+            assert (disk / "DP_S01" / manifest_path(hash_of(manifest))).exists()
+            assert 2**20 - (shelf.free_bytes() or 0) < (800_000 if is_whole else 200_000)
 
 
 def test_a_share_that_is_read_only_is_read_and_takes_nothing_until_it_can(site: FolderShelf) -> None:

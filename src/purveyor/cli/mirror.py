@@ -14,7 +14,8 @@ from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root, refuse_filled
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
 from purveyor.mirror.pinning import Pinning

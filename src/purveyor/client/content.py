@@ -65,7 +65,7 @@ class Content(ContentCache):
         tree = self._tree(manifest)
         if not points and (tree is None or plan.missing_files(tree, self._sizes(manifest, tree))):
             return _waiting(Cause.NO_POINT, "no distribution point holds the content")
-        sources = Sources(points, count_absent=lambda url: published.count_absent(self._state, url, 1))
+        sources = Sources(manifest, points, count_absent=lambda url: published.count_absent(self._state, url, 1))
         try:
             if tree is None:
                 content = fetch_manifest(manifest, sources)

@@ -14,8 +14,16 @@ from purveyor.client.content_plan import place_of_file, place_of_manifest, place
 from purveyor.client.machine.interface import Disk
 from purveyor.content.verify import digest_of
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, BusyError, HeldBackError, PurveyorError, RejectedError, UnavailableError
-from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, hash_of, manifest_path
+from purveyor.wire.errors import (
+    AbsentError,
+    BusyError,
+    HeldBackError,
+    PurveyorError,
+    RejectedError,
+    ToComeError,
+    UnavailableError,
+)
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, checked, manifest_path, to_come
 
 FAILURE_LIMIT = 2
 _TROUBLES_TOLD, _TROUBLE_LIMIT = 5, 300
@@ -41,7 +49,10 @@ def on_disk() -> Iterator[None]:
 class Sources:
     """The points of one fetch, and what each did wrong in it. `count_absent` is told the URL of one that lacks a file."""
 
-    def __init__(self, points: Sequence[Point], *, count_absent: Callable[[str], None]) -> None:
+    def __init__(self, manifest: str, points: Sequence[Point], *, count_absent: Callable[[str], None]) -> None:
+        self.manifest = manifest
+        self.holders: set[str] = set()
+        """Points at which the manifest was seen."""
         self._left = list(points)
         self._count_absent = count_absent
         self._failures: Counter[str] = Counter()
@@ -85,17 +96,36 @@ def fetch_manifest(manifest: str, sources: Sources) -> bytes:
     while point := sources.current():
         try:
             answer = point.read(manifest_path(manifest), limit_bytes=SIZE_LIMIT_BYTES)
-            if answer is None or hash_of(answer.content) != manifest:
-                raise RejectedError(f"the manifest {manifest} is damaged there")
+            content = checked(answer.content if answer else b"", manifest, point.url)
         except HeldBackError:
             raise
-        except (AbsentError, BusyError, RejectedError) as error:
+        except (AbsentError, BusyError, RejectedError, ToComeError) as error:
             sources.leave(point, error)
         except UnavailableError as error:
             sources.fail(point, error)
         else:
-            return answer.content
+            sources.holders.add(point.url)
+            return content
     raise UnavailableError(f"no distribution point gives the manifest {manifest} ({sources.trouble})")
+
+
+def _holder(sources: Sources) -> Point | None:
+    """The point to ask next for a file: one whose manifest says, by its first byte, that the content has come there."""
+    while point := sources.current():
+        if point.url in sources.holders:
+            return point
+        try:
+            if not b"".join(point.read_from(manifest_path(sources.manifest), offset=0, limit_bytes=1)):
+                raise to_come(sources.manifest, point.url)
+        except HeldBackError:
+            raise
+        except (AbsentError, BusyError, RejectedError, ToComeError) as error:
+            sources.leave(point, error)
+        except UnavailableError as error:
+            sources.fail(point, error)
+        else:
+            sources.holders.add(point.url)
+    return None
 
 
 def keep_manifest(disk: Disk, manifest: str, content: bytes) -> None:
@@ -138,7 +168,7 @@ def _fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
         digest = None if offset else hashlib.sha256()
         point = None
         if offset < stored.size_bytes:
-            point = sources.current()
+            point = _holder(sources)
             if point is None:
                 raise UnavailableError(f"no distribution point gives {stored.path} ({sources.trouble})")
             if not _receive(disk, partial, stored, point, sources, digest, offset):

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import RejectedError
-from purveyor.wire.manifest import SIZE_LIMIT_BYTES, decode, distinct_files, hash_of, manifest_path
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, checked, decode, distinct_files, manifest_path
 
 SAMPLE_BYTES = 32 * 1024
 """How much is read of the largest file; a link at the threshold takes some seconds for it."""
@@ -35,10 +34,9 @@ def measured(point: Point, manifest: str, *, uptime_seconds: Callable[[], float]
     """
     begun = uptime_seconds()
     answer = point.read(manifest_path(manifest), limit_bytes=SIZE_LIMIT_BYTES)
-    if answer is None or hash_of(answer.content) != manifest:
-        raise RejectedError(f"the manifest {manifest} is damaged there")
-    size_bytes = len(answer.content)
-    largest = max(distinct_files(decode(answer.content)), key=lambda stored: stored.size_bytes, default=None)
+    content = checked(answer.content if answer else b"", manifest, point.url)
+    size_bytes = len(content)
+    largest = max(distinct_files(decode(content)), key=lambda stored: stored.size_bytes, default=None)
     if largest is not None and largest.size_bytes and size_bytes < SAMPLE_BYTES:
         wanted = min(SAMPLE_BYTES, largest.size_bytes)
         for piece in point.read_from(largest.path, offset=0, limit_bytes=wanted):

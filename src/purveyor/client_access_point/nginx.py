@@ -89,6 +89,10 @@ def _zones(plan: Plan) -> str:
     return f"""\
 limit_req_zone $binary_remote_addr zone=purveyor_puts:10m rate={max(1, round(plan.limits.puts_per_second))}r/s;
 limit_conn_zone $binary_remote_addr zone=purveyor_connections:10m;
+map $sent_http_content_length $purveyor_content {{  # an empty manifest says that content is yet to come: nobody keeps that
+    default "{CACHE_LASTING}";
+    0 "{CACHE_CHANGING}";
+}}
 """
 
 
@@ -171,7 +175,7 @@ def _content_location(plan: Plan) -> str:
         alias "{plan.dp_folder}/$content";
         max_ranges 1;
         disable_symlinks on "from={plan.dp_folder}";
-        {_shown(CACHE_LASTING)}
+        {_shown("$purveyor_content")}
     }}
 """
 

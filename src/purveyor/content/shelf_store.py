@@ -36,8 +36,8 @@ class ShelfStore:
         return self._shelf.size_of(file_path(checked_digest(sha256))) is not None
 
     def has_manifest(self, sha256: str) -> bool:
-        """Whether the manifest with this hash is here; its files may not be. Errors: as `ContentPlace`."""
-        return self._shelf.size_of(manifest_path(checked_digest(sha256))) is not None
+        """Whether the manifest with this hash is here, and not only to come. Errors: as `ContentPlace`."""
+        return bool(self._shelf.size_of(manifest_path(checked_digest(sha256))))
 
     def add_file(self, sha256: str, pieces: Iterable[bytes], limit_bytes: int) -> int:
         """Stores a file, replacing one that is here, and gives its size in bytes. Errors: as `ContentPlace.add_file`."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from purveyor.content.place import ContentPlace
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.courier import sticks
-from purveyor.mirror.copying import Copying, Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Copying, Ends
 from purveyor.mirror.memory import MEMORY, PIN, Pin
 from purveyor.mirror.naming import Named
 from purveyor.transport.folder import FolderShelf
@@ -54,7 +55,7 @@ def send(sender: Sender, folder: Path, *, scope: Scope, since: bytes | None, now
         pin=sender.pin,
         elsewhere=held.__contains__,
         chosen=lambda named: _chosen(named, scope, sender.content),
-        is_removing=False,
+        is_standing=False,
     )
     copying = Copying(ends, now)
     copying.run()

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from purveyor.content.place import ContentPlace
 from purveyor.content.verify import digest_of
 from purveyor.courier import sticks
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import TIMESTAMP, Pin, pinned
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, ROOTS_A_PASS, Metadata, shown_version
@@ -27,6 +28,7 @@ from purveyor.wire.boxes import DOWN_BOXES
 from purveyor.wire.bundle import LIST, RECEIPT, Bundle, Piece, Receipt
 from purveyor.wire.errors import PurveyorError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import to_bytes
+from purveyor.wire.manifest import manifest_path
 
 RECEIPT_PATH = f"_mirror/{RECEIPT}"
 _LISTING_LIMIT = 1_000_000
@@ -85,7 +87,8 @@ def receipt_of(receiver: Receiver, site: str) -> Receipt:
         if _WITH_DIGEST.fullmatch(item.name)
     ]
     if receiver.place is not None:
-        paths += [stored.path for stored in receiver.place.walk()]
+        lying = receiver.place.walk()
+        paths += [stored.path for stored in lying if stored.size_bytes or stored.path != manifest_path(stored.sha256)]
     return Receipt(site=site, timestamp=_served(receiver.target), paths=tuple(sorted(paths)))
 
 

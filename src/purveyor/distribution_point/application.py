@@ -30,9 +30,10 @@ from purveyor.transport.serving import (
     send_piecewise,
 )
 from purveyor.transport.valve import Valve
-from purveyor.wire.boxes import CACHE_LASTING
+from purveyor.wire.boxes import CACHE_CHANGING, CACHE_LASTING
 
 LASTING: Header = (b"cache-control", CACHE_LASTING.encode())
+CHANGING: Header = (b"cache-control", CACHE_CHANGING.encode())
 
 _CONTENT = re.compile(r"files/([0-9a-f]{2})/(?P<file>\1[0-9a-f]{62})|manifests/(?P<manifest>[0-9a-f]{64})")
 _THREADS = 8
@@ -84,8 +85,8 @@ async def _show(
     size_bytes: int,
     tag: bytes,
 ) -> None:
-    kept: list[Header] = [(b"etag", tag), LASTING]
-    if matches_tag(header_in(scope, b"if-none-match"), tag):
+    kept: list[Header] = [(b"etag", tag), LASTING] if size_bytes else [CHANGING]  # what is empty may be yet to come
+    if size_bytes and matches_tag(header_in(scope, b"if-none-match"), tag):
         await answer_empty(send, 304, kept)
         return
     status, offset, count = 200, 0, size_bytes

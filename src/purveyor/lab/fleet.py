@@ -26,7 +26,8 @@ from purveyor.lab.judging import judge_once
 from purveyor.lab.machine import SimulatedMachine
 from purveyor.lab.power import Power, PowerCut
 from purveyor.lab.programs import Script
-from purveyor.lab.transport import AbsentRequest, MemoryBoxes
+from purveyor.lab.transit import AbsentRequest
+from purveyor.lab.transport import MemoryBoxes
 from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import join_codes, points, settings
 from purveyor.site_server.database.points import HOME_CAP, HOME_DP

@@ -27,6 +27,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsentRequest:
+    """A request for a file that was not there.
+
+    It is excused where a fault that was asked for hid a file that every client may ask for.
+    """
+
+    client: str
+    path: str
+    at: datetime
+    is_excused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Write:
     shown_at: datetime
     path: str

@@ -7,14 +7,13 @@ is under way. A request for a file that is not there is written down, because no
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
 from purveyor.lab import faults
 from purveyor.lab.faults import Chosen, Fate, Fault, Files, Loss, Rank, Scope, Stored
 from purveyor.lab.power import Power
-from purveyor.lab.transit import NONE, Delivery, Mirroring, Passing, Request, Slowness, put
+from purveyor.lab.transit import NONE, AbsentRequest, Delivery, Mirroring, Passing, Request, Slowness, put
 from purveyor.transport.interface import Answer, Listed, Stray
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.streams import Measured
@@ -22,19 +21,6 @@ from purveyor.wire import boxes
 from purveyor.wire.errors import AbsentError, FullError, RejectedError, UnavailableError
 
 PIECE_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class AbsentRequest:
-    """A request for a file that was not there.
-
-    It is excused where a fault that was asked for hid a file that every client may ask for.
-    """
-
-    client: str
-    path: str
-    at: datetime
-    is_excused: bool
 
 
 class MemoryBoxes:
@@ -53,6 +39,8 @@ class MemoryBoxes:
         self.requests: list[Request] = []
         self.is_full = False
         """Every write fails, as on a full disk."""
+        self.capacity_bytes: int | None = None
+        """How much fits; None: the folder cannot say, and takes all."""
         self.is_cut_from_site = False
         """The site does not reach it; clients may."""
         self.put_count = 0
@@ -186,6 +174,10 @@ class MemoryBoxes:
     def mix_up_lists(self, seed: int = 0) -> None:
         """Lists of the boxes, as the site asks for them, are out of order, with gaps, names twice, and names of nothing."""
         self.delivery.listing = Random(seed)
+
+    def used_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(len(stored.content) for stored in self.files.values())
 
     # --- what a client sees ---
 
@@ -329,6 +321,11 @@ class MemoryShelf:
         content = self.read(path)
         return None if content is None else len(content)
 
+    def free_bytes(self) -> int | None:
+        """How much more fits; None where nothing was said of that."""
+        capacity_bytes = self._folder.capacity_bytes
+        return None if capacity_bytes is None else capacity_bytes - self._folder.used_bytes()
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
         if _checked(path) in self._files():
@@ -379,7 +376,8 @@ class MemoryShelf:
     def _write(self, path: str, stored: Stored) -> None:
         self._files()
         self._folder.power.effect(f"write {_checked(path)}")
-        if self._folder.is_full:
+        most = self._folder.capacity_bytes
+        if self._folder.is_full or (most is not None and self._folder.used_bytes() + len(stored.content) > most):
             raise FullError(f"the disk is full: cannot write {path}")
         self._folder.wrote(path, stored)
 

@@ -1,7 +1,7 @@
 """One pass of a mirror: from what its source shows now to a target that serves all of it, or goes on serving what it had.
 
-    walk the metadata → shards of a generation that is new → content → files that roles list → roles → roots → timestamp
-    → shards, a slice at a time → what nothing names any more leaves → items of clients go up
+    walk the metadata → shards of a generation that is new → files that roles list → content, or word that it is yet to come
+    → roles → roots → timestamp → shards, a slice at a time → what nothing names any more leaves → items of clients go up
 
 Everything before the timestamp has a name that nothing leads to yet, so a pass may stop anywhere. A shard is written only when
 the snapshot that it was compiled against is served: where the source published meanwhile, the new publication comes first.
@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from purveyor.content.place import ContentPlace
 from purveyor.content.verify import digest_of, verified
 from purveyor.mirror import content, leaving, lookup, naming
+from purveyor.mirror.bringing import Bringing
+from purveyor.mirror.content import Store
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.leaving import Clocks, Left
 from purveyor.mirror.memory import TIMESTAMP, Memory, Pin, keep, pinned, recalled
@@ -44,20 +45,12 @@ def nothing_to_learn(settings: AgentSettings, source_url: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """A DP that is mirrored: where it is read, and the same place as a shelf and as content."""
-
-    source: Point
-    shelf: Shelf
-    place: ContentPlace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
     """What is mirrored into what; `pin` begins a new mirror.
 
     `elsewhere` tells of what need not be copied, `chosen` which content is; `is_carrying` sends items of clients up. `learn` is
-    told the settings that are served, before anything is asked of the source and whenever there are others.
+    told the settings that are served, before anything is asked of the source and whenever there are others. A copy that
+    `is_standing` is asked by clients: it may serve before all of its content has come, and what nothing names leaves it.
     """
 
     source: Point
@@ -67,7 +60,7 @@ class Ends:
     pace: Pace = field(default_factory=Pace)
     elsewhere: content.Elsewhere = nothing_elsewhere
     is_carrying: bool = False
-    is_removing: bool = True
+    is_standing: bool = True
     chosen: Callable[[Named], frozenset[str]] = lambda named: named.offered
     learn: Callable[[AgentSettings, str], None] = nothing_to_learn
 
@@ -84,19 +77,22 @@ class Copying:
         self._memory: Memory = recalled(ends.target)
         self.metadata = Metadata(ends.target, self._source, self._pin)
         self._learn_held()
-        self.files = self.shards = self.content_files = self.served_snapshot = 0
+        self.files = self.shards = self.served_snapshot = 0
         self.left = Left()
         self.problems: list[str] = []
         self.named = Named(frozenset(), {})
         self._sound: set[str] = set()
+        self.bringing = self._bringing_to(ends.store) if ends.store else None
 
     def run(self) -> None:
         """The whole pass. Errors: UnavailableError, RejectedError."""
         settings = self._bring_up()
         settings = self._renew_shards(settings)
         keep(self._target, self._memory)
-        if self._ends.is_removing and not self.problems:
+        if self._ends.is_standing and not self.problems:
             self._let_leave(settings)
+        if self.bringing is not None:
+            self.problems += self.bringing.problems()
         keep(self._target, self._memory)
         self._target.sync()
 
@@ -182,20 +178,26 @@ class Copying:
             points = naming.points_at(settings, self._ends.source.url, self._ends.store.source.url)
         return naming.content_named(targets, self._content_of, points)
 
+    def _bringing_to(self, store: Store) -> Bringing:
+        return Bringing(
+            store,
+            Intake(store.source, self._ends.pace),
+            memory=self._memory,
+            elsewhere=self._ends.elsewhere,
+            now=self._now,
+            noted=lambda: keep(self._target, self._memory),
+        )
+
     def _bring_content(self) -> None:
-        store = self._ends.store
-        if store is None:
+        """Brings content as far as it comes; nothing is published before it is said what is yet to come."""
+        if self.bringing is None:
             return
-        source = Intake(store.source, self._ends.pace)
         self._memory.packages.update(self.named.packages)
-        for sha256 in sorted(self._ends.chosen(self.named)):
-            if sha256 in self._memory.checked and store.place.has_manifest(sha256):
-                continue
-            self.content_files += content.bring(
-                sha256, source=source, place=store.place, shelf=store.shelf, elsewhere=self._ends.elsewhere
-            )
-            self._memory.checked[sha256] = self._now
-            keep(self._target, self._memory)
+        self.bringing.bring(self._ends.chosen(self.named))
+        if self._ends.is_standing:
+            self.bringing.promise()
+        elif self.bringing.lacking:
+            raise next(iter(self.bringing.lacking.values()))
 
     def _bring_target(self, target: Target) -> None:
         """Makes sure that a listed file lies on the target as it is listed."""
@@ -247,10 +249,18 @@ class Copying:
         )
         named = self.metadata.named() | {target.path for target in self.metadata.targets()}
         left = leaving.leave_boxes(self._target, self._memory, named, settings.shards, clocks)
-        store = self._ends.store
-        if store is not None:
-            gone = leaving.leave_content(store.place, store.shelf, self._memory, self.named.packages, clocks, self.problems)
-            left = Left(left.files + gone.files, gone.freed_bytes)
-            problem = content.check_oldest(self._memory, store.place, self._now)
-            self.problems += [problem] if problem else []
         self.left = left
+        if self._ends.store is not None and self.bringing is not None:
+            self._let_content_leave(self._ends.store, self.bringing, clocks)
+
+    def _let_content_leave(self, store: Store, bringing: Bringing, clocks: Clocks) -> None:
+        """What nothing names leaves; what lacked room comes where that has made some."""
+        needed = self.named.packages
+        gone = leaving.leave_content(
+            store, self._memory, needed, clocks, self.problems, is_short=bringing.is_short, is_coming=bringing.is_coming
+        )
+        self.left = Left(self.left.files + gone.files, gone.freed_bytes)
+        if bringing.is_short and gone.files:
+            self._bring_content()
+        problem = content.check_oldest(self._memory, store, self._now)
+        self.problems += [problem] if problem else []

@@ -2,7 +2,7 @@
 
 The grace is that of the protocol, 3.5: a timestamp's life, the poll interval and a day. It counts from when this mirror first saw
 the file unnamed, by its own clock and by the site's signed times, whichever says less. Content of a package that still stands
-stays thirty days. Nothing leaves before what replaces it is served.
+stays thirty days, unless other content lacks room. Nothing leaves before what replaces it is served.
 Source: the protocol, sections 3.5 and 3.6.
 """
 
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from purveyor.content.place import ContentPlace
 from purveyor.mirror import content, lookup
+from purveyor.mirror.content import Store
 from purveyor.mirror.memory import Memory, Since, is_over, not_ahead
 from purveyor.transport.interface import Shelf
 from purveyor.wire.boxes import DOWN_BOXES
@@ -68,15 +69,26 @@ def leave_boxes(target: Shelf, memory: Memory, named: set[str], where: Shards, c
 
 
 def leave_content(
-    place: ContentPlace, shelf: Shelf, memory: Memory, needed: Mapping[str, tuple[str, ...]], clocks: Clocks, problems: list[str]
+    store: Store,
+    memory: Memory,
+    needed: Mapping[str, tuple[str, ...]],
+    clocks: Clocks,
+    problems: list[str],
+    *,
+    is_short: bool,
+    is_coming: bool,
 ) -> Left:
     """Removes content that nothing has named for long enough, and looks on the disk that it is gone.
 
+    Where room `is_short`, content of packages that still stand stays no longer than other; while content `is_coming`, what has
+    come of it stays.
     Shape: `needed` has the packages of each manifest that is named. Errors: UnavailableError.
     """
-    content.remove_parts(shelf)
+    place = store.place
+    if not is_coming:
+        content.remove_parts(store.shelf)
     manifests = {stored.sha256 for stored in place.walk() if stored.path == manifest_path(stored.sha256)}
-    leaving = _manifests_over(memory, manifests, needed, clocks)
+    leaving = _manifests_over(memory, manifests, needed, clocks, is_short=is_short)
     kept = set().union(*(content.files_of(place, sha256) for sha256 in manifests - leaving))
     freed_bytes = files = 0
     for sha256 in sorted(leaving):
@@ -89,20 +101,27 @@ def leave_content(
         files += 1 + len(its_files)
         memory.packages.pop(sha256, None)
         memory.checked.pop(sha256, None)
+        memory.full.pop(sha256, None)
         del memory.unnamed[manifest_path(sha256)]
-    strays = _leave_strays(place, memory, kept, clocks)
+    strays = Left() if is_coming else _leave_strays(place, memory, kept, clocks)
+    if files or strays.files:
+        memory.full.clear()  # there is more room than there was
     return Left(files + strays.files, freed_bytes + strays.freed_bytes)
 
 
-def _manifests_over(memory: Memory, manifests: set[str], needed: Mapping[str, tuple[str, ...]], clocks: Clocks) -> set[str]:
-    """The manifests that leave now: those of packages that still stand stay longer."""
+def _manifests_over(
+    memory: Memory, manifests: set[str], needed: Mapping[str, tuple[str, ...]], clocks: Clocks, *, is_short: bool
+) -> set[str]:
+    """The manifests that leave now: those of packages that still stand stay longer, but where room is short."""
     standing = {package for packages in needed.values() for package in packages}
     known = [path for path in memory.unnamed if path.startswith("manifests/")]
     over = _over(memory, [manifest_path(sha256) for sha256 in manifests - needed.keys()], clocks, known)
     return {
         path.rpartition("/")[2]
         for path in over
-        if not standing & set(memory.packages.get(path.rpartition("/")[2], ())) or _is_long_over(memory.unnamed[path], clocks)
+        if is_short
+        or not standing & set(memory.packages.get(path.rpartition("/")[2], ()))
+        or _is_long_over(memory.unnamed[path], clocks)
     }
 
 

@@ -46,7 +46,8 @@ class Memory(Struct, kw_only=True):
     """What is remembered from pass to pass; filled in place.
 
     Shape: `tags` and `unnamed` by path; `generations` are those of shards that lie here; `packages` those that
-    each manifest was of; `checked` when each manifest on the DP was last read back.
+    each manifest was of; `checked` when each manifest on the DP was last read back; `full` when a disk was found full while
+    that content came.
     """
 
     tags: dict[str, str] = {}
@@ -54,6 +55,7 @@ class Memory(Struct, kw_only=True):
     generations: tuple[int, ...] = ()
     packages: dict[str, tuple[str, ...]] = {}
     checked: dict[str, Instant] = {}
+    full: dict[str, Instant] = {}
 
 
 def pin_of_code(code: JoinCode) -> Pin:
@@ -138,7 +140,7 @@ def _refuse_others(shelf: Shelf, usual: frozenset[str]) -> None:
 
 
 def _nothing() -> Memory:
-    return Memory(tags={}, unnamed={}, generations=(), packages={}, checked={})
+    return Memory(tags={}, unnamed={}, generations=(), packages={}, checked={}, full={})
 
 
 def _readable_pin(content: bytes) -> Pin:

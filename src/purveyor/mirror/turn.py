@@ -12,6 +12,8 @@ from purveyor.wire.errors import HeldBackError, RejectedError, UnavailableError
 class Outcome(NamedTuple):
     """What a pass did. `is_whole`: the target serves all that the source shows. `problems`: what is not, in words.
 
+    `to_come`: how many contents clients are told of that did not come.
+
     `held_back`: that the pass waits for another hour of its budget, which is no problem; None: for nothing.
     """
 
@@ -26,6 +28,7 @@ class Outcome(NamedTuple):
     read_bytes: int
     problems: tuple[str, ...]
     held_back: HeldBackError | None = None
+    to_come: int = 0
 
 
 def turn(ends: Ends, now: datetime) -> Outcome:
@@ -34,12 +37,9 @@ def turn(ends: Ends, now: datetime) -> Outcome:
     carried = Carried(0, 0, ())
     problems: list[str] = []
     copying: Copying | None = None
-    held_back: HeldBackError | None = None
     try:
         copying = Copying(ends, now)
         copying.run()
-    except HeldBackError as error:
-        held_back = error
     except (UnavailableError, RejectedError) as error:
         problems.append(str(error))
     if ends.is_carrying:
@@ -47,16 +47,19 @@ def turn(ends: Ends, now: datetime) -> Outcome:
     if copying is None:
         return Outcome(False, 0, 0, 0, 0, 0, Left(), carried, ends.pace.read_bytes - began_bytes, tuple(problems))
     problems += copying.problems
+    bringing = copying.bringing
+    held_back = bringing.held_back if bringing else None
     return Outcome(
         is_whole=not problems and held_back is None,
         timestamp=copying.metadata.served_timestamp,
         snapshot=copying.served_snapshot,
         files=copying.files,
         shards=copying.shards,
-        content_files=copying.content_files,
+        content_files=bringing.file_count if bringing else 0,
         left=copying.left,
         carried=carried,
         read_bytes=ends.pace.read_bytes - began_bytes,
         problems=tuple(problems),
         held_back=held_back,
+        to_come=len(bringing.lacking) if bringing else 0,
     )

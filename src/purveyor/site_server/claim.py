@@ -121,6 +121,10 @@ class MarkedShelf:
         """As the shelf's."""
         return self._shelf.strays(folder, usual=usual, limit=limit)
 
+    def free_bytes(self) -> int | None:
+        """As the shelf's."""
+        return self._shelf.free_bytes()
+
     def close(self) -> None:
         """As the shelf's."""
         self._shelf.close()

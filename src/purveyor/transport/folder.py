@@ -148,6 +148,16 @@ class FolderShelf:
         os.close(opened[0])
         return opened[1].st_size
 
+    def free_bytes(self) -> int | None:
+        """What the disk has left for this account; None before the folder is made. Errors: UnavailableError."""
+        try:
+            seen = os.statvfs(self._folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unavailable(error, self._folder, "read") from error
+        return seen.f_bavail * seen.f_frsize
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
         try:

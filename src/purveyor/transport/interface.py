@@ -82,6 +82,9 @@ class Shelf(Protocol):
     def size_of(self, path: str) -> int | None:
         """A file's size, or None when there is none. Units: bytes. Errors: UnavailableError."""
 
+    def free_bytes(self) -> int | None:
+        """How much more fits; None where the place cannot say, as a bucket. Errors: UnavailableError."""
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none."""
 

@@ -119,6 +119,9 @@ class S3Shelf:
         except AbsentError:
             return None
 
+    def free_bytes(self) -> None:
+        """Nothing: a bucket does not say how much more fits."""
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
         check_path(path)
@@ -205,7 +208,7 @@ class S3Shelf:
                 store,
                 path,
                 content,
-                attributes=_attributes(path),
+                attributes=_attributes(path, len(content)),
                 mode={"e_tag": known} if known else "overwrite",
                 use_multipart=False,
             )
@@ -218,7 +221,7 @@ class S3Shelf:
                 store,
                 path,
                 pieces,
-                attributes=_attributes(path),
+                attributes=_attributes(path, part_bytes),
                 use_multipart=True,
                 chunk_size=part_bytes,
                 max_concurrency=_PARTS_AT_ONCE,
@@ -275,8 +278,8 @@ class _UnsupportedError(UnavailableError):
     """The server knows no conditions."""
 
 
-def _attributes(path: str) -> dict[str, str]:
-    return {"Cache-Control": cache_control(path), "Content-Type": "application/octet-stream"}
+def _attributes(path: str, size_bytes: int) -> dict[str, str]:
+    return {"Cache-Control": cache_control(path, size_bytes), "Content-Type": "application/octet-stream"}
 
 
 def _connected(address: S3Address, said: Credentials, retry_count: int) -> S3Store:

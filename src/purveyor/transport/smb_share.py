@@ -28,11 +28,11 @@ from smbprotocol.open import (
     ImpersonationLevel,
     Open,
     ShareAccess,
-    SMB2SetInfoRequest,
 )
 
 from purveyor.transport.interface import Stray
 from purveyor.transport.smb_address import SmbAddress
+from purveyor.transport.smb_information import free_bytes, set_information
 from purveyor.transport.smb_session import SmbSession, in_words
 from purveyor.wire.errors import AbsentError, BusyError, FullError, ReadOnlyError, UnavailableError
 
@@ -198,6 +198,16 @@ class SmbShare:
                 _close(opened)
         return found[:limit]
 
+    def free_bytes(self) -> int:
+        """What the share has left for this account. Errors: UnavailableError."""
+        with self._working("", "read"):
+            opened = self._file("")
+            opened.create(*_folder(DirectoryAccessMask.FILE_READ_ATTRIBUTES, CreateDisposition.FILE_OPEN))
+            try:
+                return free_bytes(self._connected(), opened)
+            finally:
+                _close(opened)
+
     # --- writing ---
 
     def place(self, path: str, pieces: Iterable[bytes], *, aside: str, replaces: bool, later_than: int | None = None) -> bool:
@@ -304,14 +314,7 @@ class SmbShare:
         return answers
 
     def _set(self, opened: Any, information: Any) -> None:
-        tree = self._connected()
-        message = SMB2SetInfoRequest()
-        message["info_type"] = information.INFO_TYPE
-        message["file_info_class"] = information.INFO_CLASS
-        message["file_id"] = opened.file_id
-        message["buffer"] = information
-        connection = tree.session.connection
-        connection.receive(connection.send(message, tree.session.session_id, tree.tree_connect_id))
+        set_information(self._connected(), opened, information)
 
     def _rename(self, opened: Any, path: str, *, replaces: bool) -> bool:
         wish = FileRenameInformation()

@@ -80,6 +80,10 @@ class SmbShelf:
         except AbsentError:
             return None
 
+    def free_bytes(self) -> int:
+        """What the share has left for this account. Errors: UnavailableError."""
+        return self._share.free_bytes()
+
     def remove(self, path: str) -> None:
         """Removes a file; nothing happens when there is none. Errors: UnavailableError."""
         check_path(path)

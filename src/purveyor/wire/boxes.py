@@ -97,6 +97,9 @@ def is_mutable(path: str) -> bool:
     return path in ("clidata.box/timestamp.json", "clidata.box/root.json") or path.endswith(".lkp")
 
 
-def cache_control(path: str) -> str:
-    """The `Cache-Control` with which every server shows this file of a CAP or DP (protocol 3.4)."""
-    return CACHE_CHANGING if is_mutable(path) else CACHE_LASTING
+def cache_control(path: str, size_bytes: int) -> str:
+    """The `Cache-Control` with which every server shows this file of a CAP or DP (protocol 3.4).
+
+    An empty file may be the word of a mirror that content is yet to come, so nobody keeps it.
+    """
+    return CACHE_CHANGING if is_mutable(path) or not size_bytes else CACHE_LASTING

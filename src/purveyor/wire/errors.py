@@ -22,6 +22,10 @@ class AbsentError(UnavailableError):
     """A point answered that it has no such file. Every such answer is counted: the count is to stay zero."""
 
 
+class ToComeError(UnavailableError):
+    """A point says that content is yet to come there: it shows an empty manifest."""
+
+
 class DeniedError(UnavailableError):
     """A point answered that this file is not for us. Object stores say so of an absent one to whoever may not list it."""
 

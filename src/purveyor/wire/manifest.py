@@ -8,7 +8,7 @@ import hashlib
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from purveyor.wire.errors import RejectedError
+from purveyor.wire.errors import RejectedError, ToComeError
 from purveyor.wire.form import Wire, from_bytes, to_bytes
 
 SIZE_LIMIT_BYTES = 64 * 2**20
@@ -62,6 +62,24 @@ def encode(manifest: Manifest) -> bytes:
 def hash_of(content: bytes) -> str:
     """The name of content: its SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def checked(content: bytes, sha256: str, where: str) -> bytes:
+    """The bytes of a manifest that a point showed, once they are what they are called.
+
+    An empty one says that the content is yet to come there: none of its files is to be asked for.
+    Errors: ToComeError, RejectedError.
+    """
+    if not content:
+        raise to_come(sha256, where)
+    if hash_of(content) != sha256:
+        raise RejectedError(f"{manifest_path(sha256)} at {where} is damaged")
+    return content
+
+
+def to_come(sha256: str, where: str) -> ToComeError:
+    """What an empty manifest says."""
+    return ToComeError(f"the content {sha256} is yet to come to {where}")
 
 
 def decode(content: bytes) -> Manifest:

@@ -132,6 +132,8 @@ class FaultyPoint:
         return Answer(b"".join(self._served(path, 0)), "")
 
     def read_from(self, path: str, *, offset: int, limit_bytes: int) -> Iterator[bytes]:
+        if limit_bytes == 1:
+            return iter([self.files[path][:1]])  # a look whether the content has come, which no fault meets
         return self._served(path, offset)
 
     def put(self, path: str, content: bytes) -> None:
@@ -266,6 +268,19 @@ def test_each_request_that_a_distribution_point_answers_with_no_such_file_is_cou
     lacks_a_file = FaultyPoint("lacks a file", [SMALL], [good], for_ever=absent)
     assert client.fetch(SMALL, lacks_all, lacks_a_file, FaultyPoint("dp", [SMALL])).is_ready
     assert absent_requests(State(client.connection)) == 2
+
+
+def test_a_point_to_which_content_is_yet_to_come_is_asked_for_none_of_its_files(client: Client) -> None:
+    promising = FaultyPoint("promising", [SMALL])
+    promising.files = {manifest_path(SMALL.manifest): b""}
+    fetched = client.fetch(SMALL, promising)
+    assert fetched.cause is Cause.POINTS_FAIL
+    assert f"the content {SMALL.manifest} is yet to come to promising" in fetched.reason
+    assert client.fetch(SMALL, FaultyPoint("dp", [SMALL], [good, good, cut, cut])).cause is Cause.POINTS_FAIL
+    promising.asked.clear()
+    fetched = client.fetch(SMALL, promising, FaultyPoint("dp", [SMALL]))
+    assert (fetched.is_ready, fetched.wrong, promising.asked) == (True, (), [])
+    assert absent_requests(State(client.connection)) == 0
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -9,6 +9,7 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.clock import Clock
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.mirror import content
+from purveyor.mirror.content import Store
 from purveyor.mirror.intake import LONGEST_PAUSE_SECONDS, TRIES, Intake
 from purveyor.transport.interface import Answer
 from purveyor.transport.pace import Meter, Pace
@@ -109,14 +110,20 @@ def test_a_large_file_goes_on_in_the_next_pass_with_the_parts_that_came(monkeypa
     shelf = MemoryBoxes("the copy", Clock().now).shelf()
     place = ShelfStore(shelf, name="the copy")
     first = Breaking(files, piece_bytes=50_000, answers=3)
+    store = Store(source=first, shelf=shelf, place=place)
     with pytest.raises(UnavailableError):
-        content.bring(sha256, source=Intake(first, _quick()), place=place, shelf=shelf, elsewhere=_nowhere)
+        _bring(sha256, first, store)
     assert not place.has(hash_of(LARGE)), "what is half there is not seen"
     second = Breaking(files, piece_bytes=50_000, answers=9)
-    content.bring(sha256, source=Intake(second, _quick()), place=place, shelf=shelf, elsewhere=_nowhere)
+    _bring(sha256, second, store)
     assert second.offsets[0] == 150_000
     assert b"".join(place.pieces(hash_of(LARGE))) == LARGE
     assert shelf.listed(content.PARTS, limit=10) == []
+
+
+def _bring(sha256: str, source: Breaking, store: Store) -> None:
+    intake = Intake(source, _quick())
+    content.fetch(content.coming(sha256, intake, store, _nowhere), intake, store, _nowhere)
 
 
 def _nowhere(path: str) -> bool:

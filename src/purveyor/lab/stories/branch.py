@@ -4,7 +4,8 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.fleet import Fleet
 from purveyor.lab.power import Power
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.memory import pin_of_code
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.pace import Pace

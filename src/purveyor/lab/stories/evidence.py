@@ -19,7 +19,7 @@ from purveyor.client.state import published
 from purveyor.lab.client import LabClient
 from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.witness import Ran, ending_of
-from purveyor.lab.transport import AbsentRequest
+from purveyor.lab.transit import AbsentRequest
 from purveyor.wire.ids import CollectionId, PackageId, ProgramNumber
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey

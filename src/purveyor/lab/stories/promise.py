@@ -18,7 +18,7 @@ from purveyor.client.programs.memory.job import NOT_STARTED, Job, Kind
 from purveyor.lab.stories.evidence import Evidence, Message, OfClient
 from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.witness import Ran
-from purveyor.lab.transport import AbsentRequest
+from purveyor.lab.transit import AbsentRequest
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import IfInterrupted, ProgramKey
 from purveyor.wire.shards import ClientState

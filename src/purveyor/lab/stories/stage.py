@@ -15,7 +15,8 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.lab.stories.branch import Branch
 from purveyor.lab.stories.witness import Kept, Witness
-from purveyor.lab.transport import AbsentRequest, MemoryBoxes
+from purveyor.lab.transit import AbsentRequest
+from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import packages
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId

@@ -22,8 +22,8 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish.content import BYTES_A_TURN, CHECK_AFTER, ContentOutcome, is_try_due
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, DeniedError, RejectedError
-from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, distinct_files, file_path, hash_of, manifest_path
+from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, ToComeError
+from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, checked, distinct_files, file_path, hash_of, manifest_path
 
 SAMPLE_BYTES = 64 * 2**20
 """Of a manifest that is looked at again, files of so much are read, others each time."""
@@ -93,16 +93,14 @@ def _problem(place: Point, sha256: str, sampled_at: datetime | None) -> str:
     path = manifest_path(sha256)
     try:
         answer = place.read(path, limit_bytes=SIZE_LIMIT_BYTES)
-        if answer is None or hash_of(answer.content) != sha256:
-            return f"{path} is damaged"
-        files = distinct_files(tree_in(answer.content))
+        files = distinct_files(tree_in(checked(answer.content if answer else b"", sha256, place.url)))
         for file in files if sampled_at is None else sample(files, sampled_at):
             path = file_path(file.sha256)
             if digest_of(place.read_from(path, offset=0, limit_bytes=file.size_bytes)) != file.sha256:
                 return f"{path} is damaged"
     except (AbsentError, DeniedError):
         return f"{path} is not there"
-    except RejectedError as error:
+    except (RejectedError, ToComeError) as error:
         return str(error)
     return ""
 
@@ -125,8 +123,8 @@ def _note(database: Database, point: PointRow, held: Held, problem: str, now: da
 def _look_for(database: Database, point: PointRow, place: Point, sha256: str, now: datetime) -> bool:
     """Whether a manifest that nobody needs has gone from a point; where it has, its copy counts no more."""
     try:
-        place.read(manifest_path(sha256), limit_bytes=SIZE_LIMIT_BYTES)
-        is_gone = False
+        answer = place.read(manifest_path(sha256), limit_bytes=SIZE_LIMIT_BYTES)
+        is_gone = answer is not None and not answer.content
     except (AbsentError, DeniedError):
         is_gone = True
     with database.write() as tx:
