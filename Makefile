@@ -45,7 +45,7 @@ run: setup
 
 test: setup
 	tools/install-debian-packages.sh $(TEST_PACKAGES) $(BROWSER_PACKAGES)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) $(ARGS)
 
 nightly: setup
 	$(VENV)/bin/purveyor lab stories --count $(COUNT) --first $(FIRST) --jobs $(JOBS)

@@ -7,6 +7,7 @@ import sys
 pytest_plugins = [
     "leftovers",
     "strictness",
+    "together",
     "http_servers",
     "database_servers",
     "samba_server",

@@ -1,6 +1,6 @@
 """A real S3 server for tests: SeaweedFS on loopback ports, one for a whole session, with a bucket of its own for every test.
 
-As a pytest plugin it gives fixtures. It takes seconds to start, so tests that use it belong to one xdist group.
+As a pytest plugin it gives fixtures. It takes seconds to start, so the tests that use it are run together.
 """
 
 import hashlib
@@ -34,7 +34,6 @@ REGION = "us-east-1"
 OWNER = Credentials("owner-of-tests", "a-secret-of-tests-that-is-long")
 SITE = Credentials("site-of-tests", "another-secret-of-tests-that-is-long")
 """A key with no more rights than a site needs: it can make no bucket."""
-GROUP = pytest.mark.xdist_group("s3")
 
 _GRPC_DISTANCE = 10_000
 _SERVERS = ("master", "volume", "filer", "s3")

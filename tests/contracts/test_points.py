@@ -27,7 +27,7 @@ from purveyor.transport.smb_session import session_with
 from purveyor.transport.smb_share import SmbShare
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of, manifest_path
-from s3_server import GROUP, Bucket
+from s3_server import Bucket
 from samba_server import Samba, share_of
 
 TIMESTAMP = "clidata.box/timestamp.json"
@@ -127,7 +127,7 @@ def over_s3(bucket: Bucket) -> Place:
 
 
 BOTH_WAYS = ["over_folder", "over_built_in", "over_nginx", "over_counted", "over_lab", "over_smb"]
-DOWN_ONLY = [pytest.param("over_s3", marks=GROUP)]
+DOWN_ONLY = ["over_s3"]
 
 
 @pytest.fixture(params=[*BOTH_WAYS, *DOWN_ONLY])

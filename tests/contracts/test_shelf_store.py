@@ -16,7 +16,7 @@ from purveyor.transport.interface import Shelf
 from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, distinct_files, encode, file_path, hash_of, manifest_path
-from s3_server import GROUP, Bucket
+from s3_server import Bucket
 from samba_server import Samba, share_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ def s3_shelf(bucket: Bucket) -> Shelf:
     return bucket.shelf("DP_S01")
 
 
-@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", pytest.param("s3_shelf", marks=GROUP)])
+@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", "s3_shelf"])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     found: Shelf = request.getfixturevalue(request.param)
     return found

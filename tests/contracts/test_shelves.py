@@ -18,7 +18,7 @@ from purveyor.transport.interface import Listed, Shelf
 from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.boxes import ITEM_NAME
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
-from s3_server import GROUP, Bucket
+from s3_server import Bucket
 from samba_server import Samba, share_of
 
 
@@ -49,7 +49,7 @@ def s3_shelf(bucket: Bucket) -> Shelf:
     return bucket.shelf("sites/CAP_S01")
 
 
-@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", pytest.param("s3_shelf", marks=GROUP)])
+@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", "s3_shelf"])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     """One of all of them."""
     found: Shelf = request.getfixturevalue(request.param)

@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from browsers import PATIENCE_MILLISECONDS, barriers, chromium_running
 from installation import Installation
 
-pytestmark = pytest.mark.xdist_group("browser")
 HOSTILE = "<b>Bold</b> & \"quoted\" 'name'"
 PLACES = ("/", "/schedule", "/history")
 TO_START, UPDATE = ("editor", "player", "viewer", "sheet"), "update"
@@ -51,7 +50,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """Debian's own Chromium."""
     with chromium_running() as found:
         yield found
@@ -76,9 +75,9 @@ def desk(quick_site: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A visit without scripts: nothing of the page needs any."""
-    made = browser.new_context(java_script_enabled=False, timezone_id="America/New_York", locale="de-DE")
+    made = chromium.new_context(java_script_enabled=False, timezone_id="America/New_York", locale="de-DE")
     made.set_default_timeout(PATIENCE_MILLISECONDS)
     try:
         yield made
@@ -144,8 +143,8 @@ def test_the_page_is_used_with_the_keyboard_alone(desk: Desk, context: BrowserCo
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_on_any_page_keeps_people_out(desk: Desk, browser: Browser, scheme: str) -> None:
-    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 360, "height": 700})
+def test_nothing_on_any_page_keeps_people_out(desk: Desk, chromium: Browser, scheme: str) -> None:
+    context = chromium.new_context(color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 360, "height": 700})
     page, complaints = context.new_page(), []
 
     def note(message: ConsoleMessage) -> None:
@@ -164,9 +163,9 @@ def test_nothing_on_any_page_keeps_people_out(desk: Desk, browser: Browser, sche
     assert [one for one in complaints if "404" not in one] == []
 
 
-def test_a_page_of_another_origin_cannot_make_the_agent_do_anything(desk: Desk, browser: Browser) -> None:
+def test_a_page_of_another_origin_cannot_make_the_agent_do_anything(desk: Desk, chromium: Browser) -> None:
     """A page elsewhere on this machine sends the very form, without and with a guessed token."""
-    context = browser.new_context()
+    context = chromium.new_context()
     page = context.new_page()
     page.route("http://evil.test/", lambda route: route.fulfill(content_type="text/html", body=_foreign_form(desk)))
     page.goto("http://evil.test/")

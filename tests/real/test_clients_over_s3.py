@@ -3,13 +3,10 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from installation import Installation
 from s3_server import Bucket
 
 
-@pytest.mark.xdist_group("s3")
 def test_an_agent_reads_policy_and_content_from_a_bucket_reports_to_the_site_and_forgets_what_was_deleted(
     installation: Installation, bucket: Bucket
 ) -> None:

@@ -27,7 +27,7 @@ from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.ids import PackageId
 from real.test_points import down, roll_out
 from running_site import RunningSite, running_site
-from s3_server import GROUP, Bucket
+from s3_server import Bucket
 from samba_server import credentials_file, samba_running, share_of
 
 __all__ = ["running_site"]
@@ -129,7 +129,7 @@ def in_bucket(bucket: Bucket, tmp_path: Path) -> Place:
     return Place(cap, dp, words, (bucket.shelf("m/CAP_S01"), bucket.shelf("m/DP_S01")))
 
 
-@pytest.mark.parametrize("kind", ["share", pytest.param("in_bucket", marks=GROUP)])
+@pytest.mark.parametrize("kind", ["share", "in_bucket"])
 def test_a_mirror_fills_a_share_or_a_bucket_and_what_is_deleted_leaves_it(
     running_site: RunningSite, tmp_path: Path, request: pytest.FixtureRequest, kind: str
 ) -> None:

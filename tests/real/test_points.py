@@ -81,7 +81,6 @@ def roll_out(site: RunningSite, folder: Path, name: str) -> str:
     return package
 
 
-@pytest.mark.xdist_group("s3")
 def test_a_cap_and_a_dp_in_a_bucket_are_read_by_clients_over_plain_http(
     running_site: RunningSite, bucket: Bucket, tmp_path: Path
 ) -> None:

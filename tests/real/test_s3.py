@@ -17,8 +17,6 @@ from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import hash_of
 from s3_server import OWNER, SITE, Bucket, with_key
 
-pytestmark = pytest.mark.xdist_group("s3")
-
 TIMESTAMP = "clidata.box/timestamp.json"
 PACKAGE = "pkginfo.box/ab12.S0100001.pkg"
 
