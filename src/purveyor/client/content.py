@@ -121,7 +121,7 @@ class Content(ContentCache):
     def evict(self, settings: AgentSettings, keep: AbstractSet[str]) -> None:
         """As the interface says."""
         chosen = plan.choose_evictions(
-            self._held(), wanted={}, keep=keep, quota_bytes=settings.cache_quota_bytes, shortage_bytes=0
+            self._held(but=""), wanted={}, keep=keep, quota_bytes=settings.cache_quota_bytes, shortage_bytes=0
         )
         self._evict(chosen.manifests)
 
@@ -135,7 +135,7 @@ class Content(ContentCache):
         Nothing is given up when even all of it would not be enough, and nothing of this manifest, of which `sizes` are here.
         """
         wanted = {plan.place_of_file(file.sha256): file.size_bytes for file in tree.files}
-        others = [held for held in self._held() if held.manifest != manifest]
+        others = self._held(but=manifest)
         to_fetch_bytes = plan.missing_bytes(plan.missing_files(tree, sizes), sizes)
         needed_bytes = to_fetch_bytes + tree.size_bytes + settings.disk_reserve_bytes
         free_bytes = self._disk.free_bytes()
@@ -195,10 +195,11 @@ class Content(ContentCache):
         found = {place: self._disk.size(place) for place in places if place in begun or not place.startswith(plan.PARTIAL)}
         return {place: size for place, size in found.items() if size is not None}
 
-    def _held(self) -> list[plan.Held]:
+    def _held(self, *, but: str) -> list[plan.Held]:
         used: dict[str, str] = {}
         for row in self._rows():
-            used[row.manifest] = max(row.used_at, used.get(row.manifest, ""))
+            if row.manifest != but:
+                used[row.manifest] = max(row.used_at, used.get(row.manifest, ""))
         return [plan.Held(manifest, used_at, self._sizes(manifest, self._tree(manifest))) for manifest, used_at in used.items()]
 
     def _lay_out(self, manifest: str, tree: Manifest, folder: str) -> None:

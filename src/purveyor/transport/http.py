@@ -24,7 +24,7 @@ from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
 from purveyor.wire.errors import AbsentError, BusyError, DeniedError, RejectedError, UnavailableError
 
-_PIECE_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
 _SENT_AT_ONCE_BYTES = 4 * 1024
 """A piece of an upload: the library waits for each to be on its way, and no longer for a large one than for a small one."""
 _REMEMBERED_TAGS = 256

@@ -105,9 +105,10 @@ def check(manifest: Manifest) -> None:
         if folded in seen:
             raise RejectedError(f"{path!r} and {seen[folded]!r} are one name where case does not count")
         seen[folded] = path
-        for parent in PurePosixPath(path).parents:
-            if str(parent) in leaves:
-                raise RejectedError(f"{path!r} lies below {str(parent)!r}, which is no folder")
+        parent = path
+        while parent := parent.rpartition("/")[0]:
+            if parent in leaves:
+                raise RejectedError(f"{path!r} lies below {parent!r}, which is no folder")
     for file in manifest.files:
         if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef") or not 0 <= file.size_bytes <= FILE_LIMIT_BYTES:
             raise RejectedError(f"the entry of {file.path!r} is damaged")
