@@ -1,7 +1,7 @@
 """What went wrong with packages in the field: names, sources that change, points that were away, deletions at a bad moment."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,13 @@ from purveyor.lab.fleet import Fleet
 from purveyor.lab.programs import Script
 from purveyor.site_server.admin import advertisements, packages, programs, status
 from purveyor.site_server.model.retirement import PackageState
+from purveyor.site_server.site import create_site
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.jobs import JobState
 from purveyor.wire.manifest import Manifest, decode, hash_of
 from purveyor.wire.package_info import Command, Uninstall
+from running_site import RunningSite
 
 POLL = timedelta(minutes=15)
 SELDOM = timedelta(hours=12)
@@ -254,3 +256,34 @@ def test_a_package_that_was_deleted_while_its_uninstall_was_prepared_leaves_the_
         assert fleet.holds_anything_of(client, package) == []
         assert [key.package for key in client.receipts()] == [package]
         assert client.machine.installed == {"editor": "1"}
+
+
+def test_new_content_without_a_file_that_an_uninstallation_needs_is_refused_before_any_client_fails_at_it(
+    running_site: RunningSite, tmp_path: Path
+) -> None:
+    for name in ("install.sh", "remove.sh"):
+        (tmp_path / "old" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "old" / name).write_text(name)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "setup.sh").write_text("setup")
+    package = running_site.purveyor("package", "add", str(tmp_path / "old"), "--name", "Editor").line
+    removal = ("--uninstall-command", "sh remove.sh", "--uninstall-file", "remove.sh")
+    running_site.purveyor("program", "add", package, "install", "--command", "sh install.sh", *removal)
+    update = ("package", "update", package, str(tmp_path / "new"))
+    said = running_site.purveyor(*update)
+    assert said.code == 1 and "remove.sh" in said.err and f"{package}/1" in said.err
+    assert running_site.purveyor("package", "show", package, "--json").json["source_version"] == 1
+    assert running_site.purveyor("program", "disable", package, "install").code == 0
+    assert running_site.purveyor(*update).line == "2"
+
+
+def test_a_source_in_which_the_folder_of_a_site_lies_is_refused_and_none_of_its_keys_sent(
+    running_site: RunningSite, tmp_path: Path
+) -> None:
+    source = tmp_path / "srv"
+    create_site(source / "purveyor", code="S02", now=datetime.now(UTC))
+    said = running_site.purveyor("package", "add", str(source), "--name", "All of it")
+    assert said.code == 1 and "secret" in said.err
+    assert list(running_site.site.store.walk()) == []
+    (source / "purveyor" / "admin.token").unlink()
+    assert "keys/" in running_site.purveyor("package", "add", str(source), "--name", "All of it").err

@@ -1,24 +1,31 @@
 """A package's source goes to the site: read here, compared there, and only what the site lacks is sent."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from purveyor.cli.call import TOKEN_FILE
 from purveyor.cli.output import Output, Progress, counted, size
 from purveyor.cli.rest import Rest
+from purveyor.client.machine.lock import LOCK_FILE
+from purveyor.client.main import STATE_FILE
 from purveyor.content import take_in
 from purveyor.content.take_in import TakenIn
 from purveyor.wire.errors import RefusedError
-from purveyor.wire.manifest import File
+from purveyor.wire.manifest import File, Manifest
 
 ATTEMPTS = 3
+_SECRET = re.compile(rf"(.*/)?({re.escape(TOKEN_FILE)}|keys/[a-z]+-[0-9a-f]{{16}}\.key)")
+"""A site's first token, and its private keys."""
 
 
 def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
     """Sends a source to the site and gives the hash of its manifest, which a package can then name.
 
-    Errors: RefusedError when the source cannot be read or is being changed; as `Rest`.
+    Errors: RefusedError when the source cannot be read, is being changed, or has secrets of a site or agent in it; as `Rest`.
     """
     taken_in = _read(output, source)
+    _refuse_secrets(taken_in.manifest)
     for attempt in range(1, ATTEMPTS + 1):
         _send_missing(rest, output, taken_in)
         try:
@@ -28,6 +35,19 @@ def taken_in_at_site(rest: Rest, output: Output, source: Path) -> str:
             if attempt == ATTEMPTS:
                 raise
     return taken_in.sha256
+
+
+def _refuse_secrets(tree: Manifest) -> None:
+    """Nothing, unless the folder of a site, of a backup or of an agent lies in the tree: whoever gets it can speak for them."""
+    paths = {file.path for file in tree.files}
+    for path in sorted(paths):
+        folder, _, name = path.rpartition("/")
+        is_agent = name == STATE_FILE and f"{folder}/{LOCK_FILE}".lstrip("/") in paths
+        if is_agent or _SECRET.fullmatch(path):
+            raise RefusedError(
+                f"{path!r} in the source is a secret of a site or an agent, and would lie on every machine: name the folder that"
+                " is to be distributed, and nothing above it"
+            )
 
 
 def _send_missing(rest: Rest, output: Output, taken_in: TakenIn) -> None:

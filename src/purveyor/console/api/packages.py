@@ -8,7 +8,8 @@ from pydantic import Field
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import ANY_PACKAGE_ID, PACKAGE_ID, Asked, Done, Name
-from purveyor.site_server.admin import packages
+from purveyor.console.visit import Visit
+from purveyor.site_server.admin import packages, programs
 from purveyor.site_server.admin.packages import PackageView, PreviewView, RetirementView, UpdateView
 from purveyor.wire.ids import package_id
 from purveyor.wire.offers import RunningChoice
@@ -76,8 +77,11 @@ def edit(visit: Administrator, package: Package, asked: PackageChange) -> Packag
 @router.post("/{package}/source-versions", status_code=status.HTTP_201_CREATED, summary="Take in a new source version")
 def update(visit: Administrator, package: Package, asked: NewSourceVersion) -> UpdateView:
     """The new source version, and how far it reaches."""
-    given = asked.model_dump()
-    return visit.change(lambda tx: packages.update(tx, package_id(package), **given, by=visit.by, now=visit.now()))
+    owner = package_id(package)
+    is_known = asked.manifest is None or visit.site.store.has_manifest(asked.manifest)
+    is_needed = is_known and bool(visit.read(lambda tx: programs.files_needed(tx, owner)))
+    given = {**asked.model_dump(), "content_paths": paths_in(visit, asked.manifest) if is_needed else None}
+    return visit.change(lambda tx: packages.update(tx, owner, **given, by=visit.by, now=visit.now()))
 
 
 @router.get("/{package}/deletion-preview", summary="Show what deleting a package would touch")
@@ -117,3 +121,8 @@ def delete(
 def retirement(visit: Reader, package: Package) -> RetirementView:
     """Who held it, who has acknowledged, who is silent since when, and what was freed."""
     return visit.read(lambda tx: packages.retirement(tx, package_id(package), visit.now()))
+
+
+def paths_in(visit: Visit, manifest: str | None) -> frozenset[str]:
+    """The files in content that the site has; none without content. Errors: UnavailableError."""
+    return frozenset(file.path for file in visit.site.store.read_manifest(manifest).files) if manifest else frozenset()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, status
 from sqlalchemy import Connection
 
-from purveyor.console.api.packages import Package
+from purveyor.console.api.packages import Package, paths_in
 from purveyor.console.api.program_shapes import NewProgram, ProgramChange, UninstallAsked, definition_of
 from purveyor.console.authentication import Administrator, Reader
 from purveyor.console.errors import ANSWERS
@@ -113,7 +113,4 @@ def _content_paths(visit: Visit, package: PackageId, uninstall: UninstallAsked |
     """The files that the package's content has now, where an uninstallation names some."""
     if uninstall is None or not uninstall.files:
         return None
-    manifest = visit.read(lambda tx: packages.shown(tx, package)).manifest
-    if manifest is None:
-        return frozenset()
-    return frozenset(file.path for file in visit.site.store.read_manifest(manifest).files)
+    return paths_in(visit, visit.read(lambda tx: packages.shown(tx, package)).manifest)

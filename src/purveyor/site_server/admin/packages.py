@@ -1,6 +1,6 @@
 """Packages: taken in, updated to new source versions, and deleted by the one function that deletes them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,6 +28,7 @@ from purveyor.site_server.model.retirement import PackageState
 from purveyor.wire.errors import ConfirmationNeededError, RefusedError
 from purveyor.wire.ids import AdvertisementId, PackageId, package_id_of
 from purveyor.wire.offers import RunningChoice
+from purveyor.wire.package_info import ProgramKey
 
 NAME_LIMIT = 200
 _TEXT_LIMIT = 100
@@ -125,12 +126,14 @@ def update(
     manifest: str | None,
     source: str | None = None,
     version: str | None = None,
+    content_paths: Collection[str] | None = None,
     by: str,
     now: datetime,
 ) -> UpdateView:
     """The next source version of a package. Nothing runs again because of it; who has not run it yet runs the new one.
 
-    Errors: RefusedError: the content is the same as now, or was not uploaded; the package is not active.
+    `content_paths` are the files of the new content, where they are known.
+    Errors: RefusedError: the content is the same as now, was not uploaded, or lacks what a program needs; the package is deleted.
     """
     row = standing.active_package(tx, package)
     manifest = manifest or None
@@ -138,6 +141,8 @@ def update(
         what = "the content is the same" if manifest else "it has no content now either"
         raise RefusedError(f"nothing changed: source version {row.source_version} of {package} ({row.name}) stays, {what}")
     size_bytes = _take_manifest(tx, manifest)
+    if content_paths is not None:
+        _check_needed(programs.files_needed(tx, package), content_paths)
     number = max(row.source_version, counters.highest_number(tx, counters.source_of(package))) + 1
     new_source = row.source if source is None else line_of(source, "the source", _SOURCE_LIMIT)
     packages.set_source(tx, package, source_version=number, source=new_source, manifest=manifest, size_bytes=size_bytes, now=now)
@@ -252,6 +257,16 @@ def retirement(tx: Connection, package: PackageId, now: datetime) -> RetirementV
     if row.state == PackageState.ACTIVE or progress is None:
         raise RefusedError(f"package {package} ({row.name}) is active: it was not deleted")
     return progress
+
+
+def _check_needed(needed: Mapping[str, ProgramKey], content_paths: Collection[str]) -> None:
+    """Nothing when enabled programs could run from this content: else it would fail on every client that comes to it."""
+    for path, key in needed.items():
+        if path not in content_paths:
+            raise RefusedError(
+                f"the uninstallation of program {key} needs the file {path[:200]!r}, which the new content does not have: bring"
+                f" it back, or disable the program, update, change it, and enable it"
+            )
 
 
 def _take_manifest(tx: Connection, manifest: str | None) -> int:

@@ -128,6 +128,16 @@ def edit(
     return _seen(tx, key, typed)
 
 
+def files_needed(tx: Connection, package: PackageId) -> dict[str, ProgramKey]:
+    """The files of a package's content without which enabled programs of it cannot run, each with one that needs it."""
+    needed: dict[str, ProgramKey] = {}
+    for row in programs.standing(tx, package):
+        uninstall = programs.program_of(row).uninstall
+        if row.is_enabled and uninstall is not None:
+            needed |= dict.fromkeys(uninstall.files, ProgramKey(package, ProgramNumber(row.number)))
+    return needed
+
+
 def enable(tx: Connection, key: ProgramKey, *, by: str, now: datetime) -> ProgramView:
     """Lets a program be run again where it is advertised. Errors: RefusedError."""
     return _set_enabled(tx, key, is_enabled=True, by=by, now=now)

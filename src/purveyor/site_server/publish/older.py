@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from sqlalchemy import Connection
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Timestamp
+from tuf.api.metadata import Metadata, Root
 
 from purveyor.site_server.database import publication
 from purveyor.transport.interface import Shelf
@@ -54,7 +54,7 @@ def _roots(tx: Connection, cap: Shelf) -> list[Root]:
 def _version(root: Root, role: str, content: bytes) -> int:
     """The version of a role that the root's keys for it have signed; 0 for what they have not."""
     with suppress(RepositoryError, ValueError):
-        metadata = Metadata[Root | Timestamp].from_bytes(content)
+        metadata = Metadata.from_bytes(content)
         root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         return int(metadata.signed.version)
     return 0
