@@ -20,14 +20,18 @@ from purveyor.wire.errors import ConfirmationNeededError, NotAllowedError, Purve
 
 DONE, REFUSED, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 2, 3, 4
 FAULT, INTERRUPTED = 70, 130
+_ROOM, _RIGHTS = "make room there, and say it again", "run this as its owner, or as root"
+_REMEDIES = {errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS}
 
 
 def main() -> int:
     """Carries out the command that was typed, and gives its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # no name makes a command fail that this terminal cannot show
-    return carry_out(sys.argv[1:], environment=os.environ, output=Output(stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin))
+    with open(os.devnull, "r+", encoding="utf-8") as nowhere:  # for a stream that whoever called us has closed
+        output = Output(stdout=sys.stdout or nowhere, stderr=sys.stderr or nowhere, stdin=sys.stdin or nowhere)
+        for stream in (output.stdout, output.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # no name makes a command fail that this terminal cannot show
+        return carry_out(sys.argv[1:], environment=os.environ, output=output)
 
 
 def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: Output) -> int:
@@ -59,8 +63,7 @@ def carry_out(words: Sequence[str], *, environment: Mapping[str, str], output: O
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        full = "; make room there, and say it again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        output.say(f"purveyor: {error}{full}")
+        output.say(f"purveyor: {in_words(error)}")
         return UNREACHABLE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -85,6 +88,13 @@ def command_named(target: str) -> Callable[[Call], int]:
             f"this command needs the Python package {error.name!r}, which is not installed: pip install 'purveyor[site]'"
         ) from error
     return cast(Callable[[Call], int], getattr(found, name))
+
+
+def in_words(error: OSError) -> str:
+    """What the system refused, of which file, and what to do about it where that is known."""
+    said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{said}; {remedy}" if remedy else said
 
 
 def exit_code_of(error: PurveyorError) -> int:

@@ -37,8 +37,7 @@ class Output:
 
     def give_json(self, value: object) -> None:
         """What the API gave, for programs to read: in ASCII, whatever the terminal can show."""
-        json.dump(value, self.stdout, indent=2)
-        print(file=self.stdout)
+        print(json.dumps(value, indent=2), file=self.stdout)  # at once: where nothing is buffered, each piece is a write
 
     def done(self, answer: object, text: str) -> None:
         """A change was made that has nothing to give: a message for people, the answer for programs."""

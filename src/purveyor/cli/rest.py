@@ -5,6 +5,7 @@ Never follows a redirect (the token goes to the named site alone), never tries t
 
 import hashlib
 import json
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ PREFIX = "/api/v1"
 _ANSWER_LIMIT_BYTES = 256 * 2**20
 _TIMEOUT = urllib3.Timeout(connect=10, read=600)
 _PEM_END = "-----END CERTIFICATE-----"
+_ERRNO = re.compile(r"^\[Errno -?[0-9]+\] ")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ERRORS: Mapping[str, type[PurveyorError]] = {
     "refused": RefusedError,
@@ -155,7 +157,7 @@ def _certificate_of(access: Access) -> bytes:
 
 def segment(text: str) -> str:
     """A text as one part of a path."""
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogatepass")  # what was typed may be no text at all: then nothing is called so
 
 
 def answer_in(status: int, content: bytes) -> Any:
@@ -181,10 +183,12 @@ def _query(query: Mapping[str, object]) -> str:
     given = {
         name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items() if value not in (None, "")
     }
-    return "?" + urlencode(given, doseq=True) if given else ""
+    return "?" + urlencode(given, doseq=True, errors="surrogatepass") if given else ""
 
 
 def _reason(error: Exception) -> str:
     """Why a request failed, in words, without what only programmers read."""
     _, _, said = str(error).partition("Failed to establish a new connection: ")
-    return said or (str(error) if isinstance(error, urllib3.exceptions.TimeoutError) else f"{type(error).__name__}: {error}")
+    if said:
+        return f"{_ERRNO.sub('', said)}; does it run, and is that its address?"
+    return str(error) if isinstance(error, urllib3.exceptions.TimeoutError) else f"{type(error).__name__}: {error}"

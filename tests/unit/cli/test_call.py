@@ -1,14 +1,16 @@
 """Which site a command speaks to, and with which token. (The folder of a site is two small files: these tests use a real one.)"""
 
 import argparse
+import errno
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from purveyor.cli.call import Access, Call, UsageError, access_of, site_folder_of
-from purveyor.cli.main import carry_out
+from purveyor.cli.main import carry_out, in_words, main
 from purveyor.cli.output import Output
 from purveyor.wire.errors import NotAllowedError, UnavailableError
 
@@ -100,6 +102,26 @@ def test_who_types_an_unknown_option_is_shown_those_of_that_command(
     told = capsys.readouterr().err
     assert told.startswith("usage: purveyor package list ")
     assert told.endswith("unrecognized arguments: --nonsense\n")
+
+
+def test_a_command_goes_on_where_its_caller_has_closed_what_it_prints_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["purveyor", "client", "check", "--state", str(tmp_path)])
+    for name in ("stdout", "stderr", "stdin"):
+        monkeypatch.setattr(sys, name, None)
+    assert main() == 3, "there is no agent's state, as monitoring hears by the exit code alone"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "/srv/x"), "/srv/x: Permission denied; run this as its owner, or as root"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room there, and say it again"),
+        (OSError(errno.EIO, "Input/output error", "/srv/x"), "/srv/x: Input/output error"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_its_place_and_what_to_do(error: OSError, words: str) -> None:
+    assert in_words(error) == words
 
 
 def test_what_is_done_in_a_folder_needs_one(folder: Path) -> None:

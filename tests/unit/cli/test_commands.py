@@ -58,6 +58,12 @@ def test_a_join_code_names_the_root_to_start_from(running_site: RunningSite) -> 
     assert not running_site.purveyor("join-code", "list", "--json").json[0]["is_usable"]
 
 
+def test_bytes_that_are_no_text_name_nothing(running_site: RunningSite) -> None:
+    said = running_site.purveyor("collection", "show", "\udcff")
+    assert said.code == 1 and "there is no collection" in said.err
+    assert running_site.purveyor("resource", "list", "--containing", "\udcff").code == 0
+
+
 def test_a_join_code_makes_one_member_at_once_unless_told_otherwise(running_site: RunningSite) -> None:
     running_site.purveyor("join-code", "create")
     (listed,) = running_site.purveyor("join-code", "list", "--json").json

@@ -21,10 +21,17 @@ NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800), ("2w", 1_209_600), ("1H", 3600)]
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800), ("2w", 1_209_600), ("1H", 3600)]
 )
 def test_durations_have_units(text: str, seconds: int) -> None:
     assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["7", "2026", "0", "7x", "", "d"])
+def test_a_number_alone_is_no_duration_and_may_have_meant_days(text: str) -> None:
+    for read in (duration_seconds, lambda text: instant_of(text, now=NOW)):
+        with pytest.raises(argparse.ArgumentTypeError):
+            read(text)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1y", "h", "1.5h", "1h30m", "\uff19h", "999999999w"])

@@ -11,8 +11,8 @@ from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.schedule import Zone, parse_time
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)I?B?")
 LONGEST_SECONDS = 100 * 365 * 86_400
 EXIT_CODE_LIMIT = 2**31
