@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from purveyor.console.application import rest_application
 from purveyor.console.connections import Connection
+from purveyor.console.doorway import Doorway
 from purveyor.console.oversight import Oversight
 from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.executive import Executive
@@ -24,10 +25,6 @@ from purveyor.site_server.site import Site
 from purveyor.transport.serving import Application
 
 BACKLOG = 2048
-TLS_BEGIN_SECONDS = 20.0
-"""How long a client may take to agree on TLS: before that it is no connection that the server counts."""
-TLS_END_SECONDS = 1.0
-"""How long a client may take to agree that a connection over TLS ends; a kept one agrees only when it is used again."""
 
 
 class SiteApplication:
@@ -124,12 +121,12 @@ class RunningServer:
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
-            if self._shown is not None:  # a minute and half of one are waited where nothing is said
-                loop = runner.get_loop()
-                times = {"ssl_handshake_timeout": TLS_BEGIN_SECONDS, "ssl_shutdown_timeout": TLS_END_SECONDS}
-                brief = partial(loop.create_server, **times)
-                loop.create_server = brief  # type: ignore[method-assign]  # uvicorn has no setting for it
+            if self._shown is not None:
+                runner.get_loop().create_server = self._doorway  # type: ignore[assignment,method-assign]  # uvicorn has no way for it
             runner.run(self._server.serve(sockets=[self._socket]))
+
+    async def _doorway(self, make: Callable[[], asyncio.Protocol], *, ssl: ssl.SSLContext, **_: object) -> Doorway:
+        return Doorway(make, self._socket, ssl)
 
     def stop(self) -> None:
         """Ends it, once requests under way are answered or their time is up."""

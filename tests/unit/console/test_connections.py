@@ -1,6 +1,7 @@
 """Connections are held to limits, over a real socket: whoever says nothing, too much or too slowly loses his own, nobody else."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -87,18 +88,42 @@ def test_the_head_of_a_later_request_is_not_waited_for_either(place: tuple[str, 
     assert answered.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in answered
 
 
-@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
-def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("purveyor.console.server.TLS_BEGIN_SECONDS", 0.2)
+@pytest.fixture
+def tls_place(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """Where an application is served over TLS."""
     chain = certificates.chain_of(tmp_path, certificates.make(tmp_path, (), datetime.now(UTC)))
     server = RunningServer(answer, bound("127.0.0.1", 0), stop_seconds=1, chain=chain)
     parts = urlsplit(server.url)
-    try:
-        with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as silent:
-            silent.sendall(begun)
-            assert b"200" not in said(silent)
-    finally:
-        server.stop()
+    assert parts.hostname is not None and parts.port is not None
+    yield parts.hostname, parts.port
+    server.stop()
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_who_never_agrees_on_tls_is_not_waited_for(
+    tls_place: tuple[str, int], begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purveyor.console.doorway.BEGIN_SECONDS", 0.2)
+    with socket.create_connection(tls_place) as silent:
+        silent.sendall(begun)
+        assert b"200" not in said(silent)
+
+
+def test_who_agrees_on_nothing_leaves_files_to_the_site(tls_place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("purveyor.console.doorway.resource.getrlimit", lambda _: (8, 8))
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with trusting.wrap_socket(socket.create_connection(tls_place)) as honest:
+        honest.sendall(WHOLE)
+        assert honest.recv(100).startswith(b"HTTP/1.1 200 ")
+        with (
+            socket.create_connection(tls_place),
+            socket.create_connection(tls_place),
+            socket.create_connection(tls_place) as third,
+        ):
+            assert said(third) == b"", "one too many is taken"
+        honest.sendall(LAST)
+        assert b"HTTP/1.1 200 " in said(honest), "who has agreed is kept"
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nX-A: ", b"GET / HTTP/1.1\r\nX"])
