@@ -224,6 +224,20 @@ def test_a_database_that_is_lost_or_damaged_is_said_so_and_the_site_is_never_beg
     assert way != "lost" or not database.exists()
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_site_that_could_not_be_made_leaves_its_folder_as_it_was(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "site"
+    if is_there:
+        folder.mkdir()
+    with pytest.raises(UnavailableError):
+        create_site(folder, code="S01", database_url="postgresql://nobody@127.0.0.1:1/purveyor", now=datetime.now(UTC))
+    assert [path.name for path in tmp_path.rglob("*")] == ["site"] * is_there
+    create_site(folder, code="S01", now=datetime.now(UTC))
+    with pytest.raises(RefusedError, match="is not empty"):
+        create_site(folder, code="S01", now=datetime.now(UTC))
+    assert (folder / "site.toml").exists()
+
+
 def test_settings_of_a_site_that_another_editor_wrote_are_read_and_those_that_cannot_be_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     create_site(folder, code="S01", now=datetime.now(UTC))

@@ -161,7 +161,7 @@ def keyring_of(keys: Keys) -> Keyring:
 
 def save_keys(keys: Keys, folder: Path) -> None:
     """Writes each key into a file of its own that its owner alone can read."""
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     for role, key in keys.signing.items():
         write_key(path_in(folder, KeyName(role, id_of(key))), key)
     for sealing in keys.sealing.values():

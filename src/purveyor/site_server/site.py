@@ -8,11 +8,12 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ BIN_BITS = 8
 LOCAL_POINT = points.HOME_DP
 SETTINGS_FILE = "site.toml"
 DATABASE_FILE = "site.db"
+KEYS = "keys"
 UNFINISHED = "restore.unfinished"
 """Lies in the folder of a site from the beginning of a restore to its end."""
 
@@ -129,18 +131,34 @@ def prepare_database(database: Database, *, code: SiteCode, keys: Keys, bin_bits
 def create_site(folder: Path, *, code: str, database_url: str = "", now: datetime) -> Path:
     """Makes a site in a new or empty folder. Shape: the file that holds the token of its first administrator.
 
+    What fails in the middle leaves the folder as it was, so that it can be said again.
     Errors: RefusedError when something is there already, or the database is in use by another site.
     """
     site = site_code(code)
-    if folder.exists() and any(folder.iterdir()):
-        raise RefusedError(f"{folder} is not empty: a site is made in a folder of its own")
-    folder.mkdir(parents=True, exist_ok=True)
+    is_new = not folder.exists()
+    try:
+        if not is_new and any(folder.iterdir()):
+            raise FileExistsError
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / KEYS).mkdir(mode=0o700)  # of two who make a site here at once, one goes on
+    except FileExistsError as error:
+        raise RefusedError(f"{folder} is not empty: a site is made in a folder of its own") from error
+    try:
+        return _made_site(folder, site, database_url, now)
+    except BaseException:
+        _take_away(folder, with_itself=is_new)
+        raise
+
+
+def _made_site(folder: Path, site: SiteCode, database_url: str, now: datetime) -> Path:
     folder.chmod(0o755)
+    FolderShelf(folder / cap_folder(site)).make_boxes()
+    (folder / dp_folder(site)).mkdir()
     keys = make_keys()
     url = database_url or f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
     with open_database(url) as database:
         _refuse_used(database, url)
-        save_keys(keys, folder / "keys")
+        save_keys(keys, folder / KEYS)
         prepare_database(database, code=site, keys=keys, bin_bits=BIN_BITS, now=now)
         with database.write() as tx:
             random = secrets.token_bytes(tokens.SECRET_BYTES)
@@ -149,10 +167,20 @@ def create_site(folder: Path, *, code: str, database_url: str = "", now: datetim
         (folder / DATABASE_FILE).chmod(0o600)
     token_file = folder / "admin.token"
     _write_secret(token_file, token)
-    FolderShelf(folder / cap_folder(site)).make_boxes()
-    (folder / dp_folder(site)).mkdir()
     write_settings(folder, site, database_url)
     return token_file
+
+
+def _take_away(folder: Path, *, with_itself: bool) -> None:
+    """Takes away what a site that was not finished has left in its folder, as far as that is possible now."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if with_itself:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def write_settings(folder: Path, site: SiteCode, database_url: str) -> None:
@@ -194,7 +222,7 @@ def open_site(
         code=code,
         folder=folder,
         database=database,
-        keys=open_keyring(folder / "keys"),
+        keys=open_keyring(folder / KEYS),
         cap=cap,
         mark_full_boxes=cap.mark_full_boxes,
         rejected=FolderShelf(folder / "rejected"),
