@@ -97,7 +97,10 @@ def take(call: Call) -> int:
 def collect(call: Call) -> int:
     """Moves items onto a stick."""
     options = call.arguments
-    count = reports.collect(shelf_at(options.target, doors_of(call)), Path(options.bundle))
+    shelf = shelf_at(options.target, doors_of(call))
+    if shelf.read(ROOT) is None:
+        raise RefusedError(f"{options.target} is no copy of a CAP: it has no {ROOT}")
+    count = reports.collect(shelf, Path(options.bundle))
     call.output.done({"items": count}, f"{counted(count, 'item')} moved onto {options.bundle}")
     return DONE
 

@@ -115,7 +115,7 @@ def _register_export(courier: Noun) -> None:
         more="On the site's own machine; the site may run meanwhile. A bundle without --since is complete.",
     )
     verb.add_argument("bundle", metavar="FILE|DIR", help="a new file whose name ends in .tar, or a new or empty folder")
-    verb.add_argument("--site-dir", metavar="DIR", required=True, help="the site's folder")
+    verb.add_argument("--site-dir", metavar="DIR", help="the site's folder (PURVEYOR_SITE_DIR)")
     verb.add_argument("--since", metavar="RECEIPT", default="", help="leave out what this receipt of an import says is there")
     verb.add_argument(
         "--content",
