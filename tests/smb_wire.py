@@ -17,17 +17,23 @@ STARTING_SECONDS = 20.0
 SUCCESS = 0
 ABSENT = frozenset({0xC0000034, 0xC000003A, 0xC000000F})
 """STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_NO_SUCH_FILE."""
-_CREATE = "smb2.cmd == 5"
+_OPEN, _SEARCH = "5", "14"
+_REQUESTS = f"smb2.cmd == {_OPEN} || smb2.cmd == {_SEARCH}"
+_HANDLE = "GUID handle"
 _SEALED = "smb2.header.transform.signature && !smb2.cmd"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """One request to open or make a file (SMB2 CREATE), and what the server answered to it."""
+class FileRequest:
+    """One request for a file, and what the server answered to it.
+
+    It opens or makes the file (SMB2 CREATE), or searches a folder for its name (SMB2 QUERY_DIRECTORY), as the article's did.
+    """
 
     frame: int
     share: str
     path: str
+    is_search: bool
     status: int
 
     def __str__(self) -> str:
@@ -38,18 +44,18 @@ class Opening:
 class Seen:
     """What a capture holds. `sealed` counts packets that could not be decrypted: what is in them is not known."""
 
-    openings: list[Opening]
+    requests: list[FileRequest]
     unanswered: list[str]
     sealed: int
 
     @property
-    def absent(self) -> list[Opening]:
+    def absent(self) -> list[FileRequest]:
         """Requests for files that were not there."""
-        return [one for one in self.openings if one.status in ABSENT]
+        return [one for one in self.requests if one.status in ABSENT]
 
-    def naming(self, text: str) -> list[Opening]:
+    def naming(self, text: str) -> list[FileRequest]:
         """Requests whose path holds a text."""
-        return [one for one in self.openings if text in one.path]
+        return [one for one in self.requests if text in one.path]
 
 
 @contextmanager
@@ -75,13 +81,13 @@ def capturing(port: int, file: Path) -> Iterator[None]:
         process.wait(STARTING_SECONDS)
 
 
-def openings_in(file: Path, *, port: int, password: str) -> Seen:
+def requests_in(file: Path, *, port: int, password: str) -> Seen:
     """Every request for a file in a capture, with its answer."""
     words = ["tshark", "-r", str(file), "-d", f"tcp.port=={port},nbss", "-o", f"ntlmssp.nt_password:{password}"]
-    words += ["-Y", f"({_CREATE}) || ({_SEALED})", "-T", "json", "--no-duplicate-keys", "-J", "frame tcp smb2"]
+    words += ["-Y", f"{_REQUESTS} || ({_SEALED})", "-T", "json", "--no-duplicate-keys", "-J", "frame tcp smb2"]
     told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    asked: dict[tuple[str, str, str], tuple[int, str, str]] = {}
-    openings: list[Opening] = []
+    asked: dict[tuple[str, str, str], tuple[int, str, str, bool]] = {}
+    requests: list[FileRequest] = []
     sealed = 0
     for packet in json.loads(told):
         layers = packet["_source"]["layers"]
@@ -90,15 +96,28 @@ def openings_in(file: Path, *, port: int, password: str) -> Seen:
         sealed += not messages
         for message in messages:
             header = message["SMB2 Header"]
-            if header["smb2.cmd"] != "5":
+            if header["smb2.cmd"] not in (_OPEN, _SEARCH):
                 continue
             key = (stream, header["smb2.sesid"], header["smb2.msg_id"])
             if header["smb2.flags_tree"]["smb2.flags.response"] == "0":
-                request = next(value for name, value in message.items() if name.startswith("Create Request"))
-                asked[key] = (frame, header["smb2.tid_tree"]["smb2.tree"].rpartition("\\")[2], request["smb2.filename"])
+                is_search = header["smb2.cmd"] == _SEARCH
+                path = _searched(message) if is_search else _opened(message)
+                asked[key] = (frame, header["smb2.tid_tree"]["smb2.tree"].rpartition("\\")[2], path, is_search)
             else:
-                openings.append(Opening(*asked.pop(key), int(header["smb2.nt_status"], 16)))
-    return Seen(sorted(openings, key=lambda one: one.frame), [path for _, _, path in asked.values()], sealed)
+                requests.append(FileRequest(*asked.pop(key), int(header["smb2.nt_status"], 16)))
+    return Seen(sorted(requests, key=lambda one: one.frame), [path for _, _, path, _ in asked.values()], sealed)
+
+
+def _opened(message: dict[str, Any]) -> str:
+    request = next(value for name, value in message.items() if name.startswith("Create Request"))
+    return str(request["smb2.filename"])
+
+
+def _searched(message: dict[str, Any]) -> str:
+    request = next(value for name, value in message.items() if name.startswith("Find Request"))
+    handle = next(name for name in request if name.startswith(_HANDLE))  # tshark names the folder that it was opened as
+    folder = handle.removeprefix(_HANDLE).removeprefix(" File: ")
+    return f"{folder}\\{request['smb2.find.pattern']}"
 
 
 def _messages(found: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON of any shape

@@ -1,6 +1,6 @@
 """Q293187 as it was seen, and its opposite: what clients ask of a share, captured on the wire and decrypted.
 
-The article's capture shows a client that asks for the package file of a deleted package, at every cycle, for ever. Here real
+The article's capture shows a client that searches for the package file of a deleted package, at every cycle, for ever. Here real
 agents run programs of several packages over a real Samba; then one is deleted, others are disabled, expire, leave the collection,
 and come back. Every request for a file, and its answer, is looked at: none at all is for a file that is not there. No probing is
 excused: not for the next root, not for a mark, not for an item that is being written.
@@ -9,6 +9,7 @@ excused: not for the next root, not for a mark, not for an item that is being wr
 import functools
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +18,14 @@ import pytest
 from installation import Installation
 from purveyor.wire.boxes import DOWN_BOXES
 from samba_server import PASSWORD, Samba, credentials_file, samba_as_printed
-from smb_wire import SUCCESS, Opening, Seen, capturing, openings_in
+from smb_wire import SUCCESS, FileRequest, Seen, capturing, requests_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs for another account")
 
 AGENTS = ("anna", "boris")
 ONCE = "clara"
 CLIENTS = (*AGENTS, ONCE)
+NAME_NOT_FOUND, NO_SUCH_FILE = 0xC0000034, 0xC000000F
 WAYS = ("Kept", "Deleted", "Disabled", "Expired", "Taken")
 
 
@@ -55,23 +57,24 @@ def test_no_client_asks_for_what_is_not_there_and_nothing_runs_twice(installatio
             lambda: _pass(installation) and installation.asked("package", "retirement", deleted)["acknowledged"] == 3,
         )
         _restart(installation)
-        _polls(installation, 4)
+        _polls(installation, 2)
 
         installation.purveyor("program", "enable", packages["Disabled"], "install")
         installation.purveyor("advertisement", "edit", offer, "--no-expires", "--yes")
         installation.purveyor("collection", "edit", "Pilots", *_each("--member"))
-        _polls(installation, 4)
+        _polls(installation, 2)
         _restart(installation)
-        _polls(installation, 4)
+        _polls(installation, 2)
         last = _advertised(installation, "Last", to="All Systems")
         installation.until("the last one ran", lambda: _pass(installation) and _succeeded(installation, last))
-    seen = openings_in(capture, port=samba.port, password=PASSWORD)
+    seen = requests_in(capture, port=samba.port, password=PASSWORD)
     _keep_excerpt(installation, seen, deleted)
 
     assert seen.sealed == 0, "every packet was decrypted"
     assert seen.absent == []
+    assert [one for one in seen.requests if one.is_search] == [], "nothing is looked for, either, as the article's clients did"
     _assert_only_who_was_ended_got_no_answer(seen)
-    assert [one for one in seen.openings if one.status != SUCCESS] == [], "nor was anything refused"
+    assert [one for one in seen.requests if one.status != SUCCESS] == [], "nor was anything refused"
     for name in CLIENTS:
         assert sorted(_runs(installation, name)) == sorted([*packages.values(), last]), "each ran once"
     _assert_the_story_was_on_the_wire(seen, packages, last)
@@ -79,7 +82,10 @@ def test_no_client_asks_for_what_is_not_there_and_nothing_runs_twice(installatio
 
 
 def test_a_file_removed_by_hand_is_seen_as_absent(installation: Installation, samba: Samba) -> None:
-    """So the one above could fail: the decoder and the client's own counter see the one request that is for nothing."""
+    """So the one above could fail: the decoder sees a request that is for nothing, and so does the client's own counter.
+
+    The decoder sees the article's own request too, made by another client: a search for the file's name, answered "no such file".
+    """
     capture = installation.folder / "wire.pcapng"
     with capturing(samba.port, capture):
         _join(installation, samba, ONCE)
@@ -92,15 +98,26 @@ def test_a_file_removed_by_hand_is_seen_as_absent(installation: Installation, sa
         for file in _published(samba, package):
             file.unlink()
         installation.pass_of(ONCE)
-    seen = openings_in(capture, port=samba.port, password=PASSWORD)
+        _search(samba, f"pkginfo.box\\{package}.PKG")
+    seen = requests_in(capture, port=samba.port, password=PASSWORD)
 
     assert seen.sealed == 0
-    assert len(seen.absent) == 1
-    assert seen.absent[0].path in removed
+    opened, searched = seen.absent
+    assert (opened.path in removed, opened.is_search, opened.status) == (True, False, NAME_NOT_FOUND)
+    assert (searched.path, searched.is_search, searched.status) == (f"pkginfo.box\\{package}.PKG", True, NO_SUCH_FILE)
     assert seen.naming("timestamp.json"), "and what is there was read"
     check = installation.call("client", "check", "--state", str(installation.state(ONCE)), "--json")
     found = {one["subject"]: one["words"] for one in json.loads(check.out)["findings"]}
     assert found["requests for absent files"] == f"1 at smb://127.0.0.1:{samba.port}/CAP_S01"
+
+
+def _search(samba: Samba, path: str) -> None:
+    """Asks for a file as the article's clients did: its name is looked for in its folder."""
+    words = ["smbclient", "//127.0.0.1/CAP_S01", "-p", str(samba.port), "-U", f"{samba.credentials.user}%{PASSWORD}"]
+    ended = subprocess.run(
+        [*words, "--client-protection=encrypt", "-c", f"ls {path}"], capture_output=True, text=True, check=False
+    )
+    assert "NT_STATUS_NO_SUCH_FILE" in ended.stdout, ended
 
 
 def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last: str) -> None:
@@ -108,13 +125,13 @@ def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last
     for box in DOWN_BOXES:
         assert box.name == "clicomp.box" or seen.naming(f"{box.name}\\"), f"{box.name} was read"
     assert seen.naming(".arriving\\"), "reports were put"
-    assert any(one.share == "DP_S01" for one in seen.openings), "content was read"
+    assert any(one.share == "DP_S01" for one in seen.requests), "content was read"
     for package in [*packages.values(), last]:
         assert len(seen.naming(f".{package}.pkg")) >= len(CLIENTS)
     assert len(seen.naming("timestamp.json")) > 15 * len(CLIENTS), "there were many polls"
     gone = seen.naming(f".{packages['Deleted']}.pkg")
     first_of_last = seen.naming(f".{last}.pkg")[0].frame
-    after: list[Opening] = [one for one in seen.openings if gone[-1].frame < one.frame < first_of_last]
+    after: list[FileRequest] = [one for one in seen.requests if gone[-1].frame < one.frame < first_of_last]
     assert len([one for one in after if "timestamp.json" in one.path]) > 10 * len(CLIENTS), (
         "it was polled on, but not for that one"
     )
@@ -122,7 +139,7 @@ def _assert_the_story_was_on_the_wire(seen: Seen, packages: dict[str, str], last
 
 def _assert_only_who_was_ended_got_no_answer(seen: Seen) -> None:
     """A client that is ended, or the capture, between request and answer leaves one: it has to be for what others found."""
-    found = {one.path for one in seen.openings if one.status == SUCCESS}
+    found = {one.path for one in seen.requests if one.status == SUCCESS}
     assert len(seen.unanswered) <= 3 * len(AGENTS), "two restarts, and the end"
     assert [path for path in seen.unanswered if path not in found and not path.startswith(".arriving\\")] == []
 
@@ -132,7 +149,7 @@ def _keep_excerpt(installation: Installation, seen: Seen, deleted: str) -> None:
     wanted = os.environ.get("PURVEYOR_TEST_EXCERPT")
     if not wanted:
         return
-    lines = [str(one) for one in seen.openings]
+    lines = [str(one) for one in seen.requests]
     Path(wanted).write_text(f"deleted: {deleted}\nclients in {installation.folder}\n" + "\n".join(lines) + "\n")
 
 

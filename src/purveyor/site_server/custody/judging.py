@@ -264,7 +264,7 @@ def _counted(roles: Iterable[RoleToSign]) -> str:
     names = [role.name for role in roles]
     bins = sum("-" in name for name in names)
     whole = [name for name in names if "-" not in name]
-    return ", ".join([*whole, *([f"{bins} bins of packages"] if bins else [])])
+    return ", ".join([*whole, *([f"{bins} {'bin' if bins == 1 else 'bins'} of packages"] if bins else [])])
 
 
 def _asked_for(request: SigningRequest) -> str:
