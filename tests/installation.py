@@ -1,11 +1,13 @@
 """A site and clients as an administrator installs them: folders, and `purveyor …` commands as processes of their own."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -171,15 +173,24 @@ def _command(*words: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def quick_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a site with quick settings, over SQLite, as one was made and stopped: to be copied, which is quicker."""
-    made = Installation(tmp_path_factory.mktemp("quick"))
-    try:
-        made.init()
-        made.start()
-        made.make_quick()
-    finally:
-        made.end()
+def quick_site() -> Path:
+    """The folder of a site with quick settings, over SQLite, as one was made and stopped: to be copied, which is quicker.
+
+    Made once in a run, by whichever of its processes needs it first.
+    """
+    made = Installation(Path(tempfile.gettempdir()) / "quick")
+    made.folder.mkdir(exist_ok=True)
+    with (made.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made.folder / "made").exists():
+            shutil.rmtree(made.site, ignore_errors=True)
+            try:
+                made.init()
+                made.start()
+                made.make_quick()
+            finally:
+                made.end()
+            (made.folder / "made").touch()
     return made.site
 
 
