@@ -107,7 +107,7 @@ def test_an_address_that_is_taken_is_said_clearly_before_anything_is_published(f
         second = folder.parent / "second"
         purveyor(folder, "site", "init", str(second), "--code", "S02")
         said = purveyor(folder, "site", "run", str(second), "--listen", listen)
-        assert said.returncode == 3 and f"{listen} cannot be listened on" in said.stderr
+        assert said.returncode == 3 and f"{listen} cannot be listened on" in said.stderr and "--listen" in said.stderr
         assert not list((second / "CAP_S02" / "clidata.box").iterdir())
 
 

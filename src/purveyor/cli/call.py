@@ -98,6 +98,8 @@ def _token(options: argparse.Namespace, environment: Mapping[str, str], folder: 
 
 def _url_in(folder: str) -> str:
     path = Path(folder) / SITE_URL_FILE
+    if not path.parent.is_dir():
+        raise UnavailableError(f"there is no folder {folder}: a site's own folder is to be named, on its own machine")
     try:
         return path.read_text(encoding="utf-8")[:_LIMIT_CHARACTERS].strip()
     except (OSError, UnicodeDecodeError) as error:

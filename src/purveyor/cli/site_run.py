@@ -1,5 +1,6 @@
 """`purveyor site run`: here a site's parts, its HTTP side and its executive come together."""
 
+import errno
 import logging
 import os
 import signal
@@ -34,6 +35,10 @@ OPENERS = 1
 _LOOK_SECONDS = 1.0
 POINT_STOP_SECONDS = 5.0
 """How long a site that stops waits for what it has begun at points elsewhere."""
+_OTHERWISE = {
+    errno.EADDRINUSE: "end what listens there, or name another port with --listen",
+    errno.EACCES: "name a port above 1023 with --listen, or run it as root",
+}
 _LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -67,7 +72,8 @@ def _address(call: Call) -> socket.socket:
 
 def _not_listened(call: Call, error: OSError) -> UnavailableError:
     host, port = call.arguments.listen
-    return UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}")
+    remedy = _OTHERWISE.get(error.errno or 0, "name another address with --listen")
+    return UnavailableError(f"{host}:{port} cannot be listened on: {error.strerror}; {remedy}")
 
 
 def _serve(call: Call, site: Site, folder: Path, stop: threading.Event, address: socket.socket) -> int:
@@ -119,8 +125,12 @@ def _serve_with(call: Call, site: Site, folder: Path, stop: threading.Event, exe
 def _address_written(path: Path, url: str) -> Iterator[None]:
     """The site's address in its folder, for as long as it runs."""
     aside = path.with_suffix(".new")
-    aside.write_text(url + "\n", encoding="utf-8")
-    os.replace(aside, path)
+    try:
+        aside.write_text(url + "\n", encoding="utf-8")
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
     try:
         yield
     finally:

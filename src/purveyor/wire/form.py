@@ -3,6 +3,7 @@
 Errors name the place (`at $.programs[2]`). Unknown fields are passed over, so that a newer site can speak to an older client.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, TypeVar, dataclass_transform
 
@@ -40,4 +41,5 @@ def from_bytes(content: bytes, shape: type[T]) -> T:
     try:
         return decoder.decode(content)  # type: ignore[return-value]  # the decoder of this shape gives this shape
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise RejectedError(f"not a readable {getattr(shape, '__name__', shape)}: {error}") from error
+        thing = re.sub("(?<=[a-z])(?=[A-Z])", " ", getattr(shape, "__name__", str(shape))).lower()
+        raise RejectedError(f"not a readable {thing}: {error}") from error

@@ -61,6 +61,8 @@ def test_without_a_site_the_usage_is_wrong() -> None:
 
 
 def test_a_folder_whose_site_does_not_run_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="there is no folder"):
+        access_of(call_with({}, site_dir=str(tmp_path / "mistyped")))
     with pytest.raises(UnavailableError, match="does not run"):
         access_of(call_with({}, site_dir=str(tmp_path)))
 

@@ -25,7 +25,7 @@ def test_what_a_newer_sender_adds_is_passed_over() -> None:
 
 
 def test_what_is_wrong_is_said_with_its_place() -> None:
-    with pytest.raises(RejectedError, match=r"PackageInfo.*\$\.programs\[0\]"):
+    with pytest.raises(RejectedError, match=r"package info.*\$\.programs\[0\]"):
         package_info.decode(b'{"id":"S0100001","name":"n","source_version":1,"programs":[{"number":"x"}]}')
 
 

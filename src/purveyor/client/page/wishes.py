@@ -67,7 +67,7 @@ def program_named(shown: Shown, name: str, *, elsewhere: frozenset[str] = frozen
         case [one]:
             return one
         case []:
-            raise RefusedError(_not_offered(f"{package}/{program or '?'}", shown, elsewhere))
+            raise RefusedError(_not_offered(f"{package}/{program}".removesuffix("/"), shown, elsewhere))
         case _:
             raise RefusedError(f"several programs of {package} have the name {program[:80]!r}; name one by its number")
 

@@ -76,7 +76,9 @@ def with_value(settings: SiteSettings, name: str, value: int | bool | str) -> Si
         changed = msgspec.convert(values | {name: value}, SiteSettings)
         parse_budget(changed.bandwidth)
     except (msgspec.ValidationError, RejectedError) as error:
-        raise RefusedError(f"{name} cannot be {str(value)[:TEXT_LIMIT]}: {error}") from error
+        said = str(error).partition(" - at `$")[0]
+        said = said.replace("Expected `int` >=", "the least is").replace("Expected `int` <=", "the most is")
+        raise RefusedError(f"{name} cannot be {str(value)[:TEXT_LIMIT]}: {said}") from error
     contradiction = contradiction_in(changed)
     if contradiction:
         raise RefusedError(f"{name} cannot be {value}: {contradiction}")

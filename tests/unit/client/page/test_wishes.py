@@ -100,6 +100,7 @@ def test_a_run_can_be_planned_for_a_time_to_come() -> None:
     [
         (RunNow(program="S0100009/1"), "S0100009/1 is not offered to alice"),
         (RunNow(program="S0100001/9"), "S0100001/9 is not offered to alice"),
+        (RunNow(program="S0100009"), "S0100009 is not offered to alice"),
         (RunNow(program="Editor"), "names no program"),
         (RunNow(program=""), "names no program"),
         (RunNow(program="S0100002/3"), "Update cannot be started by a user now"),

@@ -104,7 +104,7 @@ def test_one_setting_is_changed_and_the_others_stay() -> None:
     ("name", "value", "said"),
     [
         ("no_such", 1, "there is no setting"),
-        ("poll_interval_seconds", 0, "cannot be 0"),
+        ("poll_interval_seconds", 0, "cannot be 0: the least is 1$"),
         ("poll_interval_seconds", 10**12, "cannot be"),
         ("confirm_above", -1, "cannot be -1"),
         ("timestamp_rhythm_seconds", 6 * 86_400, "two of its rhythms"),
