@@ -116,6 +116,19 @@ def test_a_client_on_an_island_joins_runs_reports_and_forgets_by_courier(tmp_pat
         assert island.absent_requests() == []
 
 
+def test_who_fills_and_takes_in_a_stick_hears_how_much_was_read(tmp_path: Path) -> None:
+    with Fleet(1) as fleet:
+        island = Island(fleet, tmp_path)
+        filling: list[int] = []
+        taking: list[int] = []
+        sender = replace(sender_of(fleet), tell=filling.append)
+        bundle = send(sender, tmp_path / "stick", scope=Scope.NEEDED, since=None, now=fleet.clock.now())
+        take(tmp_path / "stick", replace(island.receiver(), tell=taking.append), fleet.clock.now())
+        size_bytes = sum(piece.size_bytes for piece in bundle.pieces)
+        assert sum(filling) >= size_bytes
+        assert sum(taking) >= 2 * size_bytes, "all of it is judged, and then taken in"
+
+
 def test_an_incremental_stick_leaves_out_what_is_there_and_stands_on_no_other_base(tmp_path: Path) -> None:
     with Fleet(1) as fleet:
         island, other = Island(fleet, tmp_path / "one"), Island(fleet, tmp_path / "two")

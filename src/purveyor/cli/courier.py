@@ -1,6 +1,7 @@
 """`purveyor courier …`: what a site publishes, and what clients say, on a stick where no line goes."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from tuf.api.metadata import Metadata, Root
 
 from purveyor.cli.call import Call, site_folder_of
 from purveyor.cli.mirror import answer_of, beginning, doors_of, make_boxes
-from purveyor.cli.output import counted, size
+from purveyor.cli.output import Tally, counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.courier import packed, reports
@@ -40,7 +41,7 @@ def send(call: Call) -> int:
     site_folder = site_folder_of(call)
     with opened_site(site_folder) as site, _to_fill(Path(options.bundle)) as folder:
         bundle = fill(
-            _sender(site, site_folder),
+            replace(_sender(site, site_folder), tell=Tally(call.output).add),
             folder,
             scope=Scope(options.content),
             since=_read(Path(options.since)) if options.since else None,
@@ -75,6 +76,7 @@ def take(call: Call) -> int:
         shelf=shelf,
         place=ShelfStore(shelf, name=options.dp) if shelf is not None else None,
         pin=beginning(call).root,
+        tell=Tally(call.output).add,
     )
     with _to_read(Path(options.bundle)) as folder:
         taken = take_in(folder, receiver, datetime.now(UTC))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from purveyor.cli.call import Call, UsageError
-from purveyor.cli.output import counted, size
+from purveyor.cli.output import Tally, counted, size
 from purveyor.client import share_credentials
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.mirror.content import Store
@@ -33,7 +33,6 @@ from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.pins import pin_in
 
 WHOLE, NOT_WHOLE = 0, 3
-_TOLD_BYTES = 100 * 1000 * 1000
 
 
 def mirror(call: Call) -> int:
@@ -114,7 +113,7 @@ def ends_of(call: Call, points: Points, pinning: Pinning, root: Pin | None) -> E
         store=store,
         pin=root,
         learn=pinning.learn,
-        pace=Pace(Meter(parse_budget(options.limit), now=lambda: datetime.now(UTC)), tell=_Teller(call)),
+        pace=Pace(Meter(parse_budget(options.limit), now=lambda: datetime.now(UTC)), tell=Tally(call.output).add),
         is_carrying=options.up,
     )
 
@@ -171,22 +170,6 @@ def make_boxes(target: Shelf) -> None:
     make = getattr(target, "make_boxes", None)
     if make is not None:
         make()
-
-
-class _Teller:
-    """Says now and then how much was read."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._read_bytes = 0
-        self._told_bytes = 0
-
-    def __call__(self, size_bytes: int) -> None:
-        """So many bytes more were read."""
-        self._read_bytes += size_bytes
-        if self._read_bytes - self._told_bytes >= _TOLD_BYTES:
-            self._told_bytes = self._read_bytes
-            self._call.output.say(f"{size(self._read_bytes)} read so far")
 
 
 def _tell(call: Call, outcome: Outcome, unpinned: Mapping[str, str], unnamed: Mapping[str, Sequence[str]]) -> None:

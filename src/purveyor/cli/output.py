@@ -12,6 +12,7 @@ from typing import TextIO
 
 _BAR_WIDTH = 30
 _PIPE_STEPS = 4
+_TOLD_BYTES = 100 * 1000 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,21 @@ class Progress:
             print(f"\r{line[:width]}", end="\n" if self._seen == self._total else "", file=self._stream, flush=True)
         else:
             print(f"{self._what}: {self._seen * 100 // self._total} % of {size(self._total)}", file=self._stream, flush=True)
+
+
+class Tally:
+    """Progress of work of which nobody knows how much it is: a line for each hundred megabytes that were read."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._read_bytes = self._told_bytes = 0
+
+    def add(self, count_bytes: int) -> None:
+        """So many bytes more were read."""
+        self._read_bytes += count_bytes
+        if self._read_bytes - self._told_bytes >= _TOLD_BYTES:
+            self._told_bytes = self._read_bytes
+            self._output.say(f"{size(self._read_bytes)} read so far")
 
 
 def plain(text: str) -> str:

@@ -18,6 +18,7 @@ from purveyor.mirror.memory import MEMORY, PIN, Pin
 from purveyor.mirror.naming import Named
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Point
+from purveyor.transport.pace import Pace
 from purveyor.wire.bundle import LIST, Bundle, Piece, Receipt, Scope
 from purveyor.wire.errors import RefusedError, RejectedError
 from purveyor.wire.form import from_bytes
@@ -35,6 +36,8 @@ class Sender:
     content: ContentPlace
     pin: Pin
     sign: Callable[[Bundle], bytes]
+    tell: Callable[[int], None] = lambda _: None
+    """Told of bytes as they are read."""
 
 
 def send(sender: Sender, folder: Path, *, scope: Scope, since: bytes | None, now: datetime) -> Bundle:
@@ -56,6 +59,7 @@ def send(sender: Sender, folder: Path, *, scope: Scope, since: bytes | None, now
         elsewhere=held.__contains__,
         chosen=lambda named: _chosen(named, scope, sender.content),
         is_standing=False,
+        pace=Pace(tell=sender.tell),
     )
     copying = Copying(ends, now)
     copying.run()

@@ -6,6 +6,7 @@ An import that is stopped goes on when it is begun again: until its last step, w
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ class Receiver:
     shelf: Shelf | None
     place: ContentPlace | None
     pin: Pin | None
+    tell: Callable[[int], None] = lambda _: None
+    """Told of bytes as they are read: all of the stick to judge it, then what is taken in."""
 
 
 class Taken(NamedTuple):
@@ -69,7 +72,7 @@ def take(folder: Path, receiver: Receiver, now: datetime) -> Taken:
     if said.timestamp < served:
         return Taken(said, is_older=True, outcome=None)
     bundle = lists.verified(content, _keys_at(said.root, receiver.target, cap, pin))
-    _check_stick(folder, bundle)
+    _check_stick(folder, bundle, receiver.tell)
     _check_left_out(bundle, receiver, served)
     outcome = turn(_ends(folder, bundle, receiver, cap), now)
     if outcome.is_whole:
@@ -115,8 +118,14 @@ def _keys_at(version: int, target: Shelf, cap: FolderPoint, pin: Pin) -> tuple[s
     return tuple(str(root.keys[name].keyval["public"]) for name in root.roles["snapshot"].keyids)
 
 
-def _check_stick(folder: Path, bundle: Bundle) -> None:
-    problems = sticks.wrong(folder, (piece for piece in bundle.pieces if piece.is_here))
+def _check_stick(folder: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:
+    def told() -> Iterator[Piece]:
+        for piece in bundle.pieces:
+            if piece.is_here:
+                yield piece
+                tell(piece.size_bytes)
+
+    problems = sticks.wrong(folder, told())
     if problems:
         raise RejectedError(
             f"the stick is not whole, so nothing was changed: {sticks.in_words(problems)}; export the bundle again"
@@ -166,5 +175,6 @@ def _ends(folder: Path, bundle: Bundle, receiver: Receiver, cap: FolderPoint) ->
         target=receiver.target,
         store=store,
         pin=receiver.pin,
+        pace=Pace(tell=receiver.tell),
         chosen=lambda named: named.offered | (brought & named.packages.keys()),
     )

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from purveyor.cli.output import Output, cell, duration, moment, plain, size
+from purveyor.cli.output import Output, Tally, cell, duration, moment, plain, size
 
 
 class Terminal(io.StringIO):
@@ -49,6 +49,14 @@ def test_fields_that_say_nothing_are_left_out() -> None:
     output, stdout, _ = output_of()
     output.give_fields([("id", 1), ("empty", ""), ("none", None), ("enabled", False)])
     assert stdout.getvalue().splitlines() == ["id       1", "enabled  no"]
+
+
+def test_work_of_unknown_size_gets_a_line_for_each_hundred_megabytes() -> None:
+    output, _, stderr = output_of()
+    tally = Tally(output)
+    for _ in range(25):
+        tally.add(10_000_000)
+    assert stderr.getvalue().splitlines() == ["100.0 MB read so far", "200.0 MB read so far"]
 
 
 def test_a_pipe_gets_a_line_a_quarter() -> None:
