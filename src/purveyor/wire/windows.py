@@ -20,6 +20,8 @@ LONGEST_SECONDS = 7 * 86400
 """Of one opening. What a window that claims more says beyond it is not looked at."""
 MOST_OVERLAPPING = 50
 """Openings that are looked at where each begins before the one before it ends."""
+LOOK_AHEAD = 20
+"""Times without a gap that are looked at for one in which openings that follow on each other are long enough together."""
 
 _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -83,13 +85,13 @@ def first_start(calendar: Calendar, at: datetime, needed: timedelta) -> tuple[da
         return at, max(around, key=lambda opening: opening.closes_at)
     found = next_opening(calendar._replace(windows=tuple(one for one in calendar.windows if _is_long(calendar, one, needed))), at)
     after = at
-    for _ in range(MOST_OVERLAPPING):
+    for _ in range(LOOK_AHEAD):
         opening = next_opening(calendar, after)
         if opening is None or (found is not None and opening.opens_at >= found.opens_at):
             break
         if time_left(calendar, opening.opens_at) >= needed:
             return opening.opens_at, opening
-        after = opening.opens_at
+        after = open_until(calendar, opening.opens_at) or opening.opens_at  # whatever opens until then leaves less
     return None if found is None else (found.opens_at, found)
 
 

@@ -223,6 +223,13 @@ def test_what_is_left_of_a_window_has_to_be_enough_for_the_program(world: World)
     assert world.runs == ["setup"]
 
 
+def test_two_windows_that_follow_on_each_other_are_not_let_go_by_for_a_longer_one_after_them(world: World) -> None:
+    following = [window(later_hour()), window(later_hour() + 2, number=2)]
+    world.windows = [*following, window(0, hours=24, rule="FREQ=WEEKLY", number=3)]
+    offered(world, Conditions(), max_run_seconds=3 * 3600)
+    assert world.turn() == opening(world, later_hour())
+
+
 def test_a_window_that_is_shorter_than_a_program_may_run_is_told_once_and_never_asked_for(world: World) -> None:
     world.windows = [window(later_hour(), hours=0.5)]
     offered(world, Conditions(), max_run_seconds=3600)

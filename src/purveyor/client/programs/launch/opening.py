@@ -4,7 +4,7 @@ Deciding is pure (`unmet_window`); `in_force` remembers what it needs for that: 
 policy, since absence is never removal, and when the machine was last on in one. Upstream: policy; downstream: `families`.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -18,13 +18,11 @@ from purveyor.wire.form import Instant, from_bytes, to_bytes
 from purveyor.wire.moments import utc_text
 from purveyor.wire.offers import Window
 from purveyor.wire.spans import span
-from purveyor.wire.windows import LONGEST_SECONDS, Calendar, Opening, calendar_of, missed, next_opening, open_until
+from purveyor.wire.windows import Calendar, Opening, calendar_of, first_start, missed, next_opening, open_until
 
 FACT = "windows"
 WINDOW_LIMIT = 200
 """Windows of one client that are looked at, those made first: far more than any has, and few enough to look at in each pass."""
-_LOOK_AHEAD = 10
-"""Openings that are looked at for one that is long enough only together with those that follow on it."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,12 +74,13 @@ def unmet_window(found: InForce, *, at: datetime, due_at: datetime, max_run_seco
         return None
     if until is None and found.missed is not None and due_at < found.missed.closes_at:
         return None
-    opening = _next_long_enough(found.calendar, at, needed)
-    if opening is not None:
+    start = first_start(found.calendar, at, needed)
+    if start is not None:
+        opens_at, opening = start
         return Unmet(
             cause=Cause.WINDOW,
-            reason=f"waits for a maintenance window{_named(opening.window)}: {_opens(opening)}",
-            look_at=opening.opens_at,
+            reason=f"waits for a maintenance window{_named(opening.window)}: {_opens(opens_at)}",
+            look_at=opens_at,
         )
     if next_opening(found.calendar, at) is None:
         reason = "no maintenance window of this machine opens within a year: it can never start"
@@ -110,35 +109,12 @@ def _windows(before: tuple[Window, ...], policy: Policy) -> tuple[Window, ...]:
     return tuple(said[number] for number in sorted(said))
 
 
-def _next_long_enough(calendar: Calendar, at: datetime, needed: timedelta) -> Opening | None:
-    long_enough = tuple(window for window in calendar.windows if _length(calendar, window) >= needed)
-    found = next_opening(calendar._replace(windows=long_enough), at)
-    if found is not None:
-        return found
-    after = at
-    for _ in range(_LOOK_AHEAD):
-        opening = next_opening(calendar, after)
-        if opening is None:
-            return None
-        until = open_until(calendar, opening.opens_at)
-        if until is not None and until - opening.opens_at >= needed:
-            return opening
-        after = opening.opens_at
-    return None
-
-
-def _length(calendar: Calendar, window: Window) -> timedelta:
-    """How long a window is open for this client at least."""
-    duration = span(min(window.duration_seconds, LONGEST_SECONDS))
-    return duration - min(duration, span(window.spread_seconds)) * calendar.share_of(window)
-
-
 def _named(window: Window) -> str:
     return f" ({window.name})" if window.name else ""
 
 
-def _opens(opening: Opening) -> str:
-    return f"the next one that is long enough opens at {utc_text(opening.opens_at)}"
+def _opens(at: datetime) -> str:
+    return f"the next one that is long enough opens at {utc_text(at)}"
 
 
 def _known(state: State) -> Known:
