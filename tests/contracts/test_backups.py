@@ -136,7 +136,15 @@ def test_content_that_cannot_be_brought_is_said_with_the_places_that_were_asked(
         assert "is damaged in the backup" in notes[0]
         assert all(str(folder) in notes[1] for folder in (tmp_path / "content", store.folder, point.folder))
         assert restore.bring_content(made.folder, fleet.site.store, [], notes.append) == 1  # it outlived the site
-        assert len(notes) == 2
+        assert set(notes[2:]) == {"content: tree 1 of 1"}
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, []), (1, [1]), (2, [1, 2]), (9, [3, 5, 7, 9])])
+def test_of_content_that_takes_long_each_quarter_is_told(count: int, told: list[int]) -> None:
+    notes: list[str] = []
+    trees = [str(number) for number in range(count)]
+    assert list(backups.by_quarters(trees, notes.append)) == trees
+    assert notes == [f"content: tree {number} of {count}" for number in told]
 
 
 def test_a_folder_that_cannot_be_made_is_named(lost: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _verify(call: Call, folder: Path) -> int:
         raise RefusedError(f"{folder} is no backup, and holds none")
     backup = complete[-1] if complete else folder
     made_at = backups.manifest_of(backup).made_at
-    problems = list(backups.problems_of(backup))
+    problems = list(backups.problems_of(backup, note=call.output.say))
     call.output.done({"backup": str(backup), "problems": problems}, f"{backup}, made at {moment(made_at.isoformat())}, was read")
     for problem in problems:
         call.output.say(problem)

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +92,15 @@ def manifest_of(backup: Path) -> BackupManifest:
         raise RefusedError(f"{backup} cannot be used: {error}") from error
 
 
-def problems_of(backup: Path, *, with_content: bool = True) -> Iterator[str]:
+def by_quarters(trees: Sequence[str], note: Note) -> Iterator[str]:
+    """The same trees of content, and a word whenever another quarter of them was seen to: each may be many gigabytes."""
+    for number, sha256 in enumerate(trees, 1):
+        yield sha256
+        if number * 4 // len(trees) > (number - 1) * 4 // len(trees):
+            note(f"content: tree {number} of {len(trees)}")
+
+
+def problems_of(backup: Path, *, with_content: bool = True, note: Note = lambda _: None) -> Iterator[str]:
     """Reads a backup back: what is missing or damaged, in words. With the content, every file of it is read too."""
     manifest = manifest_of(backup)
     for path, stored in sorted(manifest.files.items()):
@@ -102,7 +110,7 @@ def problems_of(backup: Path, *, with_content: bool = True) -> Iterator[str]:
     if not with_content:
         return
     store = ContentStore(backup.parent / form.CONTENT)
-    for sha256 in manifest.contents:
+    for sha256 in by_quarters(manifest.contents, note):
         try:
             yield from (f"content {path} is missing or damaged" for path in store.verify(store.read_manifest(sha256)))
         except (UnavailableError, RejectedError) as error:
@@ -161,7 +169,7 @@ def _copy_content(
 ) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """Gives the shared store what it lacks. Shape: manifests that are there now, those that are not, how many files were new."""
     held, missing, new_files = [], [], 0
-    for sha256 in sorted(needed):
+    for sha256 in by_quarters(sorted(needed), note):
         try:
             new_files += store.copy_to(to, store.read_manifest(sha256))
             held.append(sha256)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from purveyor.content.store import ContentStore
 from purveyor.recovery import adopting, differing, form, keys
-from purveyor.recovery.backup import manifest_of, problems_of
+from purveyor.recovery.backup import by_quarters, manifest_of, problems_of
 from purveyor.recovery.decisions import ALWAYS, OLDER_CAP, WITHOUT_CAP, WITHOUT_HTTPS, Decision, Kind
 from purveyor.recovery.published import Published, Reading, read_published
 from purveyor.site_server import certificates
@@ -105,7 +105,7 @@ def bring_content(backup: Path, store: ContentStore, places: Iterable[ContentSto
     shared = ContentStore(backup.parent / form.CONTENT)
     asked = (store, shared, *places)
     count = 0
-    for sha256 in manifest_of(backup).contents:
+    for sha256 in by_quarters(manifest_of(backup).contents, note):
         for source in asked:
             try:
                 source.copy_to(store, source.read_manifest(sha256))
