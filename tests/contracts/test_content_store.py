@@ -248,6 +248,14 @@ def test_copy_has_everything(store: ContentStore, point: ContentStore) -> None:
     assert asides(point) == []
 
 
+def test_copy_of_many_files_has_everything(store: ContentStore, point: ContentStore) -> None:
+    manifest = store.read_manifest(fill(store, {str(number): b"%d" % number for number in range(40)}))
+    assert store.copy_to(point, manifest) == 40
+    assert point.verify(manifest) == []
+    point.remove_manifest(hash_of(encode(manifest)), keep_files=set())
+    assert list(point.walk()) == []
+
+
 def test_copying_again_copies_only_what_is_lacking(store: ContentStore, point: ContentStore) -> None:
     fill(store, FILES)
     store.copy_to(point, tree_of(FILES))

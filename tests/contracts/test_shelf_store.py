@@ -1,7 +1,7 @@
 """What a place of content on a shelf does, whatever the shelf is: a folder, the lab's memory, an SMB share, a bucket."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -89,6 +89,37 @@ def test_content_goes_to_a_point_and_from_there_to_another_byte_for_byte(store: 
     assert point.copy_to(other, TREE) == 4
     assert point.copy_to(other, TREE) == 0
     assert other.verify(other.read_manifest(MANIFEST)) == []
+
+
+class Watched(FolderShelf):
+    """A folder that notes what its owner does."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.done: list[str] = []
+
+    def write_from(self, path: str, pieces: Iterable[bytes], *, limit_bytes: int) -> int:
+        self.done.append("file")
+        return super().write_from(path, pieces, limit_bytes=limit_bytes)
+
+    def write(self, path: str, content: bytes, *, is_synced: bool = False) -> None:
+        self.done.append("manifest")
+        super().write(path, content, is_synced=is_synced)
+
+    def sync(self) -> None:
+        self.done.append("sync")
+        super().sync()
+
+
+@pytest.mark.parametrize("is_from_a_shelf", [False, True])
+def test_the_files_of_a_copy_are_synced_together_before_its_manifest_is_there(
+    store: ContentStore, tmp_path: Path, is_from_a_shelf: bool
+) -> None:
+    source = ShelfStore(FolderShelf(tmp_path / "source"), name="source") if is_from_a_shelf else store
+    fill(source, {"a": b"1", "b": b"2", "c": b"3"})
+    shelf = Watched(tmp_path / "watched")
+    source.copy_to(ShelfStore(shelf, name="watched"), tree_of({"a": b"1", "b": b"2", "c": b"3"}))
+    assert shelf.done == ["file", "file", "file", "sync", "manifest", "sync"]
 
 
 def test_only_what_a_point_lacks_or_has_with_another_size_is_copied(store: ContentStore, point: ShelfStore, shelf: Shelf) -> None:

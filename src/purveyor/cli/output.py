@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 from typing import TextIO
 
 _BAR_WIDTH = 30
@@ -70,15 +71,20 @@ class Output:
 
 
 class Progress:
-    """A bar on a terminal; in a pipe a line at every quarter."""
+    """A bar on a terminal; in a pipe a line at every quarter. Several threads may share it."""
 
     def __init__(self, stream: TextIO, what: str, total_bytes: int) -> None:
         self._stream, self._what, self._total = stream, plain(what), max(total_bytes, 1)
         self._seen, self._shown = 0, -1
         self._is_terminal = stream.isatty()
+        self._lock = Lock()
 
     def advance(self, count_bytes: int) -> None:
         """So many bytes more are there."""
+        with self._lock:
+            self._show(count_bytes)
+
+    def _show(self, count_bytes: int) -> None:
         self._seen = min(self._seen + count_bytes, self._total)
         step = self._seen * (100 if self._is_terminal else _PIPE_STEPS) // self._total
         if step == self._shown:

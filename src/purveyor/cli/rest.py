@@ -1,4 +1,4 @@
-"""The REST API as the command line calls it: JSON over one kept connection, and errors as they came.
+"""The REST API as the command line calls it: JSON over kept connections, and errors as they came.
 
 Never follows a redirect (the token goes to the named site alone), never tries twice what may already have been done.
 """
@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -29,6 +30,8 @@ from purveyor.wire.errors import (
 from purveyor.wire.pins import pin_of_certificate
 
 PREFIX = "/api/v1"
+CONNECTION_COUNT = 4
+"""Connections that are kept, for as many threads at once."""
 _ANSWER_LIMIT_BYTES = 256 * 2**20
 _TIMEOUT = urllib3.Timeout(connect=10, read=600)
 _PEM_END = "-----END CERTIFICATE-----"
@@ -130,14 +133,13 @@ class Rest:
 
 def _pool_of(access: Access) -> urllib3.PoolManager:
     """Connections to the site that was named, and to no other. Errors: UnavailableError when the certificate cannot be read."""
+    make = partial(urllib3.PoolManager, retries=False, timeout=_TIMEOUT, maxsize=CONNECTION_COUNT)
     if not access.certificate:
-        return urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        return make()
     if not access.is_exact:
-        return urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ssl_context=_trust_of(access))
+        return make(ssl_context=_trust_of(access))
     shown = hashlib.sha256(_certificate_of(access)).hexdigest()
-    return urllib3.PoolManager(
-        retries=False, timeout=_TIMEOUT, cert_reqs="CERT_NONE", assert_hostname=False, assert_fingerprint=shown
-    )
+    return make(cert_reqs="CERT_NONE", assert_hostname=False, assert_fingerprint=shown)
 
 
 def _trust_of(access: Access) -> ssl.SSLContext:

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from purveyor.cli.call import TOKEN_FILE
 from purveyor.cli.output import Output, Progress, counted, size
-from purveyor.cli.rest import Rest
+from purveyor.cli.rest import CONNECTION_COUNT, Rest
 from purveyor.client.machine.lock import LOCK_FILE
 from purveyor.client.main import STATE_FILE
 from purveyor.content import take_in
-from purveyor.content.take_in import TakenIn
+from purveyor.content.take_in import BATCH_SIZE, TakenIn
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.manifest import File, Manifest
 
@@ -51,8 +52,10 @@ def _refuse_secrets(tree: Manifest) -> None:
 
 
 def _send_missing(rest: Rest, output: Output, taken_in: TakenIn) -> None:
+    """Several at once: the site syncs each before it answers, and those that wait together are synced together."""
     plan = rest.post_bytes("/content/plan", taken_in.content)
     missing = {entry["sha256"] for entry in plan["missing"]}
+    lacking = list({file.sha256: file for file in taken_in.manifest.files if file.sha256 in missing}.values())
     total_bytes = sum(entry["size_bytes"] for entry in plan["missing"])
     count = len(taken_in.manifest.files)
     output.say(
@@ -60,10 +63,13 @@ def _send_missing(rest: Rest, output: Output, taken_in: TakenIn) -> None:
         f"the site lacks {len(missing)} of them, {size(total_bytes)}"
     )
     progress = output.progress("sending", total_bytes)
-    for file in taken_in.manifest.files:
-        if file.sha256 in missing:
-            missing.discard(file.sha256)
-            rest.upload(f"/content/files/{file.sha256}", _counted(taken_in, file, progress), file.size_bytes)
+
+    def send(file: File) -> None:
+        rest.upload(f"/content/files/{file.sha256}", _counted(taken_in, file, progress), file.size_bytes)
+
+    with ThreadPoolExecutor(CONNECTION_COUNT, thread_name_prefix="send") as pool:
+        for start in range(0, len(lacking), BATCH_SIZE):
+            list(pool.map(send, lacking[start : start + BATCH_SIZE]))
 
 
 def _read(output: Output, source: Path) -> TakenIn:

@@ -5,7 +5,7 @@
 What is visible in a place is complete and what it is called. A place knows nothing of packages. Publishing works with this.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -29,6 +29,9 @@ class ContentPlace(Protocol):
 
         Errors: RejectedError: other bytes than promised, or more than the limit; nothing is left to be seen.
         """
+
+    def add_files(self, files: Iterable[Stored], pieces_of: Callable[[str], Iterable[bytes]]) -> None:
+        """Stores files, whose bytes are had by their digests. All of them last once this returns. Errors: as `add_file`."""
 
     def add_manifest(self, content: bytes) -> Manifest:
         """Stores a manifest. Errors: RejectedError when it is none that every client can hold."""

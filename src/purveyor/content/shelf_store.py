@@ -45,6 +45,12 @@ class ShelfStore:
         self._shelf.sync()
         return size_bytes
 
+    def add_files(self, files: Iterable[Stored], pieces_of: Callable[[str], Iterable[bytes]]) -> None:
+        """Stores files, and syncs them together: what came before an error may be lost with the power. Errors: as `add_file`."""
+        for stored in files:
+            self._write(stored.sha256, pieces_of(stored.sha256), stored.size_bytes)
+        self._shelf.sync()
+
     def add_manifest(self, content: bytes) -> Manifest:
         """Stores a manifest. Whether its files are here is another question: `missing`. Errors: as `ContentPlace`."""
         manifest = canonical_tree(content)
@@ -79,8 +85,7 @@ class ShelfStore:
         Errors: as `ContentPlace.copy_to`.
         """
         lacking = other.missing(manifest)
-        for stored in lacking:
-            other.add_file(stored.sha256, self.pieces(stored.sha256), stored.size_bytes)
+        other.add_files(lacking, self.pieces)
         other.add_manifest(encode(manifest))
         return len(lacking)
 

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from purveyor.content.place import ContentPlace
 from purveyor.content.tree import canonical_tree, tree_in
 from purveyor.content.verify import PIECE_BYTES, checked_digest, digest_of, is_digest, verified
+from purveyor.transport.durable import ONE_BY_ONE_LIMIT, sync_file_system
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import (
     Manifest,
@@ -70,6 +72,11 @@ class ContentStore:
         path = file_path(checked_digest(sha256))
         return self._write(path, verified(pieces, sha256=sha256, limit_bytes=limit_bytes))
 
+    def add_files(self, files: Iterable[Stored], pieces_of: Callable[[str], Iterable[bytes]]) -> None:
+        """Stores files, one after the other. Errors: as `ContentPlace.add_files`."""
+        for stored in files:
+            self.add_file(stored.sha256, pieces_of(stored.sha256), stored.size_bytes)
+
     def add_manifest(self, content: bytes) -> Manifest:
         """Stores a manifest. Whether its files are here is another question: `missing`.
 
@@ -106,15 +113,11 @@ class ContentStore:
         """
         content = encode(manifest)
         lacking = other.missing(manifest)
-        folder = other if isinstance(other, ContentStore) else None
-        for stored in lacking:
-            if folder is not None and not self._share(folder, stored):
-                folder = None
-            if folder is None:
-                other.add_file(stored.sha256, self.pieces(stored.sha256), stored.size_bytes)
         if isinstance(other, ContentStore):
-            for name in {os.path.dirname(stored.path) for stored in lacking}:
-                other._sync_folder(name)
+            other.add_files(itertools.dropwhile(partial(self._share, other), lacking), self.pieces)
+            other._sync_folders(lacking)
+        else:
+            other.add_files(lacking, self.pieces)
         other.add_manifest(content)
         return len(lacking)
 
@@ -137,8 +140,7 @@ class ContentStore:
         for stored in distinct_files(tree):
             if stored.sha256 not in keep_files:
                 freed_bytes += self._remove(stored.path)
-        for folder in {os.path.dirname(stored.path) for stored in distinct_files(tree)}:
-            self._sync_folder(folder)
+        self._sync_folders(distinct_files(tree))
         freed_bytes += self._remove(path)
         self._sync_folder("manifests")
         return freed_bytes
@@ -238,6 +240,13 @@ class ContentStore:
         except OSError as error:
             raise UnavailableError(f"{path} in {str(self.folder)!r} cannot be removed: {error.strerror}") from error
         return size_bytes or 0
+
+    def _sync_folders(self, files: Iterable[Stored]) -> None:
+        """Makes the names of files, or their absence, outlast a power cut."""
+        folders = {os.path.dirname(stored.path) for stored in files}
+        if len(folders) <= ONE_BY_ONE_LIMIT or not sync_file_system(str(self.folder)):
+            for folder in folders:
+                self._sync_folder(folder)
 
     def _sync_folder(self, folder: str) -> None:
         """Makes names in a folder outlast a power cut; Windows does that by itself and cannot be asked."""
