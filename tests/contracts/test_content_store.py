@@ -240,6 +240,16 @@ def test_verify_finds_what_is_damaged_or_gone(point: ContentStore) -> None:
 # --- copies ---
 
 
+def test_what_is_no_file_under_a_files_name_is_not_waited_for(point: ContentStore) -> None:
+    manifest = fill(point, {"a": b"a"})
+    for path in (manifest_path(manifest), file_path(digest(b"a"))):
+        (point.folder / path).unlink()
+        os.mkfifo(point.folder / path)
+    with pytest.raises(RejectedError):
+        point.read_manifest(manifest)
+    assert point.verify(tree_of({"a": b"a"})) == [file_path(digest(b"a"))]
+
+
 def test_copy_has_everything(store: ContentStore, point: ContentStore) -> None:
     sha256 = fill(store, FILES)
     assert store.copy_to(point, tree_of(FILES)) == 3

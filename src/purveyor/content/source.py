@@ -21,7 +21,7 @@ ENTRY_LIMIT = 1_000_000
 PATH_LIMIT_BYTES = 3000
 """Less than a manifest may hold: a client lays the tree out below a folder of its own, within the 4096 bytes of a path."""
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _BUSY = {errno.ENOENT, errno.ENOTDIR, errno.EBUSY, errno.ETXTBSY, errno.EAGAIN, errno.ESTALE, errno.ELOOP}
 _BUSY_ON_WINDOWS = {32, 33}
 """ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION."""
@@ -106,7 +106,7 @@ def read_pieces(place: str, path: str, *, limit_bytes: int, seen: Seen | None = 
     Errors: BusyError: it is not, has grown beyond the limit, vanished or is locked; RefusedError: it may not be read.
     """
     try:
-        with open(place, "rb", buffering=0, opener=lambda name, _: os.open(name, _FLAGS)) as stream:
+        with open(place, "rb", buffering=0, opener=lambda name, _: os.open(name, READ_FLAGS)) as stream:
             _expect(seen, os.fstat(stream.fileno()), path)
             left_bytes = limit_bytes
             while piece := stream.read(min(PIECE_BYTES, left_bytes + 1)):

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from purveyor.content.place import ContentPlace
+from purveyor.content.source import READ_FLAGS
 from purveyor.content.tree import canonical_tree, tree_in
 from purveyor.content.verify import PIECE_BYTES, checked_digest, digest_of, is_digest, verified
 from purveyor.transport.durable import ONE_BY_ONE_LIMIT, sync_file_system
@@ -214,7 +215,7 @@ class ContentStore:
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         try:
-            with open(self.folder / path, "rb", buffering=0) as stream:
+            with open(self.folder / path, "rb", buffering=0, opener=lambda name, _: os.open(name, READ_FLAGS)) as stream:
                 while piece := stream.read(PIECE_BYTES):
                     yield piece
         except OSError as error:

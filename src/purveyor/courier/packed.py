@@ -3,6 +3,7 @@
 Unpacked is only what the list names, each file no longer than it says; whether it is right is judged afterwards, as on any stick.
 """
 
+import io
 import os
 import shutil
 import tarfile
@@ -17,6 +18,16 @@ from purveyor.wire.bundle import LIST, LIST_LIMIT_BYTES
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 
 ENDING = ".tar"
+
+
+class _Bounded(io.FileIO):
+    """A file of which nobody gets more at once than a list may have: the heads in an archive have no limit of their own."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes. Errors: tarfile.ReadError: too many are asked for."""
+        if size is None or not 0 <= size <= LIST_LIMIT_BYTES:
+            raise tarfile.ReadError(f"{size} bytes are asked for at once")
+        return super().read(size) or b""
 
 
 @contextmanager
@@ -40,10 +51,10 @@ def unpacked(place: Path) -> Iterator[Path]:
     folder = place.with_name(f"{place.name}.folder")
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        with tarfile.open(place, "r:") as archive:
+        with _Bounded(place) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             _unpack(archive, folder)
         yield folder
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, LookupError, RecursionError) as error:  # the library checks few of the numbers in heads
         raise RejectedError(f"{place} is no archive that can be read, or ends too early") from error
     except OSError as error:
         raise UnavailableError(f"{place} cannot be unpacked: {error.strerror}") from error
@@ -67,7 +78,7 @@ def _pack(folder: Path, place: Path) -> None:
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
     first = archive.next()
-    if first is None or first.name != LIST or not first.isreg() or first.size > LIST_LIMIT_BYTES:
+    if first is None or first.name != LIST or not _is_plain(first) or first.size > LIST_LIMIT_BYTES:
         raise RejectedError(f"this archive does not begin with {LIST}: it is no bundle")
     folder.mkdir(parents=True)
     listed = archive.extractfile(first)
@@ -75,7 +86,7 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
     (folder / LIST).write_bytes(content)
     sizes = {piece.path: piece.size_bytes for piece in lists.unverified(content).pieces if piece.is_here}
     while (member := archive.next()) is not None:
-        if not member.isreg() or not is_plain_path(member.name) or sizes.pop(member.name, -1) != member.size:
+        if not _is_plain(member) or not is_plain_path(member.name) or sizes.pop(member.name, -1) != member.size:
             raise RejectedError(f"{member.name[:120]!r} in this archive is not what its list says")
         source = archive.extractfile(member)
         place = folder / member.name
@@ -83,3 +94,8 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
         with place.open("wb") as target:
             if source is not None:
                 shutil.copyfileobj(source, target, PIECE_BYTES)
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Whether it is a file that has all its bytes in the archive: one with holes fills a disk from nothing."""
+    return member.isreg() and not member.issparse()
