@@ -53,7 +53,7 @@ def with_a_long_head(archive: tarfile.TarFile, _: Piece) -> None:
     """A head that is said to have more bytes than there is memory."""
     head = tarfile.TarInfo("head")
     head.type, head.size = tarfile.XHDTYPE, 2**40
-    assert archive.fileobj is not None
+    assert isinstance(archive.fileobj, io.BufferedIOBase)
     archive.fileobj.write(head.tobuf(tarfile.GNU_FORMAT))
     archive.fileobj.truncate(2 * head.size)
 
