@@ -67,11 +67,13 @@ def _named(text: str) -> Iterator[list[str]]:
 
 
 def _command_of(words: list[str]) -> str:
-    """The longest command or noun with which these words begin; of `drain|remove` the last. Empty: there is none."""
-    found = ""
-    for count, word in enumerate(words):
-        for choice in word.split("|"):
-            name = " ".join(["purveyor", *words[:count], choice])
-            if any(f"{known} ".startswith(f"{name} ") for known in COMMANDS):
-                found = name
-    return found
+    """The command or noun with which these words begin; of `drain|remove` the last. Empty: there is none."""
+    names = [""]
+    for word in words:
+        longer = [f"{names[-1]} {choice}".strip() for choice in word.split("|")]
+        there = [name for name in longer if any(f"{known} ".startswith(f"purveyor {name} ") for known in COMMANDS)]
+        if len(there) < len(longer):
+            is_noun = f"purveyor {names[-1]}" not in COMMANDS
+            return "" if is_noun and word != "…" and not word.startswith("-") else f"purveyor {names[-1]}"
+        names.append(there[-1])
+    return f"purveyor {names[-1]}"
