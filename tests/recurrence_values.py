@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as some
 
 from purveyor.wire.calendar_days import WeekdayOf
-from purveyor.wire.recurrence import Frequency, Rule
+from purveyor.wire.rules import Frequency, Rule
 
 FIRST_START = datetime.fromisoformat("1971-01-01T00:00")
 BY_DAY = frozenset({Frequency.MONTHLY, Frequency.YEARLY})

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from leftovers import ENDS_WITH_US
-from purveyor.client_access_point.samba import commands_in
+from purveyor.client_access_point.samba import COMMAND
 from purveyor.transport.folder import ARRIVING
 from purveyor.transport.smb_address import Credentials, address_of
 from purveyor.transport.smb_session import session_with
@@ -202,3 +202,8 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("smbd did not start to listen")
+
+
+def commands_in(text: str) -> str:
+    """The commands that a printed configuration asks for, for a shell."""
+    return "\n".join(line.removeprefix(COMMAND) for line in text.splitlines() if line.startswith(COMMAND))

@@ -157,9 +157,11 @@ class Receiving:
             yield from sorted(f"{box}/{item.name}" for item in self.cap.listed(box, limit=100_000))
 
     def reasons(self) -> list[str]:
-        """Why items were set aside."""
-        names = [item.name for item in self.ring.listed("items", limit=10_000) if item.name.endswith(".reason")]
-        return [(self.ring.read(f"items/{name}") or b"").decode() for name in sorted(names)]
+        """Why items were set aside, each of which lies beside its reason."""
+        names = sorted(item.name for item in self.ring.listed("items", limit=10_000))
+        reasons = [name for name in names if name.endswith(".reason")]
+        assert [f"{name}.reason" for name in names if name not in reasons] == reasons
+        return [(self.ring.read(f"items/{name}") or b"").decode() for name in reasons]
 
     def add_package(self, package: PackageId, state: str = "active", **values: Any) -> None:
         with self.database.write() as tx:

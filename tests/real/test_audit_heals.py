@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from publishing_site import audit_all
 from purveyor.site_server.executive import Executive
-from purveyor.site_server.publish import audit
 from purveyor.site_server.site import Site, create_site, open_site
 from purveyor.wire.boxes import DOWN_BOXES
 
@@ -30,7 +30,7 @@ def test_every_down_box_that_was_deleted_is_back_byte_for_byte(site: Site) -> No
     for box in DOWN_BOXES:
         shutil.rmtree(cap / box.name)
 
-    healed = list(audit.audit_all(site.database, site.cap))
+    healed = audit_all(site.database, site.cap)
 
     assert sorted(healed) == sorted(before)
     assert _files(cap) == before
@@ -46,7 +46,7 @@ def test_a_link_in_the_place_of_a_published_file_is_replaced_by_the_file(site: S
         (cap / path).unlink()
         (cap / path).symlink_to(elsewhere)
 
-    healed = list(audit.audit_all(site.database, site.cap))
+    healed = audit_all(site.database, site.cap)
 
     assert sorted(healed) == ["clidata.box/1.targets.json", "clidata.box/timestamp.json"]
     assert _files(cap) == before

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from purveyor.client_access_point.samba import Plan, commands_in, samba_configuration
+from purveyor.client_access_point.samba import Plan, samba_configuration
 from purveyor.transport.folder import ARRIVING, FolderShelf
 from purveyor.transport.open_point import Points
 from purveyor.transport.smb_share import SmbShare
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import AbsentError, RefusedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of
-from samba_server import PASSWORD, Samba, samba_as_printed, share_of
+from samba_server import PASSWORD, Samba, commands_in, samba_as_printed, share_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start programs for another account")
 

@@ -41,11 +41,6 @@ def samba_configuration(plan: Plan) -> str:
     return "\n".join([_preparation(plan), _cap_share(plan), _dp_share(plan)])
 
 
-def commands_in(text: str) -> str:
-    """The commands that a printed configuration asks for, for a shell."""
-    return "\n".join(line.removeprefix(COMMAND) for line in text.splitlines() if line.startswith(COMMAND))
-
-
 def _check(plan: Plan) -> None:
     for folder in (plan.cap_folder, plan.dp_folder):
         if not _SAFE_FOLDER.fullmatch(folder) or ".." in folder.split("/") or folder.rstrip("/ ") != folder:

@@ -4,7 +4,7 @@ Nothing in the lab ever looks at the real time, so a simulated week is the same 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 """A Monday morning: where a clock stands when nobody says otherwise."""
@@ -67,17 +67,3 @@ class LocalClock:
     def true_time(self) -> datetime:
         """The true time, which the machine cannot see; durations are measured on it."""
         return self._true_time()
-
-
-def next_change(zone: tzinfo, after: datetime) -> datetime:
-    """When the clocks of a zone are put forward or back next, in UTC.
-
-    Errors: ValueError for a zone in which they are not within two years.
-    """
-    start = after.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    quarters = (start + timedelta(minutes=15 * count) for count in range(2 * 366 * 24 * 4))
-    offset = start.astimezone(zone).utcoffset()
-    for at in quarters:
-        if at.astimezone(zone).utcoffset() != offset:
-            return at
-    raise ValueError(f"nobody changes the clocks of {zone}")

@@ -279,10 +279,6 @@ def _declared_bytes(response: urllib3.BaseHTTPResponse) -> int:
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
-def _busy(response: urllib3.BaseHTTPResponse, text: str) -> BusyError:
-    return BusyError(f"{text}: it answers {response.status}", wait_seconds=wait_seconds(response.headers))
-
-
 def _reason(error: Exception) -> str:
     cause = error
     while isinstance(cause.__cause__, Exception):

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from purveyor.wire.recurrence import BEGINNING, Rule, latest_until, next_after, parse_rule
+from purveyor.wire.recurrence import BEGINNING, latest_until, next_after
+from purveyor.wire.rules import Rule, parse_rule
 from purveyor.wire.schedule import Zone, instant_of
 
 MOMENT = timedelta(microseconds=1)

@@ -12,9 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from purveyor.wire.calendar_days import LAST_POSSIBLE_YEAR, Filter, Period, WeekdayOf, chunk_of, days_of
-from purveyor.wire.rules import Frequency, Rule, parse_rule, rule_text
-
-__all__ = ["BEGINNING", "Frequency", "Rule", "fires_ever", "latest_until", "next_after", "parse_rule", "rule_text"]
+from purveyor.wire.rules import Frequency, Rule
 
 BEGINNING = datetime.combine(date.min, time.min)
 """Before every time: what comes after it is the first."""

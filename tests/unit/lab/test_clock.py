@@ -1,11 +1,10 @@
 """The hand-moved clock."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from purveyor.lab.clock import START, Clock, LocalClock, next_change
+from purveyor.lab.clock import START, Clock, LocalClock
 
 
 def test_the_time_stands_still_until_it_is_moved() -> None:
@@ -45,13 +44,3 @@ def test_a_clock_drifts_from_where_it_is_until_it_is_set_right() -> None:
     local.set_right()
     clock.advance(timedelta(days=1))
     assert local.now() == clock.now()
-
-
-def test_both_nights_on_which_clocks_are_changed_are_found() -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    spring = next_change(berlin, START)
-    assert spring == datetime(2026, 3, 29, 1, tzinfo=UTC)
-    assert next_change(berlin, spring) == datetime(2026, 10, 25, 1, tzinfo=UTC)
-    assert next_change(ZoneInfo("Australia/Lord_Howe"), START) == datetime(2026, 4, 4, 15, tzinfo=UTC)
-    with pytest.raises(ValueError, match="nobody"):
-        next_change(UTC, START)

@@ -11,7 +11,8 @@ from hypothesis import strategies as some
 
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.firings import MOMENT, Firing, Moments, firings_after, latest_firing, moments_of, next_firing
-from purveyor.wire.recurrence import Rule, latest_until, next_after, parse_rule
+from purveyor.wire.recurrence import latest_until, next_after
+from purveyor.wire.rules import Rule, parse_rule
 from purveyor.wire.schedule import Zone, instant_of
 from recurrence_values import rules
 

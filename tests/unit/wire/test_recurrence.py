@@ -10,7 +10,8 @@ from dateutil import rrule
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from purveyor.wire.recurrence import HORIZON_YEARS, Frequency, Rule, fires_ever, latest_until, next_after, parse_rule
+from purveyor.wire.recurrence import HORIZON_YEARS, fires_ever, latest_until, next_after
+from purveyor.wire.rules import Frequency, Rule, parse_rule
 from recurrence_values import FIRST_START, rules, starts, starts_between
 
 NAMES = {

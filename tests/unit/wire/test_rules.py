@@ -6,8 +6,7 @@ from hypothesis import strategies as some
 
 from purveyor.wire.calendar_days import WeekdayOf
 from purveyor.wire.errors import RejectedError
-from purveyor.wire.recurrence import Frequency, Rule, parse_rule, rule_text
-from purveyor.wire.rules import LONGEST_TEXT
+from purveyor.wire.rules import LONGEST_TEXT, Frequency, Rule, parse_rule, rule_text
 from recurrence_values import rules
 
 

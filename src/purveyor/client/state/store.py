@@ -4,7 +4,6 @@
 parameter: the lab gives one that survives its power cuts as a synced file would.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,8 +198,3 @@ def text_of(time: datetime) -> str:
 def time_of(text: str | None) -> datetime | None:
     """A time as the state holds it, back again."""
     return datetime.fromisoformat(text) if text else None
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """A JSON list of texts, back again."""
-    return tuple(json.loads(text)) if text else ()

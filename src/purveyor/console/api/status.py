@@ -15,7 +15,7 @@ from purveyor.console.authentication import Reader
 from purveyor.console.errors import ANSWERS
 from purveyor.console.shapes import ANY_ADVERTISEMENT_ID, ANY_PACKAGE_ID, Before, Page
 from purveyor.site_server.admin import collections, programs, resources, status
-from purveyor.site_server.admin.status import (
+from purveyor.site_server.admin.status_views import (
     AdvertisementStatus,
     ClientStatus,
     CollectionStatus,

@@ -10,8 +10,6 @@ from purveyor.lab.stories.stage import Stage
 from purveyor.lab.stories.steps import Step
 from purveyor.lab.stories.story import STEPS, Story, story_of
 
-__all__ = ["Told", "tell", "told"]
-
 
 @dataclass(frozen=True, slots=True)
 class Told:

@@ -33,17 +33,6 @@ from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.status_messages import Severity, StatusId
 
-__all__ = [
-    "AdvertisementStatus",
-    "ClientStatus",
-    "CollectionStatus",
-    "JobView",
-    "MessageView",
-    "PackageStatus",
-    "ProgramStatus",
-    "StateCounts",
-]
-
 SILENT = "silent"
 """What is given for a state to ask for clients from which no word came yet."""
 

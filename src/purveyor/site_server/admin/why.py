@@ -239,6 +239,3 @@ def _times(tx: Connection, machine: Machine, offer: OfferFacts | None, program: 
     seconds = 1 if program.program is None else program.program.max_run_seconds
     found = preview.outlook(offer.advertisement, reader, now, max_run_seconds=seconds, count=1)
     return Times(last=found.last, following=found.following, events=preview.events_of(offer.advertisement), windows=len(windows))
-
-
-__all__ = ["Explanation", "WhyView", "why"]

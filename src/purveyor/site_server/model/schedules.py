@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 
 from purveyor.wire.errors import RefusedError, RejectedError
-from purveyor.wire.recurrence import HORIZON_YEARS, fires_ever, parse_rule, rule_text
+from purveyor.wire.recurrence import HORIZON_YEARS, fires_ever
+from purveyor.wire.rules import parse_rule, rule_text
 from purveyor.wire.schedule import FIRST_YEAR, LAST_YEAR, Zone
 
 _UNTIL_IN_UTC = re.compile(r"(UNTIL=[0-9]{8}T[0-9]{6})Z", re.IGNORECASE)

@@ -3,7 +3,6 @@
 It runs over everything at start, then hourly in slices. What it writes are the stored bytes, never new ones.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from purveyor.site_server.database import publication
@@ -63,15 +62,6 @@ def _held(cap: Shelf, path: str) -> bytes | None:
         return cap.read(path)
     except RejectedError:
         return None
-
-
-def audit_all(database: Database, cap: Shelf) -> Iterator[str]:
-    """Compares everything once. Shape: the paths that were healed."""
-    place: Place | None = Place()
-    while place is not None:
-        audited = audit_slice(database, cap, place)
-        yield from audited.healed
-        place = audited.next
 
 
 def strangers(database: Database, cap: Shelf) -> list[str]:

@@ -36,11 +36,6 @@ def set_aside(ring: Shelf, rejections: Sequence[Rejection], now: datetime) -> No
     ring.sync()
 
 
-def rejected_count(ring: Shelf) -> int:
-    """How many items lie in the ring."""
-    return len(_items(ring))
-
-
 def summary(rejections: Sequence[Rejection]) -> str:
     """What was rejected in one turn, in one line: counts by reason, the most frequent first."""
     counts = Counter(rejection.reason for rejection in rejections).most_common(5)

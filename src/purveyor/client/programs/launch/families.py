@@ -30,7 +30,7 @@ from purveyor.client.programs.wanted.audience import is_per_user
 from purveyor.client.programs.wanted.chain import Broken, chain_of, is_supported, program_of
 from purveyor.client.programs.wanted.conditions import Unmet, needs_user
 from purveyor.client.programs.wanted.due import Occurrence, due
-from purveyor.client.programs.wanted.intake import Standing
+from purveyor.client.programs.wanted.standing import Standing
 from purveyor.transport.interface import Point
 from purveyor.wire.causes import Cause
 from purveyor.wire.ids import PackageId

@@ -27,7 +27,7 @@ from purveyor.wire.errors import RejectedError
 from purveyor.wire.firings import Firing, Moments, latest_firing, moments_of, next_firing
 from purveyor.wire.ids import AdvertisementId
 from purveyor.wire.offers import EVENTS, Advertisement, Assignment, AssignmentKind, Priority, Rerun
-from purveyor.wire.recurrence import parse_rule
+from purveyor.wire.rules import parse_rule
 from purveyor.wire.schedule import Zone, instant_of
 from purveyor.wire.spans import moved, span
 from purveyor.wire.spread import share_of

@@ -23,8 +23,6 @@ from purveyor.wire.package_info import ProgramKey
 from purveyor.wire.reports import TEXT_LIMIT, StatusMessage
 from purveyor.wire.status_messages import StatusId
 
-__all__ = ["Errand", "Standing", "take_in"]
-
 _SHOWN_AT_THE_SITE = (JobState.NOT_OFFERED, JobState.REFUSED, JobState.POSTPONED)
 """What the site was told of a job that has not begun, and shows until it is told otherwise."""
 _REASONS_LIMIT = 3
