@@ -116,8 +116,8 @@ def status_of_raw(site: RunningSite, line: str, *headers: str) -> int:
 
 
 def test_a_flood_of_headers_and_a_large_body_are_no_fault(site: RunningSite) -> None:
-    status, _ = site.ask("GET", "/packages", headers={f"X-{number}": "x" * 20 for number in range(500)})
-    assert status in (200, 400, 431)
+    flood = {f"X-{number}": "x" * 20 for number in range(500)}
+    assert site.http.request("GET", f"{site.url}/api/v1/packages", headers=flood).status == 431
     status, answer = site.ask("POST", "/packages", b" " * (LIMITS.json_limit_bytes + 1))
     assert (status, answer["kind"]) == (413, "rejected")
     assert site.ask("GET", "/packages")[0] == 200

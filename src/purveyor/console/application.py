@@ -1,7 +1,9 @@
 """The REST API as one application: its routers, its errors, its limits, and the OpenAPI document that describes it."""
 
+from functools import cache
+
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from purveyor import __version__
 from purveyor.console.api import (
@@ -70,7 +72,7 @@ def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
         title="Purveyor",
         version=__version__,
         description=_DESCRIPTION,
-        openapi_url=DOCUMENT,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -83,12 +85,18 @@ def rest_application(site: Site, limits: ConsoleSettings) -> FastAPI:
     )
     application.add_middleware(Door, site=site, settings=limits, prefix=PREFIX, free=FREE)
     answer_errors(application)
-    _show_page(application)
+    _show_document(application)
     return application
 
 
-def _show_page(application: FastAPI) -> None:
-    """Shows the description to people at `/api/v1/docs`."""
+def _show_document(application: FastAPI) -> None:
+    """Shows what the API is at `/api/v1/openapi.json`, to people at `/api/v1/docs`: to strangers too, so each is made once."""
+    document = cache(lambda: JSONResponse(application.openapi()).body)
+    shown = cache(lambda: page(application.openapi(), DOCUMENT))
+
+    @application.get(DOCUMENT, include_in_schema=False)
+    def openapi() -> Response:
+        return Response(document(), media_type="application/json")
 
     @application.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:
@@ -98,4 +106,4 @@ def _show_page(application: FastAPI) -> None:
             ),
             "X-Content-Type-Options": "nosniff",
         }
-        return HTMLResponse(page(application.openapi(), DOCUMENT), headers=headers)
+        return HTMLResponse(shown(), headers=headers)

@@ -71,6 +71,7 @@ class Connection(HttpToolsProtocol):
         if not self._awaits_head:
             return
         if len(self.headers) >= FIELD_LIMIT:
+            self._end(_TOO_LARGE)
             raise ValueError("too many fields")
         super().on_header(name, value)
 
@@ -99,8 +100,9 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP, and ends the connection."""
-        super().send_400_response(msg)
-        self._give_up()
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+            self._give_up()
 
     def on_response_complete(self) -> None:
         """A whole answer; the request may not have been."""

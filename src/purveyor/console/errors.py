@@ -90,7 +90,7 @@ def answer_errors(application: FastAPI) -> None:
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         match error.status_code:
             case 400:  # what no parser can take; the framework does not say why
-                return _answer(422, "body: no JSON: it is not UTF-8, or nested too deep", "rejected")
+                return _answer(422, "body: no JSON: it is not UTF-8, is nested too deep, or has too long a number", "rejected")
             case 404:
                 return _answer(404, f"there is nothing at {request.url.path[:200]}", "rejected")
         return _answer(error.status_code, str(error.detail), "rejected")

@@ -232,7 +232,7 @@ def test_fields_behind_a_body_are_nobodys(place: tuple[str, int], monkeypatch: p
 def test_a_head_of_many_small_fields_is_refused(place: tuple[str, int]) -> None:
     with socket.create_connection(place) as many:
         many.sendall(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (FIELD_LIMIT + 1) + b"\r\n")
-        assert said(many).startswith(b"HTTP/1.1 400 ")
+        assert said(many).startswith(b"HTTP/1.1 431 ")
 
 
 def test_requests_far_ahead_of_their_answers_end_the_connection_quietly(

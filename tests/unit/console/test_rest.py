@@ -94,6 +94,13 @@ def test_only_the_description_of_the_api_needs_no_token(running_site: RunningSit
         assert running_site.http.request("GET", f"{running_site.url}/api/v1/{path}").status == status, path
 
 
+def test_what_strangers_may_read_is_made_once(running_site: RunningSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ("openapi.json", "docs")
+    first = [running_site.http.request("GET", f"{running_site.url}/api/v1/{path}").data for path in paths]
+    monkeypatch.delattr("fastapi.FastAPI.openapi")
+    assert [running_site.http.request("GET", f"{running_site.url}/api/v1/{path}").data for path in paths] == first
+
+
 def test_what_is_no_token_is_refused_as_one_that_is_unknown(running_site: RunningSite) -> None:
     for token in ("", "wrong", "purveyor_unknown", "\u00e9".encode().decode("latin-1"), "x" * 5000):
         status, answer = running_site.ask("GET", "/packages", token=token)
@@ -310,8 +317,9 @@ def test_the_document_describes_every_answer_and_who_may_ask(running_site: Runni
     ("body", "said"),
     [
         (b'{"a":', "body: no JSON, at character 6: Expecting value"),
-        (b'{"name": "\xff"}', "body: no JSON: it is not UTF-8, or nested too deep"),
-        (b"[" * 100_000, "body: no JSON: it is not UTF-8, or nested too deep"),
+        (b'{"name": "\xff"}', "body: no JSON: it is not UTF-8, is nested too deep, or has too long a number"),
+        (b"[" * 100_000, "body: no JSON: it is not UTF-8, is nested too deep, or has too long a number"),
+        (b'{"name": %s}' % (b"9" * 5000), "body: no JSON: it is not UTF-8, is nested too deep, or has too long a number"),
     ],
 )
 def test_a_body_that_is_no_json_is_said_to_be_none(running_site: RunningSite, body: bytes, said: str) -> None:
