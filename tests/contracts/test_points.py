@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from counted_point import CountedPoint
 from http_servers import Nginx, serving
 from purveyor.client_access_point.application import application as client_access_point
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.transport.counted import CountedPoint
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.http import HttpPoint

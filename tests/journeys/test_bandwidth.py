@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from counted_point import CountedPoint, Counts
 from purveyor.client.points import pauses
 from purveyor.client.policy.points import up_key
 from purveyor.client.programs.memory import records
@@ -20,7 +21,6 @@ from purveyor.site_server.admin import status as messages
 from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.rounds import Rounds
 from purveyor.site_server.threads import Threads
-from purveyor.transport.counted import CountedPoint, Counts
 from purveyor.transport.interface import Point
 from purveyor.wire.bandwidth import DAYS, parse_budget
 from purveyor.wire.causes import Cause

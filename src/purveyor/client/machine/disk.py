@@ -36,28 +36,14 @@ class RealDisk:
 
     def size(self, path: str) -> int | None:
         """A file's size in bytes, or None when there is none."""
-        with _told(path, "look at"):
-            try:
-                with self._parent(path) as (folder, name):
-                    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            except OSError as error:
-                if error.errno in _NOT_THERE:
-                    return None
-                raise
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        found = self._file(path)
+        return None if found is None else found.st_size
 
     def modified_at(self, path: str) -> datetime | None:
         """When a file was last written to; None when there is no such file, or its time is absurd."""
-        with _told(path, "look at"):
-            try:
-                with self._parent(path) as (folder, name):
-                    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            except OSError as error:
-                if error.errno in _NOT_THERE:
-                    return None
-                raise
+        found = self._file(path)
         try:
-            return datetime.fromtimestamp(found.st_mtime, UTC) if stat.S_ISREG(found.st_mode) else None
+            return None if found is None else datetime.fromtimestamp(found.st_mtime, UTC)
         except (ValueError, OverflowError, OSError):
             return None
 
@@ -184,6 +170,18 @@ class RealDisk:
         """The path as a program would name it."""
         parts = _parts(path) if path else []
         return "/".join([str(self._root), *parts])
+
+    def _file(self, path: str) -> os.stat_result | None:
+        """What is known of a file; None where there is none, or something else."""
+        with _told(path, "look at"):
+            try:
+                with self._parent(path) as (folder, name):
+                    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    return None
+                raise
+        return found if stat.S_ISREG(found.st_mode) else None
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         """An empty piece when the file is there, then its bytes."""

@@ -1,6 +1,6 @@
 """Programs, as stored: the wire's own JSON beside what is asked for by columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -100,37 +100,13 @@ def next_program_number(tx: Connection, package: PackageId) -> ProgramNumber:
 
 def dependencies(tx: Connection) -> Dependencies:
     """What every standing program of an active package depends on, where it depends on anything."""
-    program, package = schema.program, schema.package
-    found: dict[ProgramKey, ProgramKey] = {}
-    rows = tx.execute(
-        select(program.c.package, program.c.number, program.c.definition)
-        .join(package, package.c.id == program.c.package)
-        .where(
-            package.c.state == PackageState.ACTIVE,
-            program.c.deleted_at.is_(None),
-            program.c.definition.contains('"depends_on"', autoescape=True),
-        )
-    )
-    for row in rows:
-        needed = program_of(row).depends_on
-        if needed is not None:
-            found[ProgramKey(PackageId(row.package), ProgramNumber(row.number))] = needed
-    return found
+    found = {key: program.depends_on for key, program in _standing_that_name(tx, "depends_on")}
+    return {key: needed for key, needed in found.items() if needed is not None}
 
 
 def replacements(tx: Connection) -> Replacements:
     """What every standing program of an active package replaces, where it replaces anything."""
-    program, package = schema.program, schema.package
-    rows = tx.execute(
-        select(program.c.package, program.c.number, program.c.definition)
-        .join(package, package.c.id == program.c.package)
-        .where(
-            package.c.state == PackageState.ACTIVE,
-            program.c.deleted_at.is_(None),
-            program.c.definition.contains('"supersedes"', autoescape=True),
-        )
-    )
-    found = {ProgramKey(PackageId(row.package), ProgramNumber(row.number)): program_of(row).supersedes for row in rows}
+    found = {key: program.supersedes for key, program in _standing_that_name(tx, "supersedes")}
     return {key: tuple(one.key for one in supersedes) for key, supersedes in found.items() if supersedes}
 
 
@@ -138,3 +114,19 @@ def packages_needed(tx: Connection, programs: Iterable[tuple[PackageId, int]]) -
     """The packages of these programs and of all programs that those depend on, directly or not."""
     keys = {ProgramKey(package, ProgramNumber(number)) for package, number in programs}
     return frozenset(key.package for key in needed_by(dependencies(tx), keys))
+
+
+def _standing_that_name(tx: Connection, field: str) -> Iterator[tuple[ProgramKey, Program]]:
+    """The standing programs of active packages whose definition has this field, or at least its name in some text."""
+    program, package = schema.program, schema.package
+    rows = tx.execute(
+        select(program.c.package, program.c.number, program.c.definition)
+        .join(package, package.c.id == program.c.package)
+        .where(
+            package.c.state == PackageState.ACTIVE,
+            program.c.deleted_at.is_(None),
+            program.c.definition.contains(f'"{field}"', autoescape=True),
+        )
+    )
+    for row in rows:
+        yield ProgramKey(PackageId(row.package), ProgramNumber(row.number)), program_of(row)

@@ -1,5 +1,4 @@
-"""A point that counts what is asked of it: for tests, benchmarks, and the client's own figures.
-
+"""A point that counts what is asked of it.
 `absent` is the number to watch: a client never asks for what is not there, so it is to stay zero.
 """
 
