@@ -66,11 +66,11 @@ def main() -> None:
         plan = Plan(cap_folder=str(cap.folder), dp_folder=str(dp.folder), listen="80")
         with nginx_running(plan) as nginx, samba_as_printed(site) as samba:
             print(f"polls of {len(POLLED)} unchanged files, a second; median of {options.rounds}")
-            _compare(_poll_ways(samba, nginx.url, options.polls), options.polls, "polls/s", options.rounds)
+            _compare(site, _poll_ways(samba, nginx.url, options.polls), options.polls, "polls/s", options.rounds)
             for name, tree in ((f"{options.small} files of 32 KiB", small), (f"{options.large} files of 64 MiB", large)):
                 print(f"first install: {name}, MB a second; median of {options.rounds}")
-                ways = _install_ways(samba, nginx.url, site / "got", tree)
-                _compare(ways, tree.size_bytes / 1e6, "MB/s", options.rounds)
+                ways = _install_ways(samba, nginx.url, tree)
+                _compare(site, ways, tree.size_bytes / 1e6, "MB/s", options.rounds)
 
 
 def _published(shelf: FolderShelf, size_bytes: int, count: int) -> Manifest:
@@ -85,15 +85,15 @@ def _published(shelf: FolderShelf, size_bytes: int, count: int) -> Manifest:
     return tree
 
 
-def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[], None]]:
-    def of_point(point: Point) -> Callable[[], None]:
+def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[Path], None]]:
+    def of_point(point: Point) -> Callable[[Path], None]:
         tags = {}
         for path in POLLED:
             answer = point.read(path, limit_bytes=2**20)
             assert answer is not None
             tags[path] = answer.tag
 
-        def poll() -> None:
+        def poll(_fresh: Path) -> None:
             for _ in range(count):
                 for path, tag in tags.items():
                     assert point.read(path, limit_bytes=2**20, tag=tag) is None
@@ -105,13 +105,13 @@ def _poll_ways(samba: Samba, http_url: str, count: int) -> dict[str, Callable[[]
     urls = [word for path in POLLED for word in ("-o", "/dev/null", f"{http_url}/cap/{path}")]
     return {
         "SMB, the agent's transport": of_point(points.at(samba.url)),
-        "SMB, smbclient": lambda: _smbclient(samba, "CAP_S01", "; ".join([gets] * count)),
+        "SMB, smbclient": lambda _: _smbclient(samba, "CAP_S01", "; ".join([gets] * count)),
         "HTTP, the agent's transport": of_point(points.at(f"{http_url}/cap")),
-        "HTTP, curl": lambda: _run(["curl", "-sf", *urls * count]),
+        "HTTP, curl": lambda _: _run(["curl", "-sf", *urls * count]),
     }
 
 
-def _install_ways(samba: Samba, http_url: str, place: Path, tree: Manifest) -> dict[str, Callable[[], None]]:
+def _install_ways(samba: Samba, http_url: str, tree: Manifest) -> dict[str, Callable[[Path], None]]:
     points = Points(lambda: samba.credentials)
     manifest = hash_of(encode(tree))
 
@@ -131,33 +131,33 @@ def _install_ways(samba: Samba, http_url: str, place: Path, tree: Manifest) -> d
         urls = (("-o", f"{fresh}/{one.sha256}", f"{http_url}/dp/{file_path(one.sha256)}") for one in tree.files)
         _run(["curl", "-sf", *(word for url in urls for word in url)])
 
-    def anew(install: Callable[[Path], None], *, is_synced: bool = False) -> Callable[[], None]:
-        def go() -> None:
-            with tempfile.TemporaryDirectory(dir=place.parent) as fresh:
-                install(Path(fresh))
-                if is_synced:
-                    _run(["sync", "--file-system", fresh])
+    def synced(install: Callable[[Path], None]) -> Callable[[Path], None]:
+        def go(fresh: Path) -> None:
+            install(fresh)
+            _run(["sync", "--file-system", str(fresh)])
 
         return go
 
     return {
-        "SMB, as an agent": anew(of_agent(samba.url.replace("CAP_", "DP_"))),
-        "SMB, smbclient": anew(smbclient),
-        "SMB, smbclient and sync": anew(smbclient, is_synced=True),
-        "HTTP, as an agent": anew(of_agent(f"{http_url}/dp")),
-        "HTTP, curl": anew(curl),
-        "HTTP, curl and sync": anew(curl, is_synced=True),
+        "SMB, as an agent": of_agent(samba.url.replace("CAP_", "DP_")),
+        "SMB, smbclient": smbclient,
+        "SMB, smbclient and sync": synced(smbclient),
+        "HTTP, as an agent": of_agent(f"{http_url}/dp"),
+        "HTTP, curl": curl,
+        "HTTP, curl and sync": synced(curl),
     }
 
 
-def _compare(ways: dict[str, Callable[[], None]], amount: float, unit: str, rounds: int) -> None:
-    """The ways take turns, so that what else the machine does meets all of them."""
+def _compare(folder: Path, ways: dict[str, Callable[[Path], None]], amount: float, unit: str, rounds: int) -> None:
+    """The ways take turns, so that what else the machine does meets all of them; each has an empty folder, on a synced disk."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, go in ways.items():
-            began = time.perf_counter()
-            go()
-            times[name].append(time.perf_counter() - began)
+            with tempfile.TemporaryDirectory(dir=folder) as fresh:
+                os.sync()
+                began = time.perf_counter()
+                go(Path(fresh))
+                times[name].append(time.perf_counter() - began)
     speeds = {name: amount / statistics.median(taken) for name, taken in times.items()}
     raw = {name.partition(",")[0]: speed for name, speed in speeds.items() if name.endswith(("smbclient", "curl"))}
     for name, speed in speeds.items():
