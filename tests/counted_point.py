@@ -1,4 +1,5 @@
 """A point that counts what is asked of it.
+
 `absent` is the number to watch: a client never asks for what is not there, so it is to stay zero.
 """
 
