@@ -29,6 +29,9 @@ from purveyor.transport.folder import ARRIVING, FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points
 from purveyor.transport.pace import Pace
+from purveyor.transport.smb_address import address_of
+from purveyor.transport.smb_session import session_with
+from purveyor.transport.smb_share import SmbShare
 from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path
@@ -218,6 +221,21 @@ def test_a_server_that_is_stopped_and_started_is_used_again(site: FolderShelf) -
             read(points, samba.url)
     with samba_as_printed(site.folder.parent, port=samba.port):
         assert read(points, samba.url) == b"published"
+
+
+def test_a_session_that_the_server_ended_while_nobody_asked_is_no_failure(site: FolderShelf, samba: Samba) -> None:
+    address = address_of(samba.url)
+    session = session_with(address, lambda: samba.credentials)
+    share = SmbShare(address, session)
+    assert share.has(TIMESTAMP)
+    for child in children_of(samba.pid):
+        os.kill(child, signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while session.is_live:
+        assert time.monotonic() < deadline, "that the server ended it is never heard"
+        time.sleep(0.02)
+    assert share.has(TIMESTAMP), "the next use begins another"
+    share.close()
 
 
 # --- no room, no rights ---

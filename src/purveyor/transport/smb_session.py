@@ -1,4 +1,4 @@
-"""One kept session with a server, for all of its shares: connected at its first use, connected anew after a failure.
+"""One kept session with a server, for all of its shares: connected at its first use, anew after a failure or when it was ended.
 
 Always signed, and encrypted unless the credentials say that this server has no encryption. Waits for no answer for ever.
 Source: MS-SMB2.
@@ -57,10 +57,16 @@ class SmbSession:
         self._trees: dict[str, Any] = {}
         self._lock = RLock()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a session that neither side has ended, as far as is known here: nothing is asked."""
+        return self._session is not None and bool(self._session.connection.transport.connected)
+
     def tree(self, share: str) -> Any:
         """The connected share. Errors: those of the library, OSError; what `credentials` raises."""
         with self._lock:
-            if self._session is None:
+            if not self.is_live:
+                self.close()  # servers end what rests for long: that is no failure of theirs
                 self._session = self._connect()
             if share not in self._trees:
                 tree = TreeConnect(self._session, rf"\\{self._host}\{share}")
