@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from purveyor.client import reports, trust
 from purveyor.client.machine.interface import Machine
+from purveyor.client.points import addresses
 from purveyor.client.policy import pinning, view
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.walk import Walk, load_trusted
@@ -82,6 +83,7 @@ def request(
     origin.notice_machine(state, machine=machine.facts().machine_id, boot=machine.boot_id())
     if settings.site != code.site:
         raise RefusedError(f"the join code is for site {code.site}, but {access_point} belongs to site {settings.site}")
+    _refuse_where_nothing_is_taken(access_point, settings)
     identity = new_identity(settings.site, access_point, machine.random_bytes(_SEED_BYTES))
     with state.transaction():
         store_identity(state, identity)
@@ -97,6 +99,14 @@ def request(
         )
     _send(state, identity, settings, machine, point)
     return identity
+
+
+def _refuse_where_nothing_is_taken(access_point: str, settings: AgentSettings) -> None:
+    """A bucket takes no requests. Errors: RefusedError, with the CAPs that do."""
+    takes = {addresses.resolved(one.url, access_point, settings.site): one.takes_items for one in settings.access_points}
+    if not takes.get(access_point, True):
+        others = ", ".join(url for url, does in takes.items() if does)
+        raise RefusedError(f"{access_point} takes nothing from clients, so nobody joins there: join at {others or 'another CAP'}")
 
 
 def standing(state: State, machine: Machine, *, point_for: Callable[[str], Point]) -> Standing:

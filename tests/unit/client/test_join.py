@@ -169,6 +169,17 @@ def test_a_code_that_names_another_site_code_is_refused(newcomer: Newcomer) -> N
     refuses(newcomer, code_of(newcomer.site.repository, site="S02"), "the join code is for site S02")
 
 
+def test_at_a_bucket_nobody_joins_and_the_caps_that_take_requests_are_named(newcomer: Newcomer) -> None:
+    named = [ToldPoint(id="cap1", url="https://site.example/cap"), ToldPoint(id="cap2", url=URL, takes_items=False)]
+    newcomer.site.set_settings(access_points=tuple(named))
+    newcomer.site.say({})
+    refuses(
+        newcomer,
+        code_of(newcomer.site.repository),
+        "takes nothing from clients, so nobody joins there: join at https://site.example/cap$",
+    )
+
+
 def test_a_folder_that_is_no_cap_is_refused(newcomer: Newcomer) -> None:
     refuses(newcomer, code_of(newcomer.site.repository, version=7), "has no clidata.box/7.root.json")
 
