@@ -5,7 +5,6 @@ Never follows a redirect (the token goes to the named site alone), never tries t
 
 import hashlib
 import json
-import re
 import ssl
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -17,6 +16,7 @@ import urllib3
 
 from purveyor import __version__
 from purveyor.cli.call import Access, Call, access_of
+from purveyor.transport.http_reasons import reason_of
 from purveyor.transport.interface import Point
 from purveyor.transport.open_point import point_for
 from purveyor.wire.errors import (
@@ -35,7 +35,6 @@ CONNECTION_COUNT = 4
 _ANSWER_LIMIT_BYTES = 256 * 2**20
 _TIMEOUT = urllib3.Timeout(connect=10, read=600)
 _PEM_END = "-----END CERTIFICATE-----"
-_ERRNO = re.compile(r"^\[Errno -?[0-9]+\] ")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ERRORS: Mapping[str, type[PurveyorError]] = {
     "refused": RefusedError,
@@ -125,9 +124,7 @@ class Rest:
             content = response.read(_ANSWER_LIMIT_BYTES + 1)
             response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnavailableError(
-                f"the site at {self._base.removesuffix(PREFIX)} cannot be reached: {_reason(error)}"
-            ) from error
+            raise UnavailableError(f"the site at {self.site_url} cannot be reached: {reason_of(error)}") from error
         return answer_in(response.status, content)
 
 
@@ -186,11 +183,3 @@ def _query(query: Mapping[str, object]) -> str:
         name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items() if value not in (None, "")
     }
     return "?" + urlencode(given, doseq=True, errors="surrogatepass") if given else ""
-
-
-def _reason(error: Exception) -> str:
-    """Why a request failed, in words, without what only programmers read."""
-    _, _, said = str(error).partition("Failed to establish a new connection: ")
-    if said:
-        return f"{_ERRNO.sub('', said)}; does it run, and is that its address?"
-    return str(error) if isinstance(error, urllib3.exceptions.TimeoutError) else f"{type(error).__name__}: {error}"

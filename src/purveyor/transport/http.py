@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from purveyor.transport.http_answers import range_start, tag_headers, tag_in, wait_seconds
 from purveyor.transport.http_heads import Hurried, HurriedResponse, PlainPool
+from purveyor.transport.http_reasons import reason_of
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
 from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
@@ -267,7 +268,7 @@ class HttpPoint:
         raise RejectedError(f"{path} at {self._url} is larger than the {limit_bytes} bytes that it may have")
 
     def _unreachable(self, error: Exception) -> UnavailableError:
-        return UnavailableError(f"{self._url} cannot be reached: {_reason(error)}")
+        return UnavailableError(f"{self._url} cannot be reached: {reason_of(error)}")
 
 
 def _pieces_of(body: bytes) -> list[bytes]:
@@ -277,13 +278,6 @@ def _pieces_of(body: bytes) -> list[bytes]:
 def _declared_bytes(response: urllib3.BaseHTTPResponse) -> int:
     declared = response.headers.get("Content-Length", "")
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
-
-
-def _reason(error: Exception) -> str:
-    cause = error
-    while isinstance(cause.__cause__, Exception):
-        cause = cause.__cause__
-    return f"{type(error).__name__}: {cause}"[:300]
 
 
 def _let_go(response: urllib3.BaseHTTPResponse) -> None:

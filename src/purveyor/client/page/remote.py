@@ -14,6 +14,7 @@ from purveyor.client.page import door
 from purveyor.client.page.answers import API_PROGRAMS, API_WISHES, TOKEN_HEADER
 from purveyor.client.page.shown import Shown
 from purveyor.client.page.wishes import Wish
+from purveyor.transport.http_reasons import reason_of
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 
@@ -66,7 +67,9 @@ class PageDesk:
             content = response.read(ANSWER_LIMIT_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             hint = "it is there while the agent runs, at the port that the site's setting page_port names"
-            raise UnavailableError(f"the agent's page at http://{self._host} does not answer: {error}; {hint}") from error
+            raise UnavailableError(
+                f"the agent's page at http://{self._host} does not answer: {reason_of(error)}; {hint}"
+            ) from error
         finally:
             connection.close()
         if response.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
