@@ -51,27 +51,25 @@ def add(call: Call) -> int:
 def show_all(call: Call) -> int:
     """Lists advertisements."""
     rows, output = rest_of(call).get(_LISTING), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("id", "name", "package", "program", "collection", "members", "assignments", "expires", "paused"),
+    output.give_list(
+        rows,
+        ("id", "name", "package", "program", "collection", "members", "assignments", "expires", "paused"),
+        (
             (
-                (
-                    row["id"],
-                    row["name"],
-                    row["package"],
-                    row["program_name"],
-                    row["collection_name"],
-                    row["members"],
-                    _assignments(row),
-                    moment(row["expires_at"]),
-                    row["is_paused"],
-                )
-                for row in rows
-            ),
-            empty="nothing is advertised",
-        )
+                row["id"],
+                row["name"],
+                row["package"],
+                row["program_name"],
+                row["collection_name"],
+                row["members"],
+                _assignments(row),
+                moment(row["expires_at"]),
+                row["is_paused"],
+            )
+            for row in rows
+        ),
+        empty="nothing is advertised",
+    )
     return 0
 
 

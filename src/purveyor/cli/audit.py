@@ -12,14 +12,12 @@ def show_all(call: Call) -> int:
     """Lists changes, newest first."""
     options, output = call.arguments, call.output
     rows = newest(rest_of(call), options.limit, about=options.object or "")
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("when", "who", "what", "object", "detail"),
-            ((moment(row["at"]), row["actor"], row["action"], row["about"], row["detail"]) for row in rows),
-            empty="nothing was changed",
-        )
+    output.give_list(
+        rows,
+        ("when", "who", "what", "object", "detail"),
+        ((moment(row["at"]), row["actor"], row["action"], row["about"], row["detail"]) for row in rows),
+        empty="nothing was changed",
+    )
     return 0
 
 

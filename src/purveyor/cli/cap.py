@@ -40,10 +40,7 @@ def s3_policy(call: Call) -> int:
 
 
 def _give(call: Call, text: str) -> int:
-    if call.output.is_json:
-        call.output.give_json({"configuration": text})
-    else:
-        call.output.give(text.rstrip("\n"))
+    call.output.give_result({"configuration": text}, text.rstrip("\n"))
     return 0
 
 

@@ -70,26 +70,24 @@ def run(call: Call) -> int:
 def jobs(call: Call) -> int:
     """Lists the jobs of this machine."""
     found, output = running.jobs(_folder(call)), call.output
-    if output.is_json:
-        output.give_json([msgspec.to_builtins(job) for job in found])
-    else:
-        output.give_table(
-            ("program", "kind", "state", "source version", "due", "ended", "exit code", "text"),
+    output.give_list(
+        [msgspec.to_builtins(job) for job in found],
+        ("program", "kind", "state", "source version", "due", "ended", "exit code", "text"),
+        (
             (
-                (
-                    str(job.key),
-                    job.kind,
-                    job.state,
-                    job.source_version,
-                    _moment(job.due_at),
-                    _moment(job.ended_at),
-                    job.exit_code,
-                    job.text or job.problem,
-                )
-                for job in found
-            ),
-            empty="this machine has no jobs",
-        )
+                str(job.key),
+                job.kind,
+                job.state,
+                job.source_version,
+                _moment(job.due_at),
+                _moment(job.ended_at),
+                job.exit_code,
+                job.text or job.problem,
+            )
+            for job in found
+        ),
+        empty="this machine has no jobs",
+    )
     return 0
 
 

@@ -17,24 +17,19 @@ def add(call: Call) -> int:
     options, output = call.arguments, call.output
     asked = {"name": options.name, "members": _members(call), "includes": options.include, "excludes": options.exclude}
     added = rest_of(call).post(_LISTING, asked)
-    if output.is_json:
-        output.give_json(added)
-    else:
-        output.give(added["id"])
+    output.give_result(added, added["id"])
     return 0
 
 
 def show_all(call: Call) -> int:
     """Lists collections."""
     rows, output = rest_of(call).get(_LISTING), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("id", "name", "members", "advertisements", "made"),
-            ((row["id"], row["name"], row["members"], row["advertisements"], moment(row["created_at"])) for row in rows),
-            empty="there are no collections",
-        )
+    output.give_list(
+        rows,
+        ("id", "name", "members", "advertisements", "made"),
+        ((row["id"], row["name"], row["members"], row["advertisements"], moment(row["created_at"])) for row in rows),
+        empty="there are no collections",
+    )
     return 0
 
 

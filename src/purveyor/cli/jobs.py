@@ -34,27 +34,25 @@ def requests(call: Call) -> int:
     if options.number is not None:
         return _show(output, rest, options.number)
     rows = rest.get(_LISTING, advertisement=options.advertisement, is_open=options.open, limit=min(options.limit, PAGE))
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("number", "what", "advertisement", "for", "state", "made", "by", "answers", "reason"),
+    output.give_list(
+        rows,
+        ("number", "what", "advertisement", "for", "state", "made", "by", "answers", "reason"),
+        (
             (
-                (
-                    row["number"],
-                    row["kind"],
-                    f"{row['advertisement']} {row['advertisement_name']}",
-                    _audience(row),
-                    row["state"],
-                    moment(row["made_at"]),
-                    row["made_by"],
-                    _counts(row),
-                    row["reason"],
-                )
-                for row in rows
-            ),
-            empty="nothing was asked of any run",
-        )
+                row["number"],
+                row["kind"],
+                f"{row['advertisement']} {row['advertisement_name']}",
+                _audience(row),
+                row["state"],
+                moment(row["made_at"]),
+                row["made_by"],
+                _counts(row),
+                row["reason"],
+            )
+            for row in rows
+        ),
+        empty="nothing was asked of any run",
+    )
     return 0
 
 
@@ -77,11 +75,9 @@ def _ask(call: Call, kind: str) -> int:
     if options.expires is not None:
         asked["expires_at"] = instant_of(options.expires, now=datetime.now(UTC)).isoformat()
     made = rest_of(call).post(f"/advertisements/{segment(options.advertisement)}/requests", asked)
-    if output.is_json:
-        output.give_json(made)
-    else:
-        output.give(str(made["number"]))
-        output.say(f"asked of {_audience(made)}; `purveyor job requests {made['number']}` shows what they answer")
+    output.give_result(
+        made, str(made["number"]), f"asked of {_audience(made)}; `purveyor job requests {made['number']}` shows what they answer"
+    )
     return 0
 
 

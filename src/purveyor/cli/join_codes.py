@@ -25,26 +25,24 @@ def create(call: Call) -> int:
 def show_all(call: Call) -> int:
     """Lists join codes."""
     rows, output = rest_of(call).get("/join-codes"), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("number", "made", "by", "expires", "uses left", "approval", "joined", "usable"),
+    output.give_list(
+        rows,
+        ("number", "made", "by", "expires", "uses left", "approval", "joined", "usable"),
+        (
             (
-                (
-                    row["id"],
-                    moment(row["created_at"]),
-                    row["created_by"],
-                    moment(row["expires_at"]),
-                    "any" if row["uses_left"] is None else row["uses_left"],
-                    row["needs_approval"],
-                    row["clients"],
-                    row["is_usable"],
-                )
-                for row in rows
-            ),
-            empty="there are no join codes",
-        )
+                row["id"],
+                moment(row["created_at"]),
+                row["created_by"],
+                moment(row["expires_at"]),
+                "any" if row["uses_left"] is None else row["uses_left"],
+                row["needs_approval"],
+                row["clients"],
+                row["is_usable"],
+            )
+            for row in rows
+        ),
+        empty="there are no join codes",
+    )
     return 0
 
 

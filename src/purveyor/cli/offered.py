@@ -81,10 +81,7 @@ def page(call: Call) -> int:
 
 def _tell_address(call: Call, url: str) -> None:
     output = call.output
-    if output.is_json:
-        output.give_json({"url": url})
-    else:
-        output.give(url)
+    output.give_result({"url": url}, url)
     output.stdout.flush()
 
 

@@ -48,6 +48,22 @@ class Output:
         else:
             self.say(text)
 
+    def give_result(self, answer: object, result: str, text: str = "") -> None:
+        """One result: for people a line, and a message; the answer for programs."""
+        if self.is_json:
+            self.give_json(answer)
+            return
+        self.give(result)
+        if text:
+            self.say(text)
+
+    def give_list(self, answer: object, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+        """A list: a table for people, the answer for programs."""
+        if self.is_json:
+            self.give_json(answer)
+        else:
+            self.give_table(columns, rows, empty=empty)
+
     def give_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
         """Rows under headings, as wide as they need to be."""
         lines = [tuple(cell(value) for value in row) for row in rows]

@@ -18,10 +18,7 @@ def add(call: Call) -> int:
         source = Path(options.source).absolute()
         asked |= {"manifest": taken_in_at_site(rest, output, source), "source": str(source)}
     added = rest.post("/packages", asked)
-    if output.is_json:
-        output.give_json(added)
-    else:
-        output.give(added["id"])
+    output.give_result(added, added["id"])
     return 0
 
 
@@ -35,37 +32,31 @@ def update(call: Call) -> int:
     source = Path(options.source or recorded).absolute()
     asked = {"manifest": taken_in_at_site(rest, output, source), "source": str(source), "version": options.version}
     updated = rest.post(f"{path}/source-versions", asked)
-    if output.is_json:
-        output.give_json(updated)
-    else:
-        output.give(str(updated["source_version"]))
-        output.say(updated["note"])
+    output.give_result(updated, str(updated["source_version"]), updated["note"])
     return 0
 
 
 def show_all(call: Call) -> int:
     """Lists packages."""
     rows, output = rest_of(call).get("/packages", include_deleted=call.arguments.all), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("id", "name", "version", "state", "source version", "size", "programs", "advertisements"),
+    output.give_list(
+        rows,
+        ("id", "name", "version", "state", "source version", "size", "programs", "advertisements"),
+        (
             (
-                (
-                    row["id"],
-                    row["name"],
-                    row["version"],
-                    row["state"],
-                    row["source_version"],
-                    size(row["size_bytes"]),
-                    row["programs"],
-                    row["advertisements"],
-                )
-                for row in rows
-            ),
-            empty="there are no packages; add one with: purveyor package add SOURCE --name N",
-        )
+                row["id"],
+                row["name"],
+                row["version"],
+                row["state"],
+                row["source_version"],
+                size(row["size_bytes"]),
+                row["programs"],
+                row["advertisements"],
+            )
+            for row in rows
+        ),
+        empty="there are no packages; add one with: purveyor package add SOURCE --name N",
+    )
     return 0
 
 
@@ -116,11 +107,7 @@ def edit(call: Call) -> int:
 
 def preview(call: Call) -> int:
     """Shows what deleting a package would touch."""
-    seen = rest_of(call).get(f"/packages/{segment(call.arguments.package)}/deletion-preview")
-    if call.output.is_json:
-        call.output.give_json(seen)
-    else:
-        _give_preview(call.output, seen)
+    _show_preview(call.output, rest_of(call), f"/packages/{segment(call.arguments.package)}")
     return 0
 
 
@@ -129,7 +116,7 @@ def delete(call: Call) -> int:
     options, output, rest = call.arguments, call.output, rest_of(call)
     path = f"/packages/{segment(options.package)}"
     if not options.is_confirmed:
-        _show_instead(output, rest, path)
+        _show_preview(output, rest, path)
         raise RefusedError(f"nothing was deleted: confirm it with --yes (running programs: {options.running})")
     deleted = rest.delete(
         path, running=options.running, uninstall=options.uninstall, replaced_by=options.replaced_by, is_confirmed=True
@@ -182,7 +169,7 @@ def retirement_in_words(seen: dict[str, Any]) -> str:
     )
 
 
-def _show_instead(output: Output, rest: Rest, path: str) -> None:
+def _show_preview(output: Output, rest: Rest, path: str) -> None:
     seen = rest.get(f"{path}/deletion-preview")
     if output.is_json:
         output.give_json(seen)

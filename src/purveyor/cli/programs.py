@@ -68,27 +68,25 @@ def edit(call: Call) -> int:
 def show_all(call: Call) -> int:
     """Lists the programs of a package."""
     rows, output = rest_of(call).get(_listing(call.arguments)), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("number", "name", "command", "max run", "platforms", "logon", "depends on", "replaces", "enabled"),
+    output.give_list(
+        rows,
+        ("number", "name", "command", "max run", "platforms", "logon", "depends on", "replaces", "enabled"),
+        (
             (
-                (
-                    row["number"],
-                    row["name"],
-                    _command_text(row),
-                    duration(row["max_run_seconds"]),
-                    row["platforms"] or "all",
-                    row["conditions"]["logon"],
-                    row["depends_on"],
-                    _superseded_texts(row),
-                    row["is_enabled"],
-                )
-                for row in rows
-            ),
-            empty="this package has no programs; add one with: purveyor program add PACKAGE NAME --command …",
-        )
+                row["number"],
+                row["name"],
+                _command_text(row),
+                duration(row["max_run_seconds"]),
+                row["platforms"] or "all",
+                row["conditions"]["logon"],
+                row["depends_on"],
+                _superseded_texts(row),
+                row["is_enabled"],
+            )
+            for row in rows
+        ),
+        empty="this package has no programs; add one with: purveyor program add PACKAGE NAME --command …",
+    )
     return 0
 
 

@@ -12,17 +12,15 @@ def show_all(call: Call) -> int:
     """Lists resources."""
     options, output = call.arguments, call.output
     rows = pages(rest_of(call), _LISTING, state=options.state, containing=options.containing)
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("client", "name", "state", "platform", "last seen", "absent requests"),
-            (
-                (row["id"], row["name"], _state(row), row["platform"], moment(row["last_seen_at"]), row["absent_requests"])
-                for row in rows
-            ),
-            empty="there are no resources; make a code with which machines join: purveyor join-code create",
-        )
+    output.give_list(
+        rows,
+        ("client", "name", "state", "platform", "last seen", "absent requests"),
+        (
+            (row["id"], row["name"], _state(row), row["platform"], moment(row["last_seen_at"]), row["absent_requests"])
+            for row in rows
+        ),
+        empty="there are no resources; make a code with which machines join: purveyor join-code create",
+    )
     return 0
 
 

@@ -16,14 +16,12 @@ _FACTS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "o
 def show(call: Call) -> int:
     """Shows all settings."""
     rows, output = rest_of(call).get("/settings"), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("setting", "value", "default"),
-            ((row["name"], row["value"], row["default"] if row["value"] != row["default"] else "(same)") for row in rows),
-            empty="there are no settings",
-        )
+    output.give_list(
+        rows,
+        ("setting", "value", "default"),
+        ((row["name"], row["value"], row["default"] if row["value"] != row["default"] else "(same)") for row in rows),
+        empty="there are no settings",
+    )
     return 0
 
 

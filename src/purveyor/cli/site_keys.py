@@ -129,11 +129,11 @@ def make(call: Call) -> int:
     public_file = _new_file(str(target) + ".pub")
     write_key(target, key, _passphrase(options.passphrase_file))
     _write_new(public_file, f"{public}\n".encode())
-    if output.is_json:
-        output.give_json({"id": id_of(key), "public": public, "file": str(target), "public_file": str(public_file)})
-    else:
-        output.give(public)
-        output.say(f"key {id_of(key)}: {target} stays here, {public_file} goes to: purveyor site keys rotate ROLE --public")
+    output.give_result(
+        {"id": id_of(key), "public": public, "file": str(target), "public_file": str(public_file)},
+        public,
+        f"key {id_of(key)}: {target} stays here, {public_file} goes to: purveyor site keys rotate ROLE --public",
+    )
     return 0
 
 

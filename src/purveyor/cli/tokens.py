@@ -9,35 +9,29 @@ def create(call: Call) -> int:
     """Prints a new token."""
     options, output = call.arguments, call.output
     made = rest_of(call).post("/tokens", {"name": options.name, "role": options.role})
-    if output.is_json:
-        output.give_json(made)
-    else:
-        output.give(made["token"])
-        output.say(f"token {made['id']} ({made['role']}) for {made['name']}; it is shown this once")
+    output.give_result(made, made["token"], f"token {made['id']} ({made['role']}) for {made['name']}; it is shown this once")
     return 0
 
 
 def show_all(call: Call) -> int:
     """Lists tokens."""
     rows, output = rest_of(call).get("/tokens"), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("number", "name", "role", "made", "last used", "revoked"),
+    output.give_list(
+        rows,
+        ("number", "name", "role", "made", "last used", "revoked"),
+        (
             (
-                (
-                    row["id"],
-                    row["name"],
-                    row["role"],
-                    moment(row["created_at"]),
-                    moment(row["last_used_at"]),
-                    moment(row["revoked_at"]),
-                )
-                for row in rows
-            ),
-            empty="there are no tokens",
-        )
+                row["id"],
+                row["name"],
+                row["role"],
+                moment(row["created_at"]),
+                moment(row["last_used_at"]),
+                moment(row["revoked_at"]),
+            )
+            for row in rows
+        ),
+        empty="there are no tokens",
+    )
     return 0
 
 

@@ -16,25 +16,21 @@ def add(call: Call) -> int:
         raise UsageError("when does it open? Give --start TIME, --rule RRULE, or both")
     given = {name: value for name, value in _given(call).items() if value is not None}
     added = rest_of(call).post(_LISTING, given | {"collection": options.collection, "is_confirmed": options.is_confirmed})
-    if output.is_json:
-        output.give_json(added)
-    else:
-        output.give(str(added["number"]))
-        output.say(f"window {added['number']} of {added['collection_name']} opens next at {added['next_opens']}")
+    output.give_result(
+        added, str(added["number"]), f"window {added['number']} of {added['collection_name']} opens next at {added['next_opens']}"
+    )
     return 0
 
 
 def show_all(call: Call) -> int:
     """Lists windows."""
     rows, output = rest_of(call).get(_LISTING, collection=call.arguments.collection), call.output
-    if output.is_json:
-        output.give_json(rows)
-    else:
-        output.give_table(
-            ("number", "name", "collection", "start", "rule", "duration", "spread", "catch-up", "opens next"),
-            (_cells(row) for row in rows),
-            empty="there are no maintenance windows: programs run at any time",
-        )
+    output.give_list(
+        rows,
+        ("number", "name", "collection", "start", "rule", "duration", "spread", "catch-up", "opens next"),
+        (_cells(row) for row in rows),
+        empty="there are no maintenance windows: programs run at any time",
+    )
     return 0
 
 
