@@ -85,8 +85,11 @@ def fetch(wanted: Coming, source: Intake, store: Store, elsewhere: Elsewhere) ->
     """
     place = store.place
     try:
+        small = {stored.sha256: stored for stored in wanted.lacking if stored.size_bytes <= PART_BYTES}
+        place.add_files(small.values(), lambda sha256: source.pieces(small[sha256].path, size_bytes=small[sha256].size_bytes))
         for stored in wanted.lacking:
-            _bring_file(stored, source, place, store.shelf)
+            if stored.sha256 not in small:
+                _bring_large(stored, source, place, store.shelf)
         damaged = [path for path in place.verify(wanted.manifest) if not elsewhere(path)]
         for path in damaged:
             place.remove_file(path.rpartition("/")[2])
@@ -166,10 +169,7 @@ def _parts(shelf: Shelf, digests: AbstractSet[str] | None) -> list[Listed]:
     return [item for item in lying if digests is None or item.name.casefold().partition(".")[0] in digests]
 
 
-def _bring_file(stored: Stored, source: Intake, place: ContentPlace, shelf: Shelf) -> None:
-    if stored.size_bytes <= PART_BYTES:
-        place.add_file(stored.sha256, source.pieces(stored.path, size_bytes=stored.size_bytes), stored.size_bytes)
-        return
+def _bring_large(stored: Stored, source: Intake, place: ContentPlace, shelf: Shelf) -> None:
     parts = f"{PARTS}/{stored.sha256}."
     try:
         place.add_file(stored.sha256, _through_parts(stored, source, shelf, parts), stored.size_bytes)
