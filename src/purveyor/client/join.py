@@ -104,7 +104,7 @@ def request(
 def _refuse_where_nothing_is_taken(access_point: str, settings: AgentSettings) -> None:
     """A bucket takes no requests. Errors: RefusedError, with the CAPs that do."""
     takes = {addresses.resolved(one.url, access_point, settings.site): one.takes_items for one in settings.access_points}
-    if not takes.get(access_point, True):
+    if not takes.get(access_point.rstrip("/"), True):
         others = ", ".join(url for url, does in takes.items() if does)
         raise RefusedError(f"{access_point} takes nothing from clients, so nobody joins there: join at {others or 'another CAP'}")
 

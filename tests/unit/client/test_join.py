@@ -169,15 +169,16 @@ def test_a_code_that_names_another_site_code_is_refused(newcomer: Newcomer) -> N
     refuses(newcomer, code_of(newcomer.site.repository, site="S02"), "the join code is for site S02")
 
 
-def test_at_a_bucket_nobody_joins_and_the_caps_that_take_requests_are_named(newcomer: Newcomer) -> None:
+@pytest.mark.parametrize("typed", [URL, f"{URL}/"])
+def test_at_a_bucket_nobody_joins_and_the_caps_that_take_requests_are_named(newcomer: Newcomer, typed: str) -> None:
+    site, machine = newcomer.site, newcomer.machine
     named = [ToldPoint(id="cap1", url="https://site.example/cap"), ToldPoint(id="cap2", url=URL, takes_items=False)]
-    newcomer.site.set_settings(access_points=tuple(named))
-    newcomer.site.say({})
-    refuses(
-        newcomer,
-        code_of(newcomer.site.repository),
-        "takes nothing from clients, so nobody joins there: join at https://site.example/cap$",
-    )
+    site.set_settings(access_points=tuple(named))
+    site.say({})
+    code = code_of(site.repository)
+    with pytest.raises(RefusedError, match=r"nobody joins there: join at https://site\.example/cap$"):
+        join.request(machine.state, machine, access_point=typed, code_text=code, point_for=lambda _: site.boxes.point("m1"))
+    assert not has_identity(machine.state)
 
 
 def test_a_folder_that_is_no_cap_is_refused(newcomer: Newcomer) -> None:
