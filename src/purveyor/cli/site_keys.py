@@ -101,7 +101,7 @@ def sign(call: Call) -> int:
     if not options.is_confirmed:
         output.say("sign this? type yes:")
         if output.stdin.readline().strip() != "yes":
-            raise RefusedError("nothing was signed")
+            raise RefusedError("nothing was signed: type yes, or confirm with --yes what was read before")
     _write_new(target, msgspec.json.format(msgspec.json.encode(answer), indent=1))
     output.done(
         {"number": asked.number, "answer": str(target), "signed": sorted(answer.signatures), "summary": list(asked.summary)},
