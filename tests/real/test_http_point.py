@@ -213,6 +213,12 @@ def test_a_server_that_drips_the_head_of_its_answer_is_given_up(scripted: Server
     assert next(clock) <= 100, "it is not waited for byte after byte"
 
 
+def test_lines_without_end_behind_a_body_are_not_read_to_their_end(scripted: Servers) -> None:
+    server = scripted(answer("200 OK", b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 400_000, Transfer_Encoding="chunked"), is_silent=True)
+    with point_at(server.url) as point, pytest.raises(UnavailableError, match="never comes to the point"):
+        point.read(PATH, limit_bytes=1000)
+
+
 def test_a_kept_connection_that_the_server_closed_is_replaced_by_a_new_one(scripted: Servers) -> None:
     server = scripted(answer("200 OK", b"one", ETag='"1"'), answer("304 Not Modified", ETag='"1"'))
     with point_at(server.url) as point:
