@@ -17,6 +17,7 @@ import pytest
 
 from installation import Installation
 from purveyor.wire.boxes import DOWN_BOXES
+from purveyor.wire.offers import decode
 from samba_server import PASSWORD, Samba, credentials_file, samba_as_printed
 from smb_wire import SUCCESS, FileRequest, Seen, capturing, requests_in
 
@@ -177,10 +178,10 @@ def _published(samba: Samba, package: str) -> list[Path]:
 
 
 def _is_offered(samba: Samba, package: str) -> bool:
-    """Whether an offer of it was published, and the timestamp after it."""
+    """Whether an offer of it was published, with its content at hand, and the timestamp after it."""
     published_at = (samba.folder / "clidata.box" / "timestamp.json").stat().st_mtime
-    offers = [file for file in (samba.folder / "offerinf.box").glob("*.ofr") if package in file.read_text()]
-    return bool(offers) and all(file.stat().st_mtime < published_at for file in offers)
+    offers = [file for file in (samba.folder / "offerinf.box").glob("*.ofr") if file.stat().st_mtime < published_at]
+    return any(one.package == package for file in offers for one in decode(file.read_bytes()).advertisements)
 
 
 def _pass(installation: Installation) -> bool:
