@@ -7,10 +7,8 @@ from zoneinfo import ZoneInfo
 from fuzz import seeds
 from fuzz.parser import Parser
 from purveyor.client.points.addresses import resolved
-from purveyor.client.policy.walk import version_in
-from purveyor.client.trust import Trusted
+from purveyor.client.trust import Trusted, version_in
 from purveyor.content.tree import canonical_tree
-from purveyor.mirror.metadata import shown_version
 from purveyor.wire import (
     firings,
     offers,
@@ -90,12 +88,6 @@ def of_role(name: str) -> Parser:
     )
 
 
-def shown_versions(content: bytes) -> object:
-    """The version that a root shows which nobody has verified."""
-    assert version_in(content) == shown_version(content)
-    return version_in(content)
-
-
 FROM_THE_SITE: Mapping[str, Parser] = {
     "package info": Parser(
         read=package_info.decode,
@@ -134,10 +126,10 @@ FROM_THE_SITE: Mapping[str, Parser] = {
         reads=("wire/manifest.py:decode", "content/tree.py:canonical_tree", "content/tree.py:check_links"),
     ),
     "unverified version": Parser(
-        read=shown_versions,
+        read=version_in,
         seeds=[seeds.role("root")],
         is_json=True,
-        reads=("client/policy/walk.py:version_in", "mirror/metadata.py:shown_version"),
+        reads=("client/trust.py:version_in",),
     ),
     **{
         f"{name} metadata": of_role(name)

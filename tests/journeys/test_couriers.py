@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from journeys.branch import Branch
+from purveyor.client.trust import version_in
 from purveyor.courier import reports
 from purveyor.courier.sending import Sender, send
 from purveyor.courier.taking import RECEIPT_PATH, Receiver, Taken, take
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
 from purveyor.mirror.memory import pin_of_code, pin_of_root
-from purveyor.mirror.metadata import ROOT, shown_version
+from purveyor.mirror.metadata import ROOT
 from purveyor.site_server.admin import packages
 from purveyor.site_server.site import LOCAL_POINT
 from purveyor.wire import bundle as lists
@@ -87,7 +88,7 @@ def sender_of(fleet: Fleet) -> Sender:
         cap=fleet.cap.point("the courier"),
         dp=fleet.dp.point("the courier"),
         content=fleet.site.points[LOCAL_POINT],
-        pin=pin_of_root(root, shown_version(root)),
+        pin=pin_of_root(root, version_in(root)),
         sign=lambda bundle: lists.sign(bundle, key),
     )
 

@@ -13,11 +13,12 @@ from typing import NamedTuple
 from purveyor.cli.call import Call, UsageError
 from purveyor.cli.output import Tally, counted, size
 from purveyor.client import share_credentials
+from purveyor.client.trust import version_in
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.mirror.content import Store
 from purveyor.mirror.copying import Ends
 from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root, refuse_filled
-from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, shown_version
+from purveyor.mirror.metadata import ROOT_LIMIT_BYTES
 from purveyor.mirror.pinning import Pinning
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.folder import FolderShelf
@@ -162,7 +163,7 @@ def beginning(call: Call) -> Beginning:
             content = file.read(ROOT_LIMIT_BYTES)
     except OSError as error:
         raise UnavailableError(f"the root {options.root} cannot be read: {error.strerror}") from error
-    return Beginning(pin_of_root(content, shown_version(content)))
+    return Beginning(pin_of_root(content, version_in(content)))
 
 
 def make_boxes(target: Shelf) -> None:

@@ -6,6 +6,7 @@ seen before. Signatures are judged in `judgement` alone.
 Source: TUF specification 1.0, section 5.3 to 5.6 (client workflow); the protocol, sections 5 and 6.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -129,3 +130,19 @@ def delegator_of(name: str) -> str:
         return "root"
     hashed, dash, _ = name.partition("-")
     return hashed if dash else "targets"
+
+
+def depth_of(name: str) -> tuple[int, str]:
+    """By what targets roles are sorted so that each comes after its delegator."""
+    return (0 if name == "targets" else 2 if "-" in name else 1, name)
+
+
+def version_in(content: bytes) -> int:
+    """The version that unverified metadata shows: only how far to read, never what to believe. Errors: RejectedError."""
+    try:
+        version = json.loads(content)["signed"]["version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RejectedError("this metadata cannot be read") from error
+    if not isinstance(version, int):
+        raise RejectedError("this metadata shows no version")
+    return version

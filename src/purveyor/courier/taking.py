@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from purveyor.client.trust import version_in
 from purveyor.content.place import ContentPlace
 from purveyor.content.verify import digest_of
 from purveyor.courier import sticks
@@ -19,7 +20,7 @@ from purveyor.mirror.content import Store
 from purveyor.mirror.copying import Ends
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import TIMESTAMP, Pin, pinned
-from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, ROOTS_A_PASS, Metadata, shown_version
+from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, ROOTS_A_PASS, Metadata
 from purveyor.mirror.turn import Outcome, turn
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Shelf
@@ -98,7 +99,7 @@ def receipt_of(receiver: Receiver, site: str) -> Receipt:
 def _served(target: Shelf) -> int:
     content = target.read(TIMESTAMP)
     try:
-        return 0 if content is None else shown_version(content)
+        return 0 if content is None else version_in(content)
     except RejectedError:
         return 0
 

@@ -8,14 +8,13 @@ clients judge that by their own clocks, and a branch goes on serving what it has
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
 from purveyor.client import trust
-from purveyor.client.trust import Trusted
+from purveyor.client.trust import Trusted, depth_of, version_in
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import TIMESTAMP, Pin
 from purveyor.transport.interface import Answer, Shelf
@@ -98,7 +97,7 @@ class Metadata:
     def roles(self) -> list[str]:
         """The roles that the snapshot names, delegators first."""
         named = self.trusted.snapshot.meta if self.trusted.snapshot else {}
-        return sorted((name.removesuffix(".json") for name in named), key=_depth)
+        return sorted((name.removesuffix(".json") for name in named), key=depth_of)
 
     def targets(self) -> Iterator[Target]:
         """All files that any role lists, in no order. Errors: RejectedError for one that cannot lie on a CAP."""
@@ -152,7 +151,7 @@ class Metadata:
         answer = self._source.read_changed(ROOT, trust.ROOT_LIMIT_BYTES, tags.get(ROOT, "") if is_served else "")
         if answer is not None:
             before = _online_keys(self.trusted)
-            shown = shown_version(answer.content)
+            shown = version_in(answer.content)
             for version in range(self.trusted.root.version + 1, min(shown, self.trusted.root.version + ROOTS_A_PASS) + 1):
                 path = f"clidata.box/{version}.root.json"
                 content = self._source.read(path, trust.ROOT_LIMIT_BYTES)
@@ -214,23 +213,8 @@ class Metadata:
         return f"clidata.box/{self.trusted.version_of(role)}.{role}.json"
 
 
-def shown_version(content: bytes) -> int:
-    """The version that unverified metadata shows: how far to read, never what to believe. Errors: RejectedError."""
-    try:
-        version = json.loads(content)["signed"]["version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RejectedError("this metadata cannot be read") from error
-    if not isinstance(version, int):
-        raise RejectedError("this metadata shows no version")
-    return version
-
-
 def _online_keys(trusted: Trusted) -> tuple[list[str], list[str]]:
     return trusted.root.roles["timestamp"].keyids, trusted.root.roles["snapshot"].keyids
-
-
-def _depth(role: str) -> tuple[int, str]:
-    return (0 if role == "targets" else 2 if "-" in role else 1, role)
 
 
 def _write_rank(path: str) -> int:

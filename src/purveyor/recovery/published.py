@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from purveyor.client import trust
-from purveyor.client.policy.walk import version_in
-from purveyor.client.trust import Trusted
+from purveyor.client.trust import Trusted, depth_of, version_in
 from purveyor.transport.interface import Point
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire import settings as settings_file
@@ -118,7 +117,7 @@ def read_published(point: Point, *, root: bytes, site: SiteCode) -> Published:
     snapshot = trusted.timestamp.snapshot_meta.version
     trusted.take_snapshot(_read(point, f"clidata.box/{snapshot}.snapshot.json", trust.SNAPSHOT_LIMIT_BYTES))
     assert trusted.snapshot is not None
-    names = sorted((name.removesuffix(".json") for name in trusted.snapshot.meta), key=_depth)
+    names = sorted((name.removesuffix(".json") for name in trusted.snapshot.meta), key=depth_of)
     for name in names:
         path = f"clidata.box/{trusted.version_of(name)}.{name}.json"
         trusted.take_targets(name, _read(point, path, trust.TARGETS_LIMIT_BYTES))
@@ -164,7 +163,3 @@ def _read(point: Point, path: str, limit_bytes: int) -> bytes:
     if answer is None:
         raise RejectedError(f"{point.url} says that {path} is unchanged, which nobody asked")
     return answer.content
-
-
-def _depth(name: str) -> tuple[int, str]:
-    return (0 if name == "targets" else 2 if "-" in name else 1, name)

@@ -14,13 +14,13 @@ from purveyor.client import trust
 from purveyor.client.points import memory, pauses
 from purveyor.client.points.memory import PointUse
 from purveyor.client.policy import conclude, points, view
-from purveyor.client.policy.walk import Walk, load_trusted, version_in
+from purveyor.client.policy.walk import Walk, load_trusted
 from purveyor.client.policy_view import Policy, Problem
 from purveyor.client.state import published
 from purveyor.client.state.identity import Identity, highest_sequence
 from purveyor.client.state.published import HeldEntry
 from purveyor.client.state.store import State
-from purveyor.client.trust import Trusted
+from purveyor.client.trust import Trusted, version_in
 from purveyor.transport.interface import Answer, Point
 from purveyor.wire import offers, package_info, shards
 from purveyor.wire.errors import AbsentError, BusyError, RejectedError, UnavailableError

@@ -4,7 +4,6 @@ What is verified on the way is kept even when the walk cannot be finished; only 
 not find. One file that is missing or damaged is a problem record, and never delays the others (Q245170, Q246614).
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from purveyor.client.policy import conclude
 from purveyor.client.policy_view import Problem
 from purveyor.client.state import published
 from purveyor.client.state.store import State
-from purveyor.client.trust import Trusted
+from purveyor.client.trust import Trusted, depth_of, version_in
 from purveyor.transport.interface import Point
 from purveyor.wire import offers, package_info
 from purveyor.wire import settings as settings_file
@@ -217,13 +216,9 @@ def load_trusted(state: State, root: bytes | None = None) -> Trusted:
     for name, take in steps:
         if name in contents:
             _keep_what_holds(lambda take=take, name=name: take(contents[name]))
-    for name in sorted(contents.keys() - {"root", "timestamp", "snapshot"}, key=_depth):
+    for name in sorted(contents.keys() - {"root", "timestamp", "snapshot"}, key=depth_of):
         _keep_what_holds(lambda name=name: trusted.take_targets(name, contents[name]))
     return trusted
-
-
-def _depth(name: str) -> tuple[int, str]:
-    return (0 if name == "targets" else 2 if "-" in name else 1, name)
 
 
 def _keep_what_holds(take: object) -> None:
@@ -240,14 +235,3 @@ def _check(path: str, listed: TargetFile, content: bytes) -> None:
         listed.verify_length_and_hashes(content)
     except LengthOrHashMismatchError as error:
         raise RejectedError(f"{path} is not the file that the metadata describes") from error
-
-
-def version_in(content: bytes) -> int:
-    """The version that unverified metadata shows: only how far to read, never what to believe. Errors: RejectedError."""
-    try:
-        version = json.loads(content)["signed"]["version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RejectedError("this metadata cannot be read") from error
-    if not isinstance(version, int):
-        raise RejectedError("this metadata shows no version")
-    return version
