@@ -19,7 +19,16 @@ def add(call: Call) -> int:
         asked |= {"manifest": taken_in_at_site(rest, output, source), "source": str(source)}
     added = rest.post("/packages", asked)
     output.give_result(added, added["id"])
+    _say_twins(rest, output, added["id"])
     return 0
+
+
+def _say_twins(rest: Rest, output: Output, package: str) -> None:
+    """Says which other packages look the same to people: a command that was said again after a failure makes a second one."""
+    looks = {row["id"]: (row["name"], row["version"]) for row in rest.get("/packages")}
+    twins = ", ".join(one for one, look in looks.items() if look == looks.get(package) and one != package)
+    if twins:
+        output.say(f"note: {twins} has this name and version too; was it added twice? purveyor package delete {package}")
 
 
 def update(call: Call) -> int:

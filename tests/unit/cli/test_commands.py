@@ -70,6 +70,15 @@ def test_a_join_code_makes_one_member_at_once_unless_told_otherwise(running_site
     assert (listed["uses_left"], listed["needs_approval"]) == (1, False)
 
 
+def test_a_package_that_was_added_twice_is_noticed(running_site: RunningSite) -> None:
+    first = running_site.purveyor("package", "add", "--name", "Hello", "--version", "1")
+    again = running_site.purveyor("package", "add", "--name", "Hello", "--version", "1")
+    newer = running_site.purveyor("package", "add", "--name", "Hello", "--version", "2")
+    assert again.code == 0 and f"{first.line} has this name and version too" in again.err
+    assert f"purveyor package delete {again.line}" in again.err
+    assert "too" not in first.err + newer.err
+
+
 def test_only_what_the_site_lacks_is_sent(running_site: RunningSite, source: Path) -> None:
     first = running_site.purveyor("package", "add", str(source), "--name", "Hello")
     assert "the site lacks 3 of them, 50.0 kB" in first.err
