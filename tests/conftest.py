@@ -12,6 +12,7 @@ pytest_plugins = [
     "database_servers",
     "samba_server",
     "s3_server",
+    "every_shelf",
     "installation",
     "running_site",
 ]

@@ -1,7 +1,7 @@
 """What a place of content on a shelf does, whatever the shelf is: a folder, the lab's memory, an SMB share, a bucket."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,11 +13,8 @@ from purveyor.content.store import ContentStore
 from purveyor.lab.transport import MemoryBoxes
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.interface import Shelf
-from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, distinct_files, encode, file_path, hash_of, manifest_path
-from s3_server import Bucket
-from samba_server import Samba, share_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LARGE = os.urandom(9_000_000)
@@ -39,34 +36,6 @@ def fill(place: ContentPlace, files: dict[str, bytes]) -> str:
         place.add_file(hash_of(content), [content], len(content))
     place.add_manifest(encode(tree_of(files)))
     return hash_of(encode(tree_of(files)))
-
-
-@pytest.fixture
-def folder_shelf(tmp_path: Path) -> Shelf:
-    return FolderShelf(tmp_path / "DP_S01")
-
-
-@pytest.fixture
-def memory_shelf() -> Shelf:
-    return MemoryBoxes("memory:dp", lambda: NOW).shelf()
-
-
-@pytest.fixture
-def smb_shelf(samba: Samba) -> Iterator[Shelf]:
-    share = share_of(samba)
-    yield SmbShelf(share, owner="site")
-    share.close()
-
-
-@pytest.fixture
-def s3_shelf(bucket: Bucket) -> Shelf:
-    return bucket.shelf("DP_S01")
-
-
-@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", "s3_shelf"])
-def shelf(request: pytest.FixtureRequest) -> Shelf:
-    found: Shelf = request.getfixturevalue(request.param)
-    return found
 
 
 @pytest.fixture

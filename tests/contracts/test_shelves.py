@@ -4,56 +4,19 @@ import os
 import resource
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from purveyor.lab.transport import MemoryBoxes
 from purveyor.transport.folder import FolderShelf
 from purveyor.transport.folder_point import FolderPoint
 from purveyor.transport.interface import Listed, Shelf
-from purveyor.transport.smb_shelf import SmbShelf
 from purveyor.wire.boxes import ITEM_NAME
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
-from s3_server import Bucket
-from samba_server import Samba, share_of
-
-
-@pytest.fixture
-def folder_shelf(tmp_path: Path) -> FolderShelf:
-    """A shelf in a folder."""
-    return FolderShelf(tmp_path / "CAP_S01")
-
-
-@pytest.fixture
-def memory_shelf() -> Shelf:
-    """The lab's shelf."""
-    clock: Callable[[], datetime] = lambda: datetime(2026, 1, 1, tzinfo=UTC)  # noqa: E731
-    return MemoryBoxes("memory:cap", clock).shelf()
-
-
-@pytest.fixture
-def smb_shelf(samba: Samba) -> Iterator[Shelf]:
-    """A shelf on a share of a real Samba."""
-    share = share_of(samba)
-    yield SmbShelf(share, owner="site")
-    share.close()
-
-
-@pytest.fixture
-def s3_shelf(bucket: Bucket) -> Shelf:
-    """A shelf below a prefix of a bucket at a real S3 server."""
-    return bucket.shelf("sites/CAP_S01")
-
-
-@pytest.fixture(params=["folder_shelf", "memory_shelf", "smb_shelf", "s3_shelf"])
-def shelf(request: pytest.FixtureRequest) -> Shelf:
-    """One of all of them."""
-    found: Shelf = request.getfixturevalue(request.param)
-    return found
+from samba_server import Samba
 
 
 @pytest.fixture(params=["folder", "share"])

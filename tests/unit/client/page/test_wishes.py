@@ -1,59 +1,16 @@
 """What users may ask for, and what they are told where they may not."""
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import msgspec
 import pytest
 
+from page_world import BERLIN, EDITOR, HOUR, NOW, RESTART, UPDATE
 from purveyor.client.page.shown import Shown, ShownProgram, ShownRestart
 from purveyor.client.page.wishes import Postpone, PostponeRestart, RestartNow, RunNow, Wish, ask_of, sentence
 from purveyor.client.programs.memory.asks import Ask, AskKind
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.jobs import JobState
-
-NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-BERLIN = ZoneInfo("Europe/Berlin")
-EDITOR = ShownProgram(
-    id="S0100001/1",
-    name="Editor",
-    description="",
-    package="S0100001",
-    package_name="Editor",
-    version="2",
-    publisher="",
-    advertisement=None,
-    is_mandatory=False,
-    state=None,
-    due_at=None,
-    next_at=(),
-    postponed_until=None,
-    why="",
-    last_run=None,
-    may_run_now=True,
-    may_postpone_until=None,
-)
-UPDATE = msgspec.structs.replace(
-    EDITOR,
-    id="S0100002/3",
-    package="S0100002",
-    name="Update",
-    is_mandatory=True,
-    state=JobState.WAITING,
-    due_at=NOW + HOUR,
-    may_run_now=False,
-    may_postpone_until=NOW + 5 * HOUR,
-)
-RESTART = ShownRestart(
-    name="Update",
-    at=NOW + HOUR,
-    is_by_agent=True,
-    postponements_left=2,
-    postpone_seconds=7200,
-    may_restart_now=True,
-    may_postpone=True,
-)
 
 
 def shown(*programs: ShownProgram, restart: ShownRestart | None = None, is_whole_machine: bool = False) -> Shown:
