@@ -4,7 +4,7 @@
 #   make run      the main job, shown step by step; ends with Ctrl-C   (make run ONCE=1: ends by itself)
 #   make test     all tests; WORKERS=: how many at a time, 3 on two cores, since many wait for servers and programs
 #   make nightly  ten thousand stories from seeds, each with its faults (docs/stories.md); COUNT=, FIRST=, JOBS=
-#   make fuzz     hostile bytes and requests by the thousand, for a night   (make fuzz ARGS="-k deb": of one kind)
+#   make fuzz     hostile bytes and requests by the thousand, for half an hour   (make fuzz ARGS="-k deb": of one kind)
 #   make check    form, house rules, types, imports
 #   make bench    the measurements of docs/performance.md
 #   make docs     the pages that are written from the code
