@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from purveyor.client.machine.directory import Answer
+from purveyor.client.machine.system_commands import Answer
 from purveyor.wire.errors import UnavailableError
 
 UPTIME_TICKS = 100

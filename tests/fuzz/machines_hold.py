@@ -9,7 +9,8 @@ from fuzz.parser import Parser, in_folder, of_text
 from page_world import HandDesk
 from purveyor.client import asking, sentinel
 from purveyor.client.machine import sessions
-from purveyor.client.machine.directory import Answer, Directory
+from purveyor.client.machine.directory import Directory
+from purveyor.client.machine.system_commands import Answer
 from purveyor.client.page import door, peers, remote
 from purveyor.client.page.answers import Page
 from purveyor.client.programs.ending.mif import status_mif

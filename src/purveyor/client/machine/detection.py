@@ -6,20 +6,18 @@ Says yes or no only when it knows; whatever keeps it from knowing is an Unavaila
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import zip_longest
 
-from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH
+from purveyor.client.machine.system_commands import ENVIRONMENT, asked, is_installed
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.package_info import Command, CommandRule, DetectionRule, FileRule, OsPackageRule
 
 QUERY_SECONDS = 60
 PIECE_BYTES = 2**20
-_ENVIRONMENT = {"PATH": SEARCH_PATH, "LANG": LANGUAGE}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:-]*")
 _SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 
@@ -100,12 +98,12 @@ def _is_file_there(path: str, sha256: str) -> bool:
 def _is_package_there(name: str, at_least: str, root: str) -> bool:
     if not _NAME.fullmatch(name):
         raise UnavailableError(f"{name!r} is no name of a package of the operating system")
-    if shutil.which("dpkg-query", path=SEARCH_PATH):
+    if is_installed("dpkg-query"):
         version = _dpkg_version(name, root)
         if version is None or not at_least:
             return version is not None
         return _exit_code(["dpkg", "--compare-versions", version, "ge", at_least], QUERY_SECONDS) == 0
-    if shutil.which("rpm", path=SEARCH_PATH):
+    if is_installed("rpm"):
         versions = _rpm_versions(name, root)
         return any(not at_least or compared_rpm_packages(version, at_least) >= 0 for version in versions)
     raise UnavailableError("this machine has neither dpkg nor rpm to ask for its packages")
@@ -113,7 +111,7 @@ def _is_package_there(name: str, at_least: str, root: str) -> bool:
 
 def _dpkg_version(name: str, root: str) -> str | None:
     place = [f"--root={root}"] if root else []
-    code, output = _asked(["dpkg-query", *place, "-W", "-f", "${db:Status-Status} ${Version}\\n", name])
+    code, output = asked(["dpkg-query", *place, "-W", "-f", "${db:Status-Status} ${Version}\\n", name], seconds=QUERY_SECONDS)
     if code == 1:
         return None  # documented: no such package
     if code != 0:
@@ -125,33 +123,17 @@ def _dpkg_version(name: str, root: str) -> str | None:
 def _rpm_versions(name: str, root: str) -> list[str]:
     """All that are installed: of a kernel there may be several."""
     place = ["--root", root] if root else []
-    code, output = _asked(["rpm", *place, "-q", "--qf", "%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n", name])
+    code, output = asked(["rpm", *place, "-q", "--qf", "%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n", name], seconds=QUERY_SECONDS)
     return output.splitlines() if code == 0 else []
-
-
-def _asked(words: Sequence[str]) -> tuple[int, str]:
-    try:
-        asked = subprocess.run(
-            words,
-            env=_ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=QUERY_SECONDS,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(f"{words[0]} cannot be asked: {error}") from error
-    return asked.returncode, asked.stdout.decode(errors="replace")
 
 
 def _exit_code(words: Sequence[str], seconds: int) -> int:
     """The exit code of a command that is given so long; whatever it started goes with it."""
     try:
-        asked = subprocess.Popen(
+        started = subprocess.Popen(
             words,
             cwd="/",
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -160,10 +142,10 @@ def _exit_code(words: Sequence[str], seconds: int) -> int:
     except (OSError, ValueError) as error:
         raise UnavailableError(f"{words[0]} cannot be started: {error}") from error
     try:
-        return asked.wait(timeout=max(1, seconds))
+        return started.wait(timeout=max(1, seconds))
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"{words[0]} did not end within {seconds} seconds") from error
     finally:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(asked.pid, signal.SIGKILL)
-        asked.wait()
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()

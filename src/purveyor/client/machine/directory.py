@@ -10,57 +10,24 @@ cannot be told now (Q235205). Never asks from within this process: a directory t
     any other   (ldap, nis, …) never known
 """
 
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from purveyor.client.machine.interface import LANGUAGE, SEARCH_PATH, Account
+from purveyor.client.machine.interface import Account
+from purveyor.client.machine.system_commands import Answer, asked
 from purveyor.wire.errors import UnavailableError
 
-ANSWER_SECONDS = 10.0
 GROUP_LIMIT = 1000
 """Groups of one account that are looked at; more than any system takes on along with a process."""
 DOMAIN_LIMIT = 20
 KEPT_SECONDS = 300.0
 """How long the groups of a user are not asked for again: they change only when the user logs on."""
-_OUTPUT_LIMIT = 1_000_000
 _LARGEST_ID = 2**32 - 2
 _LOCAL_SOURCES = frozenset({"files", "compat", "db", "systemd", "altfiles", "extrausers", "mymachines"})
 _NONE_FOUND = 2
 """How `getent` ends when it knows nothing of a key. Source: getent(1)."""
-
-
-class Answer(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    exit_code: int
-    output: str
-
-
-def asked(words: Sequence[str]) -> Answer:
-    """Asks a command of the system. Errors: UnavailableError when it is not there or does not answer in time."""
-    try:
-        ended = subprocess.run(
-            words,
-            cwd="/",
-            env={"PATH": SEARCH_PATH, "LANG": LANGUAGE},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(f"{words[0]} cannot be asked: {error}") from error
-    return Answer(ended.returncode, ended.stdout[:_OUTPUT_LIMIT].decode(errors="replace"))
-
-
-def is_installed(command: str) -> bool:
-    """Whether the system has a command."""
-    return shutil.which(command, path=SEARCH_PATH) is not None
 
 
 class Directory:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from purveyor.client.machine.directory import Answer, Directory, asked
+from purveyor.client.machine.directory import Directory
 from purveyor.client.machine.interface import Session
+from purveyor.client.machine.system_commands import Answer, asked
 from purveyor.wire.accounts import LENGTH_LIMIT
 from purveyor.wire.errors import UnavailableError
 

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from purveyor.client.machine import sessions
-from purveyor.client.machine.directory import Answer, Directory, asked, is_installed
+from purveyor.client.machine.directory import Directory
 from purveyor.client.machine.interface import Account, Surroundings
+from purveyor.client.machine.system_commands import Answer, asked, is_installed
 from purveyor.wire.accounts import is_same
 from purveyor.wire.errors import UnavailableError
 
