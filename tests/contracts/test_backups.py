@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,24 @@ def test_a_manifest_that_leads_out_of_its_backup_is_refused(copied: Path, change
     (copied / MANIFEST).write_text(json.dumps(manifest | change))
     with pytest.raises(RefusedError):
         backups.manifest_of(copied)
+
+
+def test_pipes_and_links_in_a_backup_are_not_read(copied: Path) -> None:
+    for path, make_other in ((copied / "rows" / "client.gz", os.mkfifo), (copied / "rows" / "audit.gz", linked_to_zeros)):
+        path.unlink()
+        make_other(path)
+    assert set(backups.problems_of(copied, with_content=False)) == {
+        "rows/audit.gz is missing",
+        "rows/client.gz is missing",
+    }
+    (copied / MANIFEST).unlink()
+    os.mkfifo(copied / MANIFEST)
+    with pytest.raises(RefusedError, match="no plain file"):
+        backups.manifest_of(copied)
+
+
+def linked_to_zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
 
 
 def test_a_manifest_that_is_none_is_refused(copied: Path) -> None:

@@ -7,19 +7,22 @@ there still. Keys are taken on both sides of that moment: one that was made or w
 What is stopped on the way leaves a folder that is no backup, and all older backups as they were.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
 
+from purveyor.content.source import READ_FLAGS
 from purveyor.content.store import ContentStore
 from purveyor.recovery import form
 from purveyor.recovery.form import BackupManifest
@@ -80,7 +83,7 @@ def manifest_of(backup: Path) -> BackupManifest:
     """What a backup holds, as it says. Errors: RefusedError: this is no complete backup."""
     path = backup / form.MANIFEST
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             content = file.read(form.MANIFEST_LIMIT_BYTES)
     except OSError as error:
         inside = complete_in(backup)
@@ -231,10 +234,19 @@ def _new_folder(to: Path, site: SiteCode, now: datetime) -> Path:
     return to / form.name_of(site, stamp, max(numbers, default=-1) + 1)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A plain file to read: a backup may lie where others can write. Errors: OSError, also for a link, pipe or device."""
+    with open(path, "rb", opener=lambda name, _: os.open(name, READ_FLAGS)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        yield file
+
+
 def _measured(path: Path) -> Stored | None:
     try:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with _opened(path) as file:
             while piece := file.read(_PIECE_BYTES):
                 digest.update(piece)
         return Stored(size_bytes=path.stat().st_size, sha256=digest.hexdigest())
