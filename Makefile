@@ -25,7 +25,7 @@ COUNT ?= 10000
 FIRST ?= 0
 TEST_PACKAGES := nginx=nginx-light smbd=samba smbclient=smbclient tshark=tshark /usr/lib/postgresql/15/bin/initdb=postgresql-15 dpkg-deb=dpkg rpmbuild=rpm wixl=wixl msiinfo=msitools
 BROWSER_PACKAGES := chromium=chromium /usr/share/fonts/truetype/dejavu=fonts-dejavu-core
-BENCHES ?= agent programs points polls publish receive restore smb bandwidth lab sizes
+BENCHES ?= agent programs points polls publish intake receive restore smb bandwidth lab sizes
 BENCH_PACKAGES := $(TEST_PACKAGES) wrk=wrk
 
 help:
