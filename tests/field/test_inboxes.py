@@ -170,6 +170,21 @@ def _held(shelf: FolderShelf, path: str) -> bytes:
     raise UnavailableError(f"{path} is used by somebody else just now")
 
 
+def test_items_that_nobody_can_read_are_told_of_once_and_taken_in_when_they_can_be_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = "ddr.box/" + "0" * 32
+    server.turn()
+    server.site.cap.write(path, b"an item")
+    with monkeypatch.context() as held:
+        held.setattr(FolderShelf, "read", lambda shelf, path: _held(shelf, path) if "ddr.box" in path else b"")
+        for _ in range(3):
+            assert server.turn(timedelta(minutes=1))["receive"] == ""
+    assert caplog.text.count("cannot be read: look at the rights") == 1
+    server.turn(timedelta(minutes=1))
+    assert server.site.cap.size_of(path) is None, "it could be read, and is no item: it was set aside"
+
+
 # --- what was lost comes back, or is told -----------------------------------------------------------------------------
 
 

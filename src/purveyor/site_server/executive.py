@@ -178,7 +178,9 @@ class Executive:
             items_refused=received.refused,
             clients_joined=received.joined,
         )
-        self._note("receive", (f"{box} is full and takes nothing until it is emptied" for box in site.mark_full_boxes()))
+        full = [f"{box} is full and takes nothing until it is emptied" for box in site.mark_full_boxes()]
+        unread = ["items in the up boxes cannot be read: look at the rights of their files"] if received.unreadable else []
+        self._note("receive", full + unread)
         return received.is_more
 
     def _retire(self) -> bool:
