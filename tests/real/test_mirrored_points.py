@@ -13,7 +13,8 @@ from installation import Ended, Installation, live_on
 from purveyor.cli.main import carry_out
 from purveyor.cli.output import Output
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.mirror.copying import Ends, Store
+from purveyor.mirror.content import Store
+from purveyor.mirror.copying import Ends
 from purveyor.mirror.turn import turn
 from purveyor.site_server import certificates
 from purveyor.site_server.admin import packages

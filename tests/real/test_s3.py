@@ -37,6 +37,8 @@ def test_the_names_that_change_are_asked_for_again_and_all_others_kept_for_ever(
     for path in (TIMESTAMP, "clidata.box/root.json", "offerinf.box/lookup/1/03.lkp"):
         shelf.replace(path, b"x")
         assert get(shelf, path).headers["Cache-Control"] == "no-cache"
+    shelf.write("manifests/abc", b"")  # the word of a mirror that content is yet to come
+    assert get(shelf, "manifests/abc").headers["Cache-Control"] == "no-cache"
     shelf.write(PACKAGE, b"x")
     shelf.write_from("files/ab/abc", [b"x" * 9_000_000], limit_bytes=10_000_000)
     for path in (PACKAGE, "files/ab/abc"):
