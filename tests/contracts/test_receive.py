@@ -764,11 +764,12 @@ def test_a_fork_of_the_same_machine_is_told_to_it_and_is_no_clone(site: Receivin
         site.send(origin, heartbeat(origin, absent_requests=7), sequence=number, machine="first", boot="2")
     site.turn()
     row = site.client(origin)
-    assert (row.keeper, row.fork, row.refused_first, row.refused_last) == ("", None, 2, 3)
+    assert (row.keeper, row.fork) == ("", None)
 
 
 def test_a_machine_whose_id_was_made_anew_and_that_went_back_keeps_its_identity(site: Receiving) -> None:
     origin = _first(site)
+    site.later(hours=5)
     for hour, boot in enumerate(("2", "3"), start=1):
         site.send(origin, heartbeat(origin), machine="anew", boot=boot, made_at=NOW + timedelta(hours=hour))
     site.turn()
@@ -776,29 +777,36 @@ def test_a_machine_whose_id_was_made_anew_and_that_went_back_keeps_its_identity(
     site.send(origin, again, sequence=3, machine="anew", boot="4", made_at=NOW + timedelta(hours=3))
     site.turn()
     row = site.client(origin)
-    assert (row.keeper, row.fork, row.refused_first, row.refused_last) == ("", None, 3, 3)
+    assert (row.keeper, row.fork) == ("", None)
     site.send(origin, heartbeat(origin), sequence=4, machine="first", boot="2", made_at=NOW + timedelta(hours=4))
     site.turn()
     assert site.client(origin).keeper == "first", "the one that joined is there after all"
 
 
-def test_copies_with_one_machine_id_are_each_asked_to_tell_again_what_had_a_used_number(site: Receiving) -> None:
+def test_the_digest_that_a_shard_shows_is_of_what_was_stored_whoever_gave_it(site: Receiving) -> None:
     origin = _first(site)
-    first = origin.signed(heartbeat(origin), machine="first", boot="1")
-    site.put("ddr.box", envelope.seal(first, client=origin.id, box="ddr.box", key=SEALED_TO))
-    site.turn()
-    for boot in ("2", "3"):
-        site.send(origin, heartbeat(origin, absent_requests=int(boot)), sequence=2, machine="first", boot=boot)
-    site.turn()
-    for number, digest in ((3, reports.decode(first).digest), (4, "22" * 32)):
-        again = reports.Retold(sequence=2, digest=digest)
-        site.send(origin, heartbeat(origin), sequence=number, machine="first", boot="1", retold=again)
+    contents = [origin.signed(heartbeat(origin, absent_requests=number)) for number in range(3)]
+    for content in (contents[2], contents[0], contents[1]):
+        site.put("ddr.box", envelope.seal(content, client=origin.id, box="ddr.box", key=SEALED_TO))
         site.turn()
-        row = site.client(origin)
-        assert (row.refused_first, row.refused_last) == (2, 2), "the third copy has not told it yet"
-    site.send(origin, heartbeat(origin), sequence=300, oldest_kept=300, machine="first", boot="1")
+    joined = site.client(origin)
+    first = {row.sequence: row.digest for row in site.rows(schema.upward_item)}[1]
+    own = [first, *(reports.decode(content).digest for content in contents)]
+    assert (joined.received, joined.received_digest) == (4, reports.digest_after("", own))
+
+
+def test_what_copies_tell_again_of_one_item_counts_once_however_often_its_number_was_used(site: Receiving) -> None:
+    origin = _first(site)
+    lost = reports.Retold(sequence=2, digest="ff" * 32)
+    for _ in range(3):
+        site.send(origin, status(JobState.RUNNING), machine="first", boot="2", retold=lost)
+        site.turn()
+    for _ in range(2):
+        again = reports.Retold(sequence=3, digest="ee" * 32)
+        site.send(origin, status(JobState.RUNNING), machine="first", boot="2", retold=again)
     site.turn()
-    assert site.client(origin).refused_last == 0
+    assert site.client(origin).received == 6
+    assert len(site.rows(schema.status_message)) == 2
 
 
 def test_copies_whose_clocks_are_a_day_ahead_are_told_apart_as_others_are(site: Receiving) -> None:

@@ -153,7 +153,7 @@ class Agent:
             if entry is not None and entry.entry is not None and entry.is_stated and not rejoining.is_told(state):
                 if reports.tell_again(state, identity, entry.entry, since=before, now=now):
                     state.remember("heartbeat_at", "")  # what the site has heard last may be of another machine, or of a past
-                reports.acknowledge(state, entry.entry.received)
+                reports.acknowledge(state, entry.entry.received, entry.entry.digest)
         return polled.policy, polled.access_point
 
     def _watched(self, url: str, watched: list[WatchedPoint]) -> Point:

@@ -121,7 +121,7 @@ def standing(state: State, machine: Machine, *, point_for: Callable[[str], Point
         if polled.access_point is not None:
             _send(state, identity, polled.policy.settings, machine, point_for(polled.access_point))
         return Standing(None, "")
-    reports.acknowledge(state, held.entry.received)
+    reports.acknowledge(state, held.entry.received, held.entry.digest)
     if held.entry.state is ClientState.REFUSED:
         forget_identity(state)
     return Standing(held.entry.state, held.entry.reason)

@@ -73,8 +73,9 @@ def rejoin(state: State, machine: Machine, was: Identity, *, incarnation: int) -
 def _own_messages(state: State, image: Image | None) -> list[StatusMessage]:
     """What this machine itself had to tell and the site may not have, oldest first; all, where nobody knows whose it is."""
     last, first = (image.message, image.sequence) if image else (0, 0)
-    items = state.connection.execute("select content from item where sequence >= ? order by sequence", (first,)).fetchall()
-    bodies = [decode_item(bytes(row[0])).item.body for row in items]
+    rows = state.connection.execute("select content from item where sequence >= ? order by sequence", (first,)).fetchall()
+    items = [decode_item(bytes(row[0])).item for row in rows]
+    bodies = [item.body for item in items if item.retold is None or item.retold.sequence >= first]
     told = [message for body in bodies if isinstance(body, StatusMessages) for message in body.messages]
     rows = state.connection.execute("select content from message where id > ? order by id", (last,)).fetchall()
     return told + [from_bytes(bytes(row[0]), StatusMessage) for row in rows]

@@ -5,6 +5,7 @@ later, until a shard covers its number, so a point that takes and discards loses
 Source: the protocol, sections 4 and 10.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -18,7 +19,7 @@ from purveyor.client.state.store import State, text_of, time_of
 from purveyor.transport.interface import Point
 from purveyor.wire import envelope, reports, starts
 from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
-from purveyor.wire.form import from_bytes, to_bytes
+from purveyor.wire.form import Wire, from_bytes, to_bytes
 from purveyor.wire.ids import PackageId
 from purveyor.wire.moments import utc_text
 from purveyor.wire.reports import Body, Item, Retold, StatusMessage, StatusMessages
@@ -30,6 +31,9 @@ LONGEST_RESEND = timedelta(days=1)
 ITEMS_A_PASS = 200
 MESSAGES_BYTES = reports.SIZE_LIMIT_BYTES * 3 // 4
 """Of an item; the rest is for what else it says."""
+_HEARD = "heard of items"
+RETOLD_BELOW = reports.REMEMBERED_ITEMS // 2
+"""What lies further below what the site has is not told again: it may not know any more that it has it."""
 
 
 def tell(state: State, message: StatusMessage) -> None:
@@ -107,17 +111,26 @@ def has_room(state: State, settings: AgentSettings) -> bool:
     return int(state.connection.execute("select count(*) from item").fetchone()[0]) < settings.spool_limit
 
 
+class _Heard(Wire):
+    """What the site said last: it has everything up to `received`, one after the other `digest`."""
+
+    received: int = 0
+    digest: str = ""
+
+
 def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetime | None, now: datetime) -> bool:
     """Gives new numbers to items whose numbers the site has already as those of others, before they are let go of as received.
 
-    Those are items that it refused for that, and those that never left. It is so after the machine went back to an older copy of
-    its state (`since`: when that had polled last), and where another machine uses this identity. True where it was so.
+    Those are items that never left; and all that are held, where what the site has is not what was given here: what it has of
+    them it knows by their first digests. It is so after the machine went back to an older copy of its state (`since`: when that
+    had polled last), and where another machine uses this identity. True where it was so.
     """
-    received, refused = entry.received, entry.refused
+    received = entry.received
+    oldest = 0 if _is_another_s(state, entry) else received
     rows = state.connection.execute(
         "select sequence, box, content, is_result, made_at from item where sequence <= ?"
-        " and (sent_at is null or sequence between ? and ?) order by sequence",
-        (received, refused.first if refused else 0, refused.last if refused else -1),
+        " and (sent_at is null or sequence > ?) order by sequence",
+        (received, max(oldest, received - RETOLD_BELOW)),
     ).fetchall()
     next_number = int(state.connection.execute("select next_sequence from identity").fetchone()[0])
     if not rows and received < next_number:
@@ -150,12 +163,31 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
     return True
 
 
-def acknowledge(state: State, received: int) -> None:
+def _is_another_s(state: State, entry: Entry) -> bool:
+    """Whether the site has, since it was last heard, got other items under numbers up to `received` than those held here."""
+    heard = _heard(state)
+    rows = state.connection.execute(
+        "select content from item where sequence > ? and sequence <= ? order by sequence", (heard.received, entry.received)
+    )
+    own = reports.digest_after(heard.digest, (hashlib.sha256(row[0]).hexdigest() for row in rows))
+    return entry.digest not in ("", own)
+
+
+def _heard(state: State) -> _Heard:
+    stored = state.fact(_HEARD)
+    try:
+        return from_bytes(stored.encode(), _Heard) if stored else _Heard()
+    except RejectedError:
+        return _Heard()
+
+
+def acknowledge(state: State, received: int, digest: str = "") -> None:
     """Lets go of the items that the site says it has.
 
     Numbers that it has are never given again: a state folder that was restored from an old copy would else pass for a clone.
     """
     with state.transaction() as tx:
+        state.remember(_HEARD, to_bytes(_Heard(received=received, digest=digest)).decode())
         tx.execute("delete from item where sequence <= ?", (received,))
         tx.execute("update identity set next_sequence = ? where next_sequence <= ?", (received + 1, received))
 

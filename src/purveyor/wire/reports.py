@@ -5,6 +5,7 @@ Source: the protocol, section 10.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,9 @@ SIZE_LIMIT_BYTES = 256 * 1024
 MESSAGES_PER_ITEM = 100
 TEXT_LIMIT = 2000
 PROGRAMS_PER_SUMMARY = 50
+REMEMBERED_ITEMS = 256
+"""Digests that the site remembers at least, below the number up to which it has everything."""
+_DIGEST_CHARACTERS = 16
 
 
 class Facts(Wire):
@@ -196,6 +200,13 @@ class ReadItem(NamedTuple):
 
     item: Item
     digest: str
+
+
+def digest_after(before: str, digests: Iterable[str]) -> str:
+    """What tells a run of items from every other: that of the items before it, and then the digests of items, in order."""
+    for digest in digests:
+        before = hashlib.sha256(f"{before} {digest}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    return before
 
 
 def proof_of(was: Ed25519PrivateKey, client: ClientId) -> str:

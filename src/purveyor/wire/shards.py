@@ -34,18 +34,12 @@ NOBODY = "nobody"
 """Who keeps an identity of which no machine can prove that it is its own."""
 
 
-class Numbers(Wire):
-    """Numbers of items from the first to the last."""
-
-    first: int
-    last: int
-
-
 class Entry(Wire):
     """What the site says to one client. `received`: all its items up to this sequence are stored.
 
+    `digest`: of these items one after the other, see `reports.digest_after`. Where it is not that of the client's own items, the
+    site has others under some of these numbers, and the client tells again what it holds.
     `keeper`: the machine id of the machine that keeps this identity, where several used it, or NOBODY; any other joins again.
-    `refused`: items of this keeper with these numbers were not stored, because the numbers had been used: it tells them again.
     `starts`: where there is a keeper, what the last two that spoke in turn said of themselves: each machine finds one there that
     was never its own, and need not believe the site.
     """
@@ -53,9 +47,9 @@ class Entry(Wire):
     state: ClientState
     reason: str = ""
     received: int = 0
+    digest: str = ""
     collections: tuple[CollectionId, ...] = ()
     keeper: str = ""
-    refused: Numbers | None = None
     starts: tuple[Start, ...] = ()
 
 

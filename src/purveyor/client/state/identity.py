@@ -79,7 +79,7 @@ def change_identity(state: State, identity: Identity) -> None:
             "delete from item",
             "delete from message",
             "delete from membership",
-            "delete from fact where name in ('entry', 'heartbeat_at', 'has parted', 'problems')",
+            "delete from fact where name in ('entry', 'heartbeat_at', 'heard of items', 'has parted', 'problems')",
             "delete from mark where name = 'told_applied'",
         ):
             tx.execute(statement)

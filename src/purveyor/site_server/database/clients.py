@@ -115,7 +115,7 @@ def outlived_clones(tx: Connection, origin: ClientId, *, silent_since: datetime)
 
 def forget_fork(tx: Connection, client: int) -> None:
     """The proof that two machines used one identity is settled: whoever speaks with it next is judged anew."""
-    settled = {"fork": None, "keeper": "", "voices": "[]", "refused_first": 0, "refused_last": 0}
+    settled = {"fork": None, "keeper": "", "voices": "[]"}
     tx.execute(update(schema.client).where(schema.client.c.number == client).values(settled))
 
 

@@ -24,12 +24,10 @@ class Origin(NamedTuple):
 
 
 class Voiced(NamedTuple):
-    """Who spoke with one identity, and which numbers its keeper is to tell again (0: none)."""
+    """Who spoke with one identity."""
 
     number: int
     voices: tuple[Voice, ...]
-    refused_first: int
-    refused_last: int
 
 
 class Cloned(NamedTuple):
@@ -48,17 +46,9 @@ def count_from(tx: Connection, client: ClientId) -> int:
 def set_voices(tx: Connection, clients: Sequence[Voiced]) -> None:
     """Records who spoke with these identities."""
     table = schema.client
-    statement = (
-        update(table)
-        .where(table.c.number == bindparam("of"))
-        .values(voices=bindparam("heard"), refused_first=bindparam("first"), refused_last=bindparam("last"))
-    )
-    rows = [
-        {"of": one.number, "heard": to_bytes(one.voices).decode(), "first": one.refused_first, "last": one.refused_last}
-        for one in clients
-    ]
-    if rows:
-        tx.execute(statement, rows)
+    statement = update(table).where(table.c.number == bindparam("of")).values(voices=bindparam("heard"))
+    if clients:
+        tx.execute(statement, [{"of": one.number, "heard": to_bytes(one.voices).decode()} for one in clients])
 
 
 def set_cloned(tx: Connection, clients: Sequence[Cloned]) -> None:

@@ -59,9 +59,8 @@ class ShardClient(NamedTuple):
     state: str
     reason: str
     received: int
+    received_digest: str = ""
     keeper: str = ""
-    refused_first: int = 0
-    refused_last: int = 0
     voices: str = "[]"
     """JSON of model.clones.Voice, where there is a keeper."""
 

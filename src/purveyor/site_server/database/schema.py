@@ -118,6 +118,7 @@ client = Table(
     Column("joined_at", UtcTime, nullable=False),
     Column("join_code", BigInteger),
     Column("received", BigInteger, nullable=False, server_default="0", comment="all items up to here are stored"),
+    Column("received_digest", String(16), nullable=False, server_default="", comment="of these items, one after the other"),
     Column("last_seen_at", UtcTime),
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
     Column(
@@ -131,8 +132,6 @@ client = Table(
     Column("machine", String(64), nullable=False, server_default="", comment="machine id of the machine that joined"),
     Column("voices", Text, nullable=False, server_default="[]", comment="JSON of model.clones.Voice: who spoke last, in order"),
     Column("keeper", String(64), nullable=False, server_default="", comment="machine id, or nobody, once a clone is proved"),
-    Column("refused_first", BigInteger, nullable=False, server_default="0", comment="numbers that the keeper is to tell again"),
-    Column("refused_last", BigInteger, nullable=False, server_default="0"),
     Column("was", String(32), nullable=False, server_default="", index=True, comment="client id with which it came; a clone"),
 )
 
@@ -153,6 +152,7 @@ upward_item = Table(
     Column("client", BigInteger, ForeignKey("client.number"), primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("digest", String(64), nullable=False),
+    Column("first_digest", String(64), nullable=False, server_default="", comment="under which it was told before"),
     Column("arrived_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

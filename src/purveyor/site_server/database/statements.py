@@ -121,7 +121,7 @@ def clients_between(range_count: int) -> Select[Any]:
     """What shards say of the clients in so many ranges of shard keys, from `low_0` up to `high_0`, and so on."""
     table = schema.client
     voices = case((table.c.keeper != "", table.c.voices), else_="[]")
-    told = (table.c.state, table.c.reason, table.c.received, table.c.keeper, table.c.refused_first, table.c.refused_last, voices)
+    told = (table.c.state, table.c.reason, table.c.received, table.c.received_digest, table.c.keeper, voices)
     columns = (table.c.shard_key, table.c.number, table.c.id, *told)
     return select(*columns).where(_lies_in(table.c.shard_key, range_count)).order_by(table.c.id)
 

@@ -28,14 +28,13 @@ class KnownClient(NamedTuple):
     id: ClientId
     state: str
     received: int
+    received_digest: str
     last_sequence: int
     discovered_sequence: int
     is_forked: bool
     machine: str = ""
     voices: tuple[Voice, ...] = ()
     keeper: str = ""
-    refused_first: int = 0
-    refused_last: int = 0
     name: str = ""
 
 
@@ -66,11 +65,21 @@ class NewClient(NamedTuple):
     was: str = ""
 
 
+class StoredItem(NamedTuple):
+    """An item as it is remembered. `first_digest`: that under which it was told first, where it was told again."""
+
+    client: int
+    sequence: int
+    digest: str
+    first_digest: str
+
+
 class Progressed(NamedTuple):
     """What a batch changed of one client. `holding` is None where a later item was here before."""
 
     number: int
     received: int
+    received_digest: str
     lost: int
     last_sequence: int
     applied: int
@@ -101,18 +110,17 @@ _CLIENTS = select(
     schema.client.c.id,
     schema.client.c.state,
     schema.client.c.received,
+    schema.client.c.received_digest,
     schema.client.c.last_sequence,
     schema.client.c.discovered_sequence,
     schema.client.c.fork.is_not(None).label("is_forked"),
     schema.client.c.machine,
     schema.client.c.voices,
     schema.client.c.keeper,
-    schema.client.c.refused_first,
-    schema.client.c.refused_last,
     schema.client.c.name,
 ).where(schema.client.c.id.in_(bindparam("ids", expanding=True)))
 _ABOVE_RECEIVED = (
-    select(schema.upward_item.c.client, schema.upward_item.c.sequence)
+    select(schema.upward_item.c.client, schema.upward_item.c.sequence, schema.upward_item.c.digest)
     .join(schema.client, schema.client.c.number == schema.upward_item.c.client)
     .where(
         schema.client.c.number.in_(bindparam("clients", expanding=True)),
@@ -162,12 +170,21 @@ def _items_at(places: list[tuple[int, int]], *, is_sqlite: bool) -> Select[int, 
     return statement.select_from(listed.join(item, and_(item.c.client == client, item.c.sequence == sequence)))
 
 
-def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, set[int]]:
-    """Sequences that are stored above what each of these clients is told as received: those after a gap."""
-    found: dict[int, set[int]] = {}
+def told_first(tx: Connection, places: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these were told again already. Shape: (client, digest under which an item was told first), as in `places`."""
+    item, found = schema.upward_item, set[tuple[int, str]]()
+    for part in slices({client for client, _ in places}):
+        rows = tx.execute(select(item.c.client, item.c.first_digest).where(item.c.client.in_(part), item.c.first_digest != ""))
+        found.update((row.client, row.first_digest) for row in rows)
+    return found.intersection(places)
+
+
+def stored_above(tx: Connection, clients: Collection[int]) -> dict[int, dict[int, str]]:
+    """Digests by sequence that are stored above what each of these clients is told as received: those after a gap."""
+    found: dict[int, dict[int, str]] = {}
     for part in slices(clients):
-        for number, sequence in tx.execute(_ABOVE_RECEIVED, {"clients": part}).all():
-            found.setdefault(number, set()).add(sequence)
+        for number, sequence, digest in tx.execute(_ABOVE_RECEIVED, {"clients": part}).all():
+            found.setdefault(number, {})[sequence] = digest
     return found
 
 
@@ -229,8 +246,6 @@ def take_back_clients(tx: Connection, clients: Mapping[int, NewClient], now: dat
             machine=bindparam("by_machine"),
             voices="[]",
             keeper="",
-            refused_first=0,
-            refused_last=0,
         )
     )
     rows = [
@@ -264,6 +279,7 @@ def set_progress(tx: Connection, clients: Sequence[Progressed], now: datetime) -
         .where(table.c.number == bindparam("of"))
         .values(
             received=bindparam("new_received"),
+            received_digest=bindparam("new_digest"),
             lost_items=table.c.lost_items + bindparam("newly_lost"),
             last_sequence=bindparam("new_last"),
             applied=case((table.c.applied < bindparam("new_applied"), bindparam("new_applied")), else_=table.c.applied),
@@ -275,6 +291,7 @@ def set_progress(tx: Connection, clients: Sequence[Progressed], now: datetime) -
         {
             "of": client.number,
             "new_received": client.received,
+            "new_digest": client.received_digest,
             "newly_lost": client.lost,
             "new_last": client.last_sequence,
             "new_applied": client.applied,
@@ -357,11 +374,10 @@ def set_forks(tx: Connection, forks: Mapping[int, str]) -> None:
 # --- items ------------------------------------------------------------------------------------------------------------
 
 
-def insert_items(tx: Connection, items: Sequence[tuple[int, int, str]], now: datetime) -> None:
-    """Remembers items as stored. Shape: (client, sequence, digest)."""
+def insert_items(tx: Connection, items: Sequence[StoredItem], now: datetime) -> None:
+    """Remembers items as stored."""
     if items:
-        rows = [{"client": client, "sequence": number, "digest": digest, "arrived_at": now} for client, number, digest in items]
-        tx.execute(insert(schema.upward_item), rows)
+        tx.execute(insert(schema.upward_item), [one._asdict() | {"arrived_at": now} for one in items])
 
 
 def forget_items(tx: Connection, clients: Mapping[int, int]) -> None:

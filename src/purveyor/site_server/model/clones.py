@@ -24,8 +24,8 @@ MARK_LIMIT = 64
 class Voice(Wire):
     """One start of one machine that spoke with an identity.
 
-    `since`: when the first item was made, by its own clock, or when it arrived, where that clock is ahead; `first`: the number from
-    which on items are its own; `said`: what it said of itself then, kept of the last two.
+    `since`: when the first item was made, by its own clock, or when it arrived, where that clock is ahead; `first`: the number
+    from which on items are its own; `said`: what it said of itself then, kept of the last two.
     """
 
     machine: str

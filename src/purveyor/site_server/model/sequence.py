@@ -9,10 +9,10 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
+from purveyor.wire.reports import REMEMBERED_ITEMS
+
 PLACES_AN_ITEM = 1000
 """The `order` of what a message said is the sequence of its item times this, plus its position in the item."""
-REMEMBERED_ITEMS = 256
-"""Digests remembered below `received`. What is older than that was here before."""
 
 
 class Arrival(StrEnum):

@@ -136,9 +136,9 @@ def entry_of(client: ShardClient, collections: Sequence[CollectionId]) -> shards
         state=state,
         reason=client.reason,
         received=client.received,
+        digest=client.received_digest,
         collections=tuple(collections) if is_member else (),
         keeper=client.keeper,
-        refused=shards.Numbers(first=client.refused_first, last=client.refused_last) if client.refused_last else None,
         starts=said_by(from_bytes(client.voices.encode(), tuple[Voice, ...])) if client.keeper else (),
     )
 

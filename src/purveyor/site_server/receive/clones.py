@@ -1,10 +1,10 @@
-"""Which machines spoke with each identity in a batch, what that proves, and what its keeper is to tell again.
+"""Which machines spoke with each identity in a batch, what that proves, and what of it was told before.
 
 A fork of the machine that keeps the identity is no clone: that machine went back to an older copy of itself, and gave numbers
-anew that the site had. It is told so, and tells those items again under numbers that are free.
+anew that the site had. It sees so by the digest in its shard, and tells those items again under numbers that are free.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from purveyor.site_server.database.clones import Cloned, Voiced
 from purveyor.site_server.database.membership import evaluate_client
 from purveyor.site_server.database.upward import KnownClient
 from purveyor.site_server.model.clones import MARK_LIMIT, Voice, keeper_of, speaker_of, with_voice
-from purveyor.site_server.model.sequence import oldest_forgotten
 from purveyor.site_server.receive import status
 from purveyor.site_server.receive.effects import GONE
 from purveyor.site_server.receive.numbering import Fork, Numbered
@@ -38,8 +37,7 @@ class Judged(NamedTuple):
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to store."""
-        before = (self.client.voices, self.client.refused_first, self.client.refused_last)
-        return bool(self.keeper) or before != tuple(self.voiced)[1:]
+        return bool(self.keeper) or self.client.voices != self.voiced.voices
 
 
 def judged(client: KnownClient, numbered: Numbered, now: datetime) -> Judged:
@@ -55,8 +53,7 @@ def judged(client: KnownClient, numbered: Numbered, now: datetime) -> Judged:
     proved = keeper_of(voices, owner=client.machine, forked_by=forked_by) or ""
     is_known = client.keeper == NOBODY or (client.keeper and proved != NOBODY)  # its keeper may turn out to be several, too
     keeper = "" if is_known else proved
-    first, last = _to_tell_again(client, numbered, keeper or client.keeper)
-    return Judged(client, Voiced(client.number, voices, first, last), keeper, numbered.forks, newest)
+    return Judged(client, Voiced(client.number, voices), keeper, numbered.forks, newest)
 
 
 def is_of_another(client: KnownClient, letter: Letter) -> bool:
@@ -64,13 +61,26 @@ def is_of_another(client: KnownClient, letter: Letter) -> bool:
     return client.keeper not in ("", NOBODY) and machine_of(letter) not in ("", client.keeper)
 
 
-def told_before(letters: Sequence[Letter], client: KnownClient, digests: Mapping[tuple[int, int], str]) -> frozenset[int]:
-    """The sequences of items that tell again what is stored under another number: nothing of them is believed twice."""
-    here = {letter.digest for letter in letters}
-    retold = [(letter.item.sequence, letter.item.retold) for letter in letters if letter.item.retold is not None]
-    return frozenset(
-        sequence for sequence, one in retold if one.digest in here or digests.get((client.number, one.sequence)) == one.digest
-    )
+def told_before(
+    letters: Sequence[Letter],
+    client: KnownClient,
+    digests: Mapping[tuple[int, int], str],
+    told_again: Collection[tuple[int, str]],
+) -> frozenset[int]:
+    """The sequences of items that were told under another number already, here or before: nothing of them is believed twice.
+
+    Shape: `digests` by (client, sequence); `told_again` are (client, digest under which it was told first).
+    """
+    here, found = {letter.digest for letter in letters}, set[int]()
+    for letter in letters:
+        first = letter.item.retold
+        if first is None:
+            continue
+        is_stored = digests.get((client.number, first.sequence)) == first.digest
+        if first.digest in here or is_stored or (client.number, first.digest) in told_again:
+            found.add(letter.item.sequence)
+        here.add(first.digest)
+    return frozenset(found)
 
 
 def record(tx: Connection, found: Sequence[Judged], now: datetime) -> None:
@@ -88,7 +98,7 @@ def record(tx: Connection, found: Sequence[Judged], now: datetime) -> None:
         if one.keeper == NOBODY and one.client.state not in GONE:
             evaluate_client(tx, one.client.number, now)
             clients.drop_open_holdings(tx, one.client.number)  # what its machines hold they tell as those that they become
-    wanted.want_shards_of_clients(tx, sorted(one.client.number for one in found if one.keeper or _has_new_refusals(one)))
+    wanted.want_shards_of_clients(tx, sorted(one.client.number for one in proved))
 
 
 def proof_in(one: Judged, now: datetime) -> dict[str, object]:
@@ -113,19 +123,3 @@ def _voice(letter: Letter, first: int, now: datetime) -> Voice:
     is_whole = len(item.start) == SIGNATURE_BYTES  # the machines that read it verify it; what they do not believe changes nothing
     said = Start(boot=boot, sequence=item.sequence, signature=item.start) if is_whole else None
     return Voice(machine=machine_of(letter), boot=boot, since=min(item.made_at, now), first=first, said=said)
-
-
-def _to_tell_again(client: KnownClient, numbered: Numbered, keeper: str) -> tuple[int, int]:
-    """The first and the last number that the keeper is to tell again, or all are where nobody keeps it; 0 and 0 for none.
-
-    They are stated as long as the site knows by the digests what it has of them: several copies may have to tell the same number.
-    """
-    letters = [fork.letter for fork in numbered.forks]
-    own = {one.item.sequence for one in letters if machine_of(one) and keeper in ("", NOBODY, machine_of(one))}
-    numbers = [number for number in (client.refused_first, client.refused_last, *own) if number]
-    forgotten = oldest_forgotten(numbered.advance.received)
-    return (max(min(numbers), forgotten + 1), max(numbers)) if max(numbers, default=0) > forgotten else (0, 0)
-
-
-def _has_new_refusals(one: Judged) -> bool:
-    return (one.voiced.refused_first, one.voiced.refused_last) != (one.client.refused_first, one.client.refused_last)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, assert_never
 
 from purveyor.site_server.database.clients import REMOVED
 from purveyor.site_server.database.holders import OpenHolding
-from purveyor.site_server.database.upward import Discovered, KnownClient, Progressed
+from purveyor.site_server.database.upward import Discovered, KnownClient, Progressed, StoredItem
 from purveyor.site_server.model.retirement import PackageState, has_forgotten, has_removed
 from purveyor.site_server.receive import discovery, status
 from purveyor.site_server.receive.numbering import Numbered
@@ -24,6 +24,7 @@ GONE = frozenset({REMOVED, ClientState.REJOIN.value})
 """States of clients that are to join again. What they sent before that is history all the same."""
 BELIEVED = frozenset({ClientState.MEMBER.value, ClientState.WAITING.value, *GONE})
 HOLDING_STORED = 1000
+DIGEST_LIMIT = 64
 
 
 class Spoken(NamedTuple):
@@ -46,7 +47,7 @@ class Effects:
     """All that a batch changes, by table. `incarnation`: of this site."""
 
     incarnation: int
-    items: list[tuple[int, int, str]] = field(default_factory=list)
+    items: list[StoredItem] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
@@ -66,7 +67,8 @@ class Effects:
             return
         is_believed = client.state in BELIEVED
         for letter in numbered.accepted:
-            self.items.append((client.number, letter.item.sequence, letter.digest))
+            first = status.plain(letter.item.retold.digest, DIGEST_LIMIT) if letter.item.retold is not None else ""
+            self.items.append(StoredItem(client.number, letter.item.sequence, letter.digest, first))
             if is_believed and letter.item.sequence not in told_before:
                 self._believe(client, letter, now)
         if numbered.advance.lost > 0:
@@ -162,6 +164,7 @@ def _progressed(client: KnownClient, numbered: Numbered, *, is_believed: bool) -
     return Progressed(
         number=client.number,
         received=numbered.advance.received,
+        received_digest=numbered.digest,
         lost=numbered.advance.lost,
         last_sequence=max(client.last_sequence, newest.sequence),
         applied=max(item.applied for item in items) if is_believed else 0,

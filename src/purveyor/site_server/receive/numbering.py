@@ -1,10 +1,11 @@
 """One client's items of one turn against what is stored of it: which count, which were here before, which prove a clone. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from purveyor.site_server.model.sequence import Advance, Arrival, advance, arrival_of, oldest_forgotten
 from purveyor.site_server.receive.opening import Letter
+from purveyor.wire.reports import digest_after
 
 
 class Fork(NamedTuple):
@@ -21,12 +22,19 @@ class Numbered(NamedTuple):
     duplicates: list[Letter]
     forks: list[Fork]
     advance: Advance
+    digest: str
+    """Of all items up to where the advance went, one after the other."""
     told_by: int
     """The sequence of the item that told of the loss, if there was one."""
 
 
-def number(letters: Sequence[Letter], *, received: int, remembered: Mapping[int, str], above: Collection[int]) -> Numbered:
-    """Judges a client's items. `remembered`: stored digests by sequence; `above`: what is stored above `received`."""
+def number(
+    letters: Sequence[Letter], *, received: int, digest: str, remembered: Mapping[int, str], above: Mapping[int, str]
+) -> Numbered:
+    """Judges a client's items. `remembered`: stored digests by sequence; `above`: those above `received`, all of them.
+
+    `digest` is that of all items up to `received`.
+    """
     digests = dict(remembered)
     accepted: list[Letter] = []
     duplicates: list[Letter] = []
@@ -45,10 +53,11 @@ def number(letters: Sequence[Letter], *, received: int, remembered: Mapping[int,
                 digests[sequence] = letter.digest
                 accepted.append(letter)
     newest = max((letter.item for letter in accepted), key=lambda item: (item.oldest_kept, item.sequence), default=None)
-    stored_now = [*above, *(letter.item.sequence for letter in accepted)]
+    stored_now = {**above, **{letter.item.sequence: letter.digest for letter in accepted}}
     moved = advance(received, oldest_kept=newest.oldest_kept if newest else 0, stored=stored_now)
     moved = moved._replace(lost=moved.lost - late)
-    return Numbered(accepted, duplicates, forks, moved, newest.sequence if newest else 0)
+    passed = (stored_now[sequence] for sequence in sorted(stored_now) if received < sequence <= moved.received)
+    return Numbered(accepted, duplicates, forks, moved, digest_after(digest, passed), newest.sequence if newest else 0)
 
 
 def forgettable(before: int, after: int) -> int | None:

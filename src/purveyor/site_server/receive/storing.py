@@ -49,6 +49,7 @@ class Context(NamedTuple):
 
     known: dict[ClientId, KnownClient]
     digests: dict[tuple[int, int], str]
+    told_again: set[tuple[int, str]]
 
 
 def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
@@ -74,10 +75,11 @@ def store(tx: Connection, letters: Sequence[Letter], now: datetime) -> Stored:
         numbered = number(
             spoken,
             received=client.received,
+            digest=client.received_digest,
             remembered=_remembered(client, spoken, context.digests),
-            above=above.get(client.number, ()),
+            above=above.get(client.number, {}),
         )
-        told_before = clones.told_before(numbered.accepted, client, context.digests)
+        told_before = clones.told_before(numbered.accepted, client, context.digests, context.told_again)
         effects.add(client, numbered, now, told_before=told_before)
         identities.append(clones.judged(client, numbered, now))
         forks += [(client, fork) for fork in numbered.forks]
@@ -101,7 +103,10 @@ def drop_old_refusals(tx: Connection, now: datetime) -> int:
 def _context(tx: Connection, by_client: Mapping[ClientId, Sequence[Letter]]) -> Context:
     known = upward.known_clients(tx, by_client.keys())
     places = {(known[client].number, number) for client in known for letter in by_client[client] for number in _numbers(letter)}
-    return Context(known, upward.remembered_digests(tx, places))
+    again = {
+        (known[client].number, one.digest) for client in known for letter in by_client[client] if (one := letter.item.retold)
+    }
+    return Context(known, upward.remembered_digests(tx, places), upward.told_first(tx, again))
 
 
 def _numbers(letter: Letter) -> tuple[int, ...]:

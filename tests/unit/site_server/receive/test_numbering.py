@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from purveyor.site_server.receive.numbering import Numbered, forgettable, number
 from purveyor.site_server.receive.opening import Letter
 from purveyor.wire.ids import ClientId
-from purveyor.wire.reports import Item, Leaving
+from purveyor.wire.reports import Item, Leaving, digest_after
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -30,7 +30,8 @@ def letter(sequence: int, digest: str = "", oldest_kept: int = 1) -> Letter:
 def numbered(
     *letters: Letter, received: int = 0, remembered: dict[int, str] | None = None, above: tuple[int, ...] = ()
 ) -> Numbered:
-    return number(letters, received=received, remembered=remembered or {}, above=above)
+    stored = {sequence: f"digest {sequence}" for sequence in above}
+    return number(letters, received=received, digest="before", remembered=remembered or {}, above=stored)
 
 
 def test_items_are_accepted_in_order_of_their_numbers() -> None:
@@ -57,6 +58,15 @@ def test_late_item_takes_back_a_loss() -> None:
 
 def test_stored_items_above_a_gap_count_once_it_is_filled() -> None:
     assert numbered(letter(2), received=1, above=(3, 4, 6)).advance.received == 4
+
+
+def test_the_digest_of_what_was_received_is_of_all_items_in_their_order_and_of_none_above_a_gap() -> None:
+    expected = digest_after("before", ["digest 2", "digest 3", "digest 4"])
+    assert numbered(letter(2), received=1, above=(3, 4, 6)).digest == expected
+    assert numbered(letter(4), letter(2), letter(3), received=1).digest == expected
+    assert numbered(letter(2, "another's"), received=1, above=(3, 4)).digest != expected
+    assert numbered(letter(3), received=1).digest == "before"
+    assert numbered(letter(9, oldest_kept=9), received=1).digest == digest_after("before", ["digest 9"])
 
 
 @given(st.integers(0, 2000), st.integers(0, 500))

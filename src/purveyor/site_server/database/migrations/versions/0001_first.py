@@ -36,6 +36,13 @@ def upgrade() -> None:
         sa.Column("joined_at", sa.BigInteger(), nullable=False),
         sa.Column("join_code", sa.BigInteger(), nullable=True),
         sa.Column("received", sa.BigInteger(), server_default="0", nullable=False, comment="all items up to here are stored"),
+        sa.Column(
+            "received_digest",
+            sa.String(length=16),
+            server_default="",
+            nullable=False,
+            comment="of these items, one after the other",
+        ),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
         sa.Column("last_sequence", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column(
@@ -69,14 +76,6 @@ def upgrade() -> None:
             nullable=False,
             comment="machine id, or nobody, once a clone is proved",
         ),
-        sa.Column(
-            "refused_first",
-            sa.BigInteger(),
-            server_default="0",
-            nullable=False,
-            comment="numbers that the keeper is to tell again",
-        ),
-        sa.Column("refused_last", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column(
             "was", sa.String(length=32), server_default="", nullable=False, comment="client id with which it came; a clone"
         ),
@@ -568,6 +567,9 @@ def upgrade() -> None:
         sa.Column("client", sa.BigInteger(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column(
+            "first_digest", sa.String(length=64), server_default="", nullable=False, comment="under which it was told before"
+        ),
         sa.Column("arrived_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["client"], ["client.number"], name=op.f("fk_upward_item_client_client")),
         sa.PrimaryKeyConstraint("client", "sequence", name=op.f("pk_upward_item")),
