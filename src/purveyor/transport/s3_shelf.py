@@ -22,7 +22,7 @@ from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path, is_plain_path
 from purveyor.transport.s3_address import S3Address
 from purveyor.transport.s3_credentials import Credentials
-from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, code_in, sentence
+from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, code_in, sentence, unavailable
 from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import cache_control
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
@@ -251,17 +251,18 @@ class S3Shelf:
         except PreconditionError:
             raise _ChangedError(f"{place} cannot be {done}: it has changed meanwhile") from None
         except (BaseError, OSError, ValueError) as error:
-            raise self._mapped(error, f"{place} cannot be {done}") from None
+            raise self._mapped(error, f"{place} cannot be {done}", is_change=done in ("written", "removed")) from None
 
-    def _mapped(self, error: Exception, what: str) -> RejectedError | UnavailableError:
+    def _mapped(self, error: Exception, what: str, *, is_change: bool) -> RejectedError | UnavailableError:
         text = str(error)
         code = code_in(text)
         if code in KEY_PROBLEMS or isinstance(error, PermissionDeniedError | UnauthenticatedError):
             self._store = None
         if code in NEVER_TAKEN:
             return RejectedError(f"{what}: {sentence(text)}")
-        kind = _UnsupportedError if code == "NotImplemented" or isinstance(error, NotSupportedError) else UnavailableError
-        return kind(f"{what}: {sentence(text)}")
+        if code == "NotImplemented" or isinstance(error, NotSupportedError):
+            return _UnsupportedError(f"{what}: {sentence(text)}")
+        return unavailable(text, what, is_change=is_change)
 
     def _opened(self) -> S3Store:
         with self._lock:

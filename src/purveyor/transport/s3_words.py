@@ -5,6 +5,8 @@ Servers answer with a code in XML, or with a bare status where an answer has no 
 
 import re
 
+from purveyor.wire.errors import BusyError, FullError, ReadOnlyError, UnavailableError
+
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"(?:status code:|returned) (\d{3})\b")
 _REGION = re.compile(r"<(?:Region|BucketRegion)>([a-z0-9-]{1,40})</")
@@ -56,12 +58,25 @@ KEY_PROBLEMS = frozenset({"SignatureDoesNotMatch", "InvalidAccessKeyId", "Invali
 """Codes after which another access key may do."""
 NEVER_TAKEN = frozenset({"EntityTooLarge"})
 """Codes of what will never be taken, however often it is tried."""
+_MAY_NOT_CHANGE = frozenset({"AccessDenied", "AllAccessDisabled"})
 
 
 def code_in(text: str) -> str:
     """The server's code in the text of an error, or ""."""
     found = _CODE.search(text)
     return found[1] if found else ""
+
+
+def unavailable(text: str, what: str, *, is_change: bool) -> UnavailableError:
+    """The error that says, behind `what`, why it failed: full, busy, or closed to changes are told from all else."""
+    why = sentence(text)
+    if why == _FULL:
+        return FullError(f"{what}: {why}")
+    if why == _BUSY:
+        return BusyError(f"{what}: {why}")
+    if is_change and code_in(text) in _MAY_NOT_CHANGE:
+        return ReadOnlyError(f"{what}: {why}")
+    return UnavailableError(f"{what}: {why}")
 
 
 def sentence(text: str) -> str:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, SENTENCES, sentence
+from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, SENTENCES, sentence, unavailable
+from purveyor.wire.errors import BusyError, FullError, ReadOnlyError, UnavailableError
 
 
 def answered(code: str, more: str = "") -> str:
@@ -42,3 +43,26 @@ def test_nothing_that_a_server_sends_is_repeated_but_a_short_plain_code() -> Non
 
 def test_every_code_that_decides_something_has_its_sentence() -> None:
     assert set(SENTENCES) >= KEY_PROBLEMS | NEVER_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (answered("QuotaExceeded"), FullError),
+        (answered("InsufficientStorage"), FullError),
+        ("Server returned non-2xx status code: 507 Insufficient Storage: ", FullError),
+        (answered("SlowDown"), BusyError),
+        ("Server returned non-2xx status code: 503 Service Unavailable: ", BusyError),
+        (answered("AccessDenied"), ReadOnlyError),
+        (answered("SignatureDoesNotMatch"), UnavailableError),
+        (answered("InternalError"), UnavailableError),
+    ],
+)
+def test_full_busy_and_closed_to_changes_are_told_apart(text: str, kind: type[UnavailableError]) -> None:
+    error = unavailable(text, "x cannot be written", is_change=True)
+    assert type(error) is kind
+    assert str(error) == f"x cannot be written: {sentence(text)}"
+
+
+def test_what_may_not_be_read_is_not_said_to_be_closed_to_changes() -> None:
+    assert type(unavailable(answered("AccessDenied"), "x cannot be read", is_change=False)) is UnavailableError
