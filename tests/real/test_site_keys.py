@@ -23,7 +23,10 @@ def test_a_package_is_signed_in_an_empty_folder_and_installed_by_a_client(instal
     vault.mkdir()
     (vault / "passphrase").write_text("correct horse\n")
     key, word = vault / "packages.key", ("--passphrase-file", str(vault / "passphrase"))
-    installation.purveyor("site", "keys", "remove", "packages", "--to", str(key), *word, "--site-dir", str(installation.site))
+    removal = ("site", "keys", "remove", "packages", "--to", str(key), *word, "--site-dir", str(installation.site))
+    removed = installation.call(*removal)
+    assert (removed.code, "others can read the passphrase" in removed.err) == (0, True), removed
+    (vault / "passphrase").chmod(0o600)
     assert key.stat().st_mode & 0o777 == 0o600
     assert "ENCRYPTED" in key.read_text()
     assert list((installation.site / "keys").glob("packages-*")) == []

@@ -90,7 +90,7 @@ def sign(call: Call) -> int:
     source = Path(options.request)
     target = _new_file(options.to or str(source.with_suffix(".answer")))
     asked = signing.decode_request(_read(source, signing.REQUEST_LIMIT_BYTES))
-    passphrase = _passphrase(options.passphrase_file)
+    passphrase = _passphrase(call)
     keys = [_signing_key(Path(name), passphrase) for name in options.key]
     answer = judging.answer_to(asked, keys)
     if not output.is_json:
@@ -127,7 +127,7 @@ def make(call: Call) -> int:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw().hex()
     public_file = _new_file(str(target) + ".pub")
-    write_key(target, key, _passphrase(options.passphrase_file))
+    write_key(target, key, _passphrase(call))
     _write_new(public_file, f"{public}\n".encode())
     output.give_result(
         {"id": id_of(key), "public": public, "file": str(target), "public_file": str(public_file)},
@@ -145,7 +145,7 @@ def remove(call: Call) -> int:
     key = open_keyring(folder).find(name)
     if key is None:
         raise RefusedError(f"the key of {name.role} is not in {folder}")
-    target, passphrase = Path(options.to), _passphrase(options.passphrase_file)
+    target, passphrase = Path(options.to), _passphrase(call)
     write_key(target, key, passphrase)
     if id_of(read_key(target, passphrase)) != name.id:
         raise RefusedError(f"{target} does not hold what was written to it; the key stays on the server")
@@ -160,7 +160,7 @@ def restore(call: Call) -> int:
     """Brings a key back."""
     options, rest = call.arguments, rest_of(call)
     folder = site_folder_of(call) / "keys"
-    key = read_key(Path(options.file), _passphrase(options.passphrase_file))
+    key = read_key(Path(options.file), _passphrase(call))
     rows = [row for row in rest.get("/keys") if row["id"] == id_of(key) and row["state"] in ("current", "next")]
     if not rows:
         raise RefusedError(f"the key {id_of(key)} does not count for any role of this site")
@@ -214,10 +214,14 @@ def _signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     return key
 
 
-def _passphrase(name: str | None) -> bytes | None:
+def _passphrase(call: Call) -> bytes | None:
+    """The passphrase in the file that was named. One that others can read is told, and used: a stick often keeps no rights."""
+    name = call.arguments.passphrase_file
     if not name:
         return None
     passphrase = _first_line(Path(name)).encode()
+    if Path(name).stat().st_mode & 0o077:
+        call.output.say(f"purveyor: others can read the passphrase in {name}: chmod 600 {name}, or mount its disk for you alone")
     if not passphrase:
         raise UsageError(f"the first line of {name} is empty: it is to be the passphrase")
     return passphrase
