@@ -190,3 +190,29 @@ def test_two_machines_that_are_alike_join_anew_also_where_only_the_copy_met_numb
         Step("offered", ("A3", "Archiver", "in two hours, and they may put it off for a day"), 218),
     )
     assert broken(editor, *steps, client_count=3, seed=1510) == ()
+
+
+def test_what_a_copy_put_where_it_was_thrown_away_is_told_again_though_its_original_used_the_same_number() -> None:
+    editor = Step(
+        EDITOR.kind, ("Editor", *EDITOR.arguments[1:3], "takes ten minutes", "no uninstall command", "detection", "run-again"), 33
+    )
+    archiver = Step(
+        EDITOR.kind,
+        (
+            "Archiver",
+            *EDITOR.arguments[1:3],
+            "cannot be started at first",
+            "an uninstall command for when nobody offers it any more",
+            "detection",
+            "run-again",
+        ),
+    )
+    steps = (
+        Step("advertised", ("A1", "Editor", "Pilot", "at each start of the machine")),
+        archiver,
+        Step("advertised", ("A2", "Archiver", "Pilot", "as soon as possible"), 55),
+        Step("discarding", (), 60),
+        Step("cloned", ("pc1", "copy1", "has a name of its own"), 154),
+        Step("program-disabled", ("Archiver",), 44),
+    )
+    assert broken(editor, *steps, seed=50350) == ()

@@ -1,5 +1,6 @@
 """Reports: gathered durably, sent until acknowledged, bounded, and nothing lost when a CAP discards."""
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -14,8 +15,9 @@ from purveyor.wire import reports as wire_reports
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.jobs import JobState
-from purveyor.wire.reports import Item, Leaving, StatusMessage, StatusMessages
+from purveyor.wire.reports import Item, Leaving, Retold, StatusMessage, StatusMessages
 from purveyor.wire.settings import AgentSettings
+from purveyor.wire.shards import ClientState, Entry
 from purveyor.wire.status_messages import StatusId
 from small_client import SmallClient
 from small_site import SmallSite, fixed_keys
@@ -229,6 +231,30 @@ def test_an_acknowledgement_covers_all_before_it_and_nothing_behind(client: Smal
         gather(client)
     reports.acknowledge(client.state, 2)
     assert sequences(client) == [3]
+
+
+def test_what_the_site_has_of_others_under_its_numbers_is_told_again_and_what_is_its_own_is_not(client: SmallClient) -> None:
+    for text in ("one", "two", "three"):
+        tell(client, text)
+        gather(client)
+    send(client)
+    own = [hashlib.sha256(row[0]).hexdigest() for row in client.connection.execute("select content from item order by sequence")]
+    now = client.site.clock.now()
+
+    def hear(received: int, *digests: str) -> bool:
+        entry = Entry(state=ClientState.MEMBER, received=received, digest=wire_reports.digest_after("", digests))
+        is_again = reports.tell_again(client.state, client.identity, entry, since=None, now=now)
+        reports.acknowledge(client.state, entry.received, entry.digest)
+        return is_again
+
+    assert not hear(1, own[0])
+    assert sequences(client) == [2, 3]
+    assert hear(2, own[0], "another's")
+    assert sequences(client) == [3, 4], "what is not covered waits"
+    send(client)
+    again = {item.sequence: item for item in arrived(client.site.boxes)}[4]
+    assert again.retold == Retold(sequence=2, digest=own[1])
+    assert texts_of([again]) == ["two"]
 
 
 def test_a_pass_sends_a_bounded_number_of_items_oldest_first(client: SmallClient) -> None:
