@@ -103,8 +103,8 @@ def test_q223755_an_item_at_which_the_site_itself_fails_is_set_aside_and_the_oth
     good, bad = inbox.joined("pc-1"), inbox.joined("pc-2")
     real, culprit = storing.upward.insert_items, inbox.client(bad).number
 
-    def failing(tx: object, items: list[tuple[int, int, str]], now: datetime) -> None:
-        if any(client == culprit for client, _, _ in items):
+    def failing(tx: object, items: list[storing.upward.StoredItem], now: datetime) -> None:
+        if any(item.client == culprit for item in items):
             raise OverflowError("a number that no column holds")
         real(tx, items, now)  # type: ignore[arg-type]  # as it was called
 
