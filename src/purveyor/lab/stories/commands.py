@@ -74,13 +74,17 @@ def stories(call: Call) -> int:
 
 
 class _Progress:
-    """Says now and then how far it has come."""
+    """Says now and then how far it has come, and each seed that broke the promise at once."""
 
     def __init__(self, output: Output, count: int, began_at: float) -> None:
         self._output, self._count, self._began_at, self._said_at = output, count, began_at, began_at
+        self._told = 0
 
     def tell(self, summary: Summary) -> None:
         now = time.monotonic()
+        for seed in summary.failures[self._told :]:
+            self._output.say(f"the promise broke: purveyor lab story {seed}")
+        self._told = len(summary.failures)
         if now - self._said_at >= PROGRESS_SECONDS:
             self._said_at = now
             pace = 60 * summary.count / (now - self._began_at)
