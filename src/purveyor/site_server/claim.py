@@ -13,7 +13,7 @@ import msgspec
 from purveyor.site_server.model.points import PointKind
 from purveyor.transport.interface import Listed, Shelf, Stray
 from purveyor.wire.boxes import BOXES, OF_A_DISK
-from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
+from purveyor.wire.errors import ForeignError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 
 MARK = "site.json"
@@ -30,36 +30,36 @@ class Mark(msgspec.Struct, frozen=True):
 def refuse_foreign(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> bool:
     """Whether the mark lies there already; a place that is empty, or a copy of this site's boxes, may get it.
 
-    Errors: RefusedError when the place is somebody else's; UnavailableError.
+    Errors: ForeignError when the place is somebody else's; UnavailableError.
     """
     content = shelf.read(MARK)
     if content is not None:
         found = _mark_in(content)
         if found.root != mark.root:
-            raise RefusedError(f"this place belongs to another site, {found.site}: give each site a folder of its own")
+            raise ForeignError(f"this place belongs to another site, {found.site}: give each site a folder of its own")
         return True
     if kind is PointKind.CAP:
         root = shelf.read(FIRST_ROOT)
         if root is not None and root != first_root:
-            raise RefusedError("the boxes of another site lie there: give each site a folder of its own")
+            raise ForeignError("the boxes of another site lie there: give each site a folder of its own")
         if root is None and shelf.listed("clidata.box", limit=1):
-            raise RefusedError("boxes lie there, and nothing says that they are this site's: give an empty folder")
+            raise ForeignError("boxes lie there, and nothing says that they are this site's: give an empty folder")
     elif shelf.listed("manifests", limit=1):
-        raise RefusedError("content lies there that this site did not put there: give an empty folder")
+        raise ForeignError("content lies there that this site did not put there: give an empty folder")
     return False
 
 
 def refuse_filled(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) -> bool:
     """As `refuse_foreign`, of a place that is to become a point: with files of others in it and no mark it may not.
 
-    Errors: RefusedError; UnavailableError.
+    Errors: ForeignError; UnavailableError.
     """
     if refuse_foreign(shelf, kind, mark, first_root):
         return True
     usual = OF_A_DISK.union(box.name for box in BOXES) if kind is PointKind.CAP else OF_A_DISK
     others = [name for name in shelf.names(limit=len(usual) + 1) if name not in usual]
     if others:
-        raise RefusedError(
+        raise ForeignError(
             f"{others[0][:80]!r} lies there, and no mark says that the folder is this site's: give an empty folder"
         )
     return False
@@ -68,7 +68,7 @@ def refuse_filled(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes) 
 def claim(shelf: Shelf, kind: PointKind, mark: Mark, first_root: bytes, *, is_claimed: bool) -> None:
     """Makes sure that a place is the site's, and says so in it. `is_claimed`: the mark was there before, and must be.
 
-    Errors: RefusedError when it is somebody else's; UnavailableError, also when the mark is gone.
+    Errors: ForeignError when it is somebody else's; UnavailableError, also when the mark is gone.
     """
     looked_for = refuse_foreign if is_claimed else refuse_filled
     if looked_for(shelf, kind, mark, first_root):
@@ -158,7 +158,7 @@ class MarkedShelf:
         self._changed().remove_folders(folders)
 
     def _changed(self) -> Shelf:
-        """The shelf, for a change. Errors: RefusedError, UnavailableError, as `claim`."""
+        """The shelf, for a change. Errors: ForeignError, UnavailableError, as `claim`."""
         if not self._is_seen:
             self._look()
             self._is_seen = True
@@ -169,4 +169,4 @@ def _mark_in(content: bytes) -> Mark:
     try:
         return from_bytes(content, Mark)
     except RejectedError as error:
-        raise RefusedError(f"{MARK} lies there, and says nothing that can be read: give an empty folder") from error
+        raise ForeignError(f"{MARK} lies there, and says nothing that can be read: give an empty folder") from error

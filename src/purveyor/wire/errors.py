@@ -61,6 +61,10 @@ class RefusedError(PurveyorError):
     """A person asked for what may not be done: says what, and what to try; nothing was changed."""
 
 
+class ForeignError(RefusedError):
+    """A place holds the boxes, the content or the files of somebody else: nothing is written there or taken away."""
+
+
 class ConfirmationNeededError(RefusedError):
     """What was asked reaches far: the text says how far. The same call with a confirmation does it."""
 
