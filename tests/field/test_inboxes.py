@@ -18,10 +18,10 @@ from purveyor.site_server.database import schema
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.keys import KeyName, keyring_of, make_keys, open_keyring, path_in, save_keys, write_key
-from purveyor.site_server.receive import storing
+from purveyor.site_server.receive import rejected, storing
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import CollectionId, ProgramNumber, site_code
@@ -131,6 +131,22 @@ def test_q223755_where_no_item_can_be_stored_none_is_taken_for_the_culprit(
             inbox.turn()
     assert inbox.reasons() == []
     assert inbox.turn().stored == 3
+
+
+def test_q213279_what_was_set_aside_while_the_clock_was_ahead_pushes_nothing_out_that_came_after(
+    inbox: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejected, "RING_ITEMS", 3)
+    years = timedelta(days=4000)
+    for ahead, size in ((years, 20_001), (timedelta(0), 20_002), (timedelta(0), 20_003)):
+        inbox.now += ahead
+        for _ in range(2):
+            inbox.put("ccr.box", b"x" * size)
+        inbox.turn()
+        inbox.now -= ahead
+        inbox.now += timedelta(seconds=1)
+    sizes = [reason.partition(" ")[0] for reason in inbox.reasons()]
+    assert sorted(sizes) == ["20002", "20003", "20003"], "the oldest go, whatever their dates say"
 
 
 @pytest.mark.parametrize("box", [box.name for box in UP_BOXES])

@@ -86,13 +86,13 @@ def _checked(token: str) -> str:
 
 def _token(options: argparse.Namespace, environment: Mapping[str, str], folder: str) -> str:
     if options.token_file:
-        return _first_line(Path(options.token_file), "token file")
+        return first_line(Path(options.token_file), "token file")
     if options.site_dir:
-        return _first_line(Path(folder) / TOKEN_FILE, "access token")
+        return first_line(Path(folder) / TOKEN_FILE, "access token")
     if environment.get("PURVEYOR_TOKEN"):
         return environment["PURVEYOR_TOKEN"].strip()
     if folder:
-        return _first_line(Path(folder) / TOKEN_FILE, "access token")
+        return first_line(Path(folder) / TOKEN_FILE, "access token")
     raise NotAllowedError("no access token: name one with --token-file FILE, or put it into PURVEYOR_TOKEN")
 
 
@@ -108,11 +108,17 @@ def _url_in(folder: str) -> str:
         ) from error
 
 
-def _first_line(path: Path, what: str) -> str:
+def first_line(path: Path, what: str) -> str:
+    """The secret in the first line of a file, as any editor writes it. Errors: NotAllowedError: none that can be read."""
     try:
-        lines = path.read_text(encoding="utf-8")[:_LIMIT_CHARACTERS].splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotAllowedError(f"the {what} {path} cannot be read") from error
-    if not lines or not lines[0].strip():
-        raise NotAllowedError(f"the {what} {path} is empty")
-    return lines[0].strip()
+        with path.open("rb") as file:
+            content = file.read(_LIMIT_CHARACTERS)
+    except OSError as error:
+        raise NotAllowedError(f"the {what} {path} cannot be read: {error.strerror}") from error
+    try:
+        line = content.partition(b"\n")[0].decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise NotAllowedError(f"the {what} {path} is no text in UTF-8: write it as such (PowerShell: -Encoding utf8)") from error
+    if not line:
+        raise NotAllowedError(f"the first line of the {what} {path} is empty")
+    return line

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from purveyor.cli.call import Call, UsageError, site_folder_of
+from purveyor.cli.call import Call, UsageError, first_line, site_folder_of
 from purveyor.cli.output import Output, moment
 from purveyor.cli.rest import rest_of
 from purveyor.site_server.custody import judging
@@ -219,16 +219,14 @@ def _passphrase(call: Call) -> bytes | None:
     name = call.arguments.passphrase_file
     if not name:
         return None
-    passphrase = _first_line(Path(name)).encode()
+    passphrase = first_line(Path(name), "passphrase file").encode()
     if Path(name).stat().st_mode & 0o077:
         call.output.say(f"purveyor: others can read the passphrase in {name}: chmod 600 {name}, or mount its disk for you alone")
-    if not passphrase:
-        raise UsageError(f"the first line of {name} is empty: it is to be the passphrase")
     return passphrase
 
 
 def _first_line(path: Path) -> str:
-    return _read(path, _PUBLIC_LIMIT * 10).decode("utf-8", "replace").partition("\n")[0].strip()
+    return _read(path, _PUBLIC_LIMIT * 10).decode("utf-8-sig", "replace").partition("\n")[0].strip()
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:

@@ -75,6 +75,14 @@ def test_a_token_that_cannot_be_read_is_not_allowed(folder: Path) -> None:
         access_of(call_with({}, site=URL, token_file=str(folder / "none")))
 
 
+def test_a_file_of_a_token_is_read_as_editors_of_windows_write_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"\xef\xbb\xbfof-the-file\r\n\r\n")
+    assert access_of(call_with({}, site=URL, token_file=str(tmp_path / "mine"))).token == "of-the-file"
+    (tmp_path / "mine").write_text("of-the-file\r\n", encoding="utf-16")
+    with pytest.raises(NotAllowedError, match="no text in UTF-8"):
+        access_of(call_with({}, site=URL, token_file=str(tmp_path / "mine")))
+
+
 def test_a_token_is_not_shown() -> None:
     assert "secret" not in repr(Access(URL, "secret"))
 

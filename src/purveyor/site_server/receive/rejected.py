@@ -1,7 +1,8 @@
 """What was set aside: a bounded ring of items that could not be believed or read, each with its reason beside it.
 
 For people who look into what happened. Nothing reads it back; the oldest go first. A flood of bad items writes no flood of
-files: a turn keeps some of them, and counts all.
+files: a turn keeps some of them, and counts all. What a clock that was ahead has dated later than now counts as oldest: it would
+push out all that came after the clock was set right.
 """
 
 from collections import Counter
@@ -29,10 +30,10 @@ def set_aside(ring: Shelf, rejections: Sequence[Rejection], now: datetime) -> No
         return
     for number, rejection in enumerate(kept):
         taken = rejection.taken
-        name = f"{now:%Y%m%dT%H%M%S%f}-{number:04d}-{taken.box.name}-{taken.name}"
+        name = f"{_written(now)}-{number:04d}-{taken.box.name}-{taken.name}"
         ring.write(f"{_FOLDER}/{name}", taken.content)
         ring.write(f"{_FOLDER}/{name}{_REASON}", rejection.reason.encode())
-    _shorten(ring)
+    _shorten(ring, now)
     ring.sync()
 
 
@@ -43,8 +44,13 @@ def summary(rejections: Sequence[Rejection]) -> str:
     return f"{len(rejections)} items set aside ({shown})"
 
 
-def _shorten(ring: Shelf) -> None:
-    items = sorted(_items(ring), key=lambda item: item.name)
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%S%f}"
+
+
+def _shorten(ring: Shelf, now: datetime) -> None:
+    newest = _written(now)
+    items = sorted(_items(ring), key=lambda item: (item.name[: len(newest)] <= newest, item.name))
     size = sum(item.size_bytes for item in items)
     for place, item in enumerate(items):
         if len(items) - place <= RING_ITEMS and size <= RING_BYTES:
