@@ -38,8 +38,8 @@ class Firing(NamedTuple):
 
 
 def moments_of(start: datetime, rule: str, zone: Zone, client_zone: tzinfo) -> Moments:
-    """A time and the text of its rule ("": none), as offers carry them. Errors: RejectedError."""
-    return Moments(start, parse_rule(rule) if rule else None, zone, client_zone)
+    """A time and the text of its rule ("": none), as offers carry them; an offset says nothing there. Errors: RejectedError."""
+    return Moments(start.replace(tzinfo=None), parse_rule(rule) if rule else None, zone, client_zone)
 
 
 def latest_firing(moments: Moments, at: datetime) -> Firing | None:

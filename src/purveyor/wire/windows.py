@@ -148,7 +148,7 @@ def _last_closed_of(calendar: Calendar, window: Window, at: datetime) -> Iterato
 def _moments_of(calendar: Calendar, window: Window) -> Moments | None:
     """When a window opens. None: its rule cannot be read (a later version's), and it opens never rather than whenever."""
     try:
-        return moments_of(window.start.replace(tzinfo=None), window.rule, window.zone, calendar.client_zone)
+        return moments_of(window.start, window.rule, window.zone, calendar.client_zone)
     except RejectedError:
         return None
 

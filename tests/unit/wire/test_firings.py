@@ -174,3 +174,8 @@ def test_a_single_time_fires_once() -> None:
 def test_a_rule_that_cannot_be_read_is_rejected() -> None:
     with pytest.raises(RejectedError):
         moments_of(at("2026-03-29T02:30"), "FREQ=CONTINUOUSLY", Zone.UTC, UTC)
+
+
+def test_an_offset_that_came_with_a_time_is_not_read() -> None:
+    moments = moments_of(at("2026-03-29T02:30-10:00"), "", Zone.CLIENT, BERLIN)
+    assert next_firing(moments, at("2026-03-29T01:29Z")) == Firing(at("2026-03-29T02:30"), at("2026-03-29T01:30Z"))

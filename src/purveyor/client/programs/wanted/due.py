@@ -238,7 +238,7 @@ class _Plan:
         if assignment.at is None:
             return []
         try:
-            moments = moments_of(assignment.at.replace(tzinfo=None), assignment.rule, assignment.zone, self.moment.zone)
+            moments = moments_of(assignment.at, assignment.rule, assignment.zone, self.moment.zone)
             firings = self._firings(assignment, moments)
         except (RejectedError, OverflowError):
             return []
