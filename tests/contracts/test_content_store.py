@@ -356,6 +356,15 @@ def test_walk_tells_every_file_by_what_is_on_disk(store: ContentStore) -> None:
     assert {stored.path: stored.size_bytes for stored in store.walk()} == expected
 
 
+@pytest.mark.parametrize("is_all_gone", [True, False])
+def test_a_store_that_went_away_is_not_taken_for_an_empty_one(store: ContentStore, is_all_gone: bool) -> None:
+    fill(store, FILES)
+    gone = store.folder if is_all_gone else store.folder / "manifests"
+    gone.rename(gone.with_name("elsewhere"))
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        list(store.walk())
+
+
 # --- what a crash leaves ---
 
 

@@ -159,7 +159,7 @@ class ContentStore:
         """
         try:
             for folder in ("manifests", *(f"files/{digits:02x}" for digits in range(256))):
-                for entry in _entries(self.folder / folder):
+                for entry in self._entries(folder):
                     if is_digest(entry.name) and entry.is_file(follow_symlinks=False):
                         seen = entry.stat(follow_symlinks=False)
                         if until is None or seen.st_mtime < until:
@@ -242,6 +242,15 @@ class ContentStore:
             raise UnavailableError(f"{path} in {str(self.folder)!r} cannot be removed: {error.strerror}") from error
         return size_bytes or 0
 
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """What lies in a folder; nothing in one that no file needed yet, while the store itself is there. Errors: OSError."""
+        try:
+            return list(os.scandir(self.folder / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.dirname(folder):
+                return []
+            raise
+
     def _sync_folders(self, files: Iterable[Stored]) -> None:
         """Makes the names of files, or their absence, outlast a power cut."""
         folders = {os.path.dirname(stored.path) for stored in files}
@@ -261,10 +270,3 @@ class ContentStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        return list(os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
