@@ -1,6 +1,7 @@
 """How programs and advertisements say that they run, as an administrator handles them, over every database."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection
@@ -238,6 +239,19 @@ def test_what_nobody_can_start_is_flagged_when_it_is_made_and_its_status_says_wh
     assert "no assignment" in warning
     assert status.of_advertisement(tx, advertisement).warnings == (warning,)
     assert _edit(tx, advertisement, assignments=["asap"]).warnings == ()
+
+
+def test_what_runs_nowhere_or_at_once_is_refused_or_said_when_it_is_made(tx: Connection) -> None:
+    key, pilot = _program(tx), _pilot(tx)
+    with pytest.raises(RefusedError, match="would have expired at"):
+        _advertise(tx, key, pilot, available_from=NOW - timedelta(days=9), expires_at=NOW - timedelta(days=1))
+    programs.disable(tx, key, by=ANNA, now=NOW)
+    advertisement = _advertise(tx, key, pilot, "2019-01-05T20:00")
+    at_once, disabled = advertisements.shown(tx, advertisement).warnings
+    assert "runs as soon as clients hear of it" in at_once
+    assert "disabled" in disabled
+    with pytest.raises(RefusedError, match="leaves the package"):
+        _change(tx, key, working_directory="tools/../..")
 
 
 def test_what_reaches_further_by_how_it_runs_wants_confirming(tx: Connection) -> None:

@@ -260,6 +260,8 @@ def test_an_older_copy_of_the_database_put_back_by_hand_publishes_nothing_and_is
     fleet.advance(hours=6)
     assert "older copy" in fleet.executive.health["publish"].error
     assert {path: content for path, content in fleet.cap.files.items() if is_down_path(path)} == boxes
+    with pytest.raises(RefusedError, match="older copy"):
+        fleet.admin.add_package("Player")
     restored = fleet.restore(fleet.backup(), with_cap=True)
     for advertised in (one.about for one in restored.decisions if one.kind is Kind.ADVERTISEMENT):
         fleet.admin.change(advertisements.resume, advertisement_id(advertised))

@@ -40,8 +40,8 @@ class Visit:
             return ask(tx)
 
     def change(self, act: Callable[[Connection], T]) -> T:
-        """What comes of a change: all of it or none."""
-        with self.site.database.write() as tx:
+        """What comes of a change: all of it or none. Errors: RefusedError when the database is an older copy."""
+        with self.site.changing() as tx:
             outcome = act(tx)
         self.site.poke()
         return outcome

@@ -31,7 +31,7 @@ class Administrator:
 
     def change(self, command: Callable[..., T], /, *arguments: object, **options: object) -> T:
         """Runs a command of `site_server.admin` as this administrator, now. Errors: what the command raises."""
-        with self._site.database.write() as tx:
+        with self._site.changing() as tx:
             answer = command(tx, *arguments, by=NAME, now=self._site.clock(), **options)
         self._changed()
         return answer

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from purveyor.content.store import ContentStore
 from purveyor.site_server.admin import tokens
 from purveyor.site_server.admin.tokens import Role
@@ -29,10 +31,11 @@ from purveyor.site_server.keys import Keyring, Keys, make_keys, open_keyring, sa
 from purveyor.site_server.model.points import Target
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
-from purveyor.transport.folder import FolderShelf
+from purveyor.site_server.publish.older import refuse_older_database
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.pinned import Pins
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
-from purveyor.transport.pinned import Pins
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import SiteCode, site_code
@@ -98,6 +101,13 @@ class Site:
     def folders(self) -> tuple[Path, ...]:
         """Where the site itself writes on this machine: its own folder, and its content."""
         return (self.store.folder,) if self.folder is None else (self.folder, self.store.folder)
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A transaction in which people change the site. Errors: RefusedError when the database is an older copy."""
+        with self.database.write() as tx:
+            refuse_older_database(tx, self.cap)
+            yield tx
 
     def root_for_joining(self) -> tuple[int, bytes]:
         """The newest root, which a join code names. Shape: (version, SHA-256 of its bytes)."""

@@ -101,7 +101,8 @@ def view_of(row: AnyRow, readiness: Readiness) -> AdvertisementView:
         waits_for_content_of=readiness.awaited(key),
         warnings=(
             *advertising.warnings_about(programs.program_of(row), assigned, options),
-            *rules.idle_times(assigned, row.available_from, row.expires_at),
+            *rules.odd_times(assigned, row.available_from, row.expires_at),
+            *([] if row.is_enabled else [advertising.DISABLED]),
             *([lacking] if lacking else []),
         ),
     )

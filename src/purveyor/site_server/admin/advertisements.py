@@ -69,6 +69,8 @@ def add(
     options = advertising.options_with(Options(), given)
     starts_at = now if available_from is None else available_from
     starts_at, expires_at = checked_times(starts_at, expires_at)
+    if expires_at is not None and expires_at <= now:
+        raise RefusedError(f"it would have expired at {utc_text(expires_at)}, and run nowhere: choose a time to come")
     advertising.check_fit(offered_program, assigned, options, each_version=each_version)
     twin = _twin(tx, key, collection, assigned, options, available_from, expires_at, now=now, each_version=each_version)
     if twin is not None:

@@ -16,6 +16,7 @@ ACCOUNT_LIMIT = 100
 POSTPONE_LIMIT_SECONDS = 30 * 86_400
 SPREAD_LIMIT_SECONDS = 7 * 86_400
 REASON_LIMIT = 1000
+DISABLED = "the program is disabled: nothing runs until it is enabled"
 
 
 class Options(Wire):

@@ -59,8 +59,8 @@ def are_same(one: Iterable[Assignment], other: Iterable[Assignment]) -> bool:
     return {_unnumbered(assignment) for assignment in one} == {_unnumbered(assignment) for assignment in other}
 
 
-def idle_times(assignments: Iterable[Assignment], available_from: datetime, expires_at: datetime | None) -> tuple[str, ...]:
-    """What to say of times that never make anything run: over before it is available, or to come after it has expired."""
+def odd_times(assignments: Iterable[Assignment], available_from: datetime, expires_at: datetime | None) -> tuple[str, ...]:
+    """What to say of times before it is available, which make it run at once or never, and of those after it has expired."""
     found: list[str] = []
     for one in assignments:
         if one.at is None:
@@ -72,6 +72,8 @@ def idle_times(assignments: Iterable[Assignment], available_from: datetime, expi
             found.append(f"{text_of(one)} never comes: its last time was before this is available")
         elif expires_at is not None and first.at - slack >= expires_at:
             found.append(f"{text_of(one)} never comes: this expires before its first time")
+        elif first.at + slack < available_from and not one.rule:
+            found.append(f"{text_of(one)} is over before this is available: it runs as soon as clients hear of it")
     return tuple(found)
 
 

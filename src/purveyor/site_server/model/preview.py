@@ -12,6 +12,7 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
+from purveyor.site_server.model.advertising import DISABLED
 from purveyor.site_server.model.assignments import text_of
 from purveyor.wire.firings import MOMENT, Firing, firings_after, latest_firing, moments_of
 from purveyor.wire.ids import ClientId
@@ -124,7 +125,7 @@ def notes_on(advertisement: Advertisement, now: datetime, *, is_enabled: bool, w
     if advertisement.is_paused:
         notes.append("it is paused: nothing runs until it is resumed")
     if not is_enabled:
-        notes.append("the program is disabled: nothing runs until it is enabled")
+        notes.append(DISABLED)
     if advertisement.expires_at is not None and advertisement.expires_at <= now:
         notes.append(f"it expired at {utc_text(advertisement.expires_at)}: nothing runs any more")
     if advertisement.available_from > now:

@@ -46,7 +46,7 @@ def check_program(program: Program, content_paths: Collection[str] | None) -> No
     Errors: RefusedError, which says what to change.
     """
     check_run_seconds(program.max_run_seconds, RUN_LIMIT_SECONDS)
-    _check_path(program.working_directory, "the working directory")
+    _check_working_directory(program.working_directory)
     _check_codes(program)
     check_conditions(program.conditions)
     _check_user(program)
@@ -155,6 +155,12 @@ def _check_command(command: Command, what: str) -> None:
 def _check_path(path: str, what: str) -> None:
     if len(path) > PATH_LIMIT_BYTES or "\0" in path or "\n" in path:
         raise RefusedError(f"{what}: {path[:80]!r} is no path")
+
+
+def _check_working_directory(path: str) -> None:
+    _check_path(path, "the working directory")
+    if not path.startswith("/") and ".." in path.split("/"):
+        raise RefusedError(f"the working directory {path[:80]!r} leaves the package: name a folder of it, or an absolute path")
 
 
 def _check_codes(program: Program) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from purveyor.site_server.model import assignments
-from purveyor.site_server.model.assignments import are_same, idle_times, numbered, text_of
+from purveyor.site_server.model.assignments import are_same, numbered, odd_times, text_of
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.offers import Assignment, AssignmentKind
 from purveyor.wire.schedule import Zone
@@ -135,14 +135,15 @@ def test_any_text_is_an_assignment_or_is_refused(text: str) -> None:
         ("2026-12-09T09:00 FREQ=WEEKLY", datetime(2026, 12, 8, tzinfo=UTC), "expires before its first time"),
         ("2026-12-09T09:00 FREQ=WEEKLY", datetime(2026, 12, 9, tzinfo=UTC), ""),
         ("2026-12-09T09:00Z", datetime(2026, 12, 9, 10, tzinfo=UTC), ""),
-        ("2020-01-01T09:00Z", None, ""),
+        ("2020-01-01T09:00Z", None, "runs as soon as clients hear of it"),
+        ("2026-12-01T08:00", None, ""),
         ("2020-01-01T09:00 FREQ=DAILY", None, ""),
         ("asap", datetime(2026, 12, 2, tzinfo=UTC), ""),
         ("logon", None, ""),
     ],
 )
-def test_a_time_that_never_makes_anything_run_is_told(text: str, expires_at: datetime | None, said: str) -> None:
+def test_a_time_at_which_it_runs_never_or_at_once_is_told(text: str, expires_at: datetime | None, said: str) -> None:
     available_from = datetime(2026, 12, 1, 9, tzinfo=UTC)
-    found = idle_times(assignments_of([text]), available_from, expires_at)
+    found = odd_times(assignments_of([text]), available_from, expires_at)
     assert len(found) == bool(said)
     assert said in "".join(found)
