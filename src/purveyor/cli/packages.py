@@ -17,18 +17,17 @@ def add(call: Call) -> int:
     if options.source is not None:
         source = Path(options.source).absolute()
         asked |= {"manifest": taken_in_at_site(rest, output, source), "source": str(source)}
+    twins = _twins_of(rest, options.name, options.version)  # before: who hears of a failure behind it adds it once more
     added = rest.post("/packages", asked)
     output.give_result(added, added["id"])
-    _say_twins(rest, output, added["id"])
+    if twins:
+        output.say(f"note: {twins} has this name and version too; was it added twice? purveyor package delete {added['id']}")
     return 0
 
 
-def _say_twins(rest: Rest, output: Output, package: str) -> None:
-    """Says which other packages look the same to people: a command that was said again after a failure makes a second one."""
-    looks = {row["id"]: (row["name"], row["version"]) for row in rest.get("/packages")}
-    twins = ", ".join(one for one, look in looks.items() if look == looks.get(package) and one != package)
-    if twins:
-        output.say(f"note: {twins} has this name and version too; was it added twice? purveyor package delete {package}")
+def _twins_of(rest: Rest, name: str, version: str) -> str:
+    """Packages that look the same to people: a command that was said again after a failure makes a second one."""
+    return ", ".join(row["id"] for row in rest.get("/packages") if (row["name"], row["version"]) == (name, version))
 
 
 def update(call: Call) -> int:
