@@ -22,6 +22,7 @@ from purveyor.wire.errors import (
     ToComeError,
     UnavailableError,
 )
+from purveyor.wire.moments import utc_text
 
 AGAIN_AFTER = timedelta(hours=6)
 """When content is asked for again that filled a place which does not say how much fits."""
@@ -89,7 +90,7 @@ class Bringing:
         """Brings one manifest; why it did not come, or nothing."""
         full_at = self._memory.full.get(sha256)
         if full_at is not None and full_at <= self._now < full_at + AGAIN_AFTER:
-            return FullError(f"the content {sha256} filled the disk at {full_at:%Y-%m-%d %H:%M} UTC: asked for again later")
+            return FullError(f"the content {sha256} filled the disk at {utc_text(full_at)}: asked for again later")
         try:
             wanted = content.coming(sha256, self._source, self._store, self._elsewhere)
             content.check_room(wanted, self._store)
