@@ -26,14 +26,14 @@ sys.path.insert(0, str(BENCH.parent / "tests"))
 
 from http_servers import nginx_running, prepare_for_nginx, serving  # noqa: E402 - the servers of the tests
 from purveyor.client.budget import Allowance, PacedPoint  # noqa: E402
-from purveyor.client.content_fetch import Sources, fetch_files  # noqa: E402
+from purveyor.client.content.fetch import Sources, fetch_files  # noqa: E402
 from purveyor.client.machine.real import RealMachine  # noqa: E402
 from purveyor.client.state.store import State, open_state  # noqa: E402
 from purveyor.client_access_point.nginx import Plan  # noqa: E402
 from purveyor.content.shelf_store import ShelfStore  # noqa: E402
 from purveyor.distribution_point.application import application  # noqa: E402
-from purveyor.transport.folder import FolderShelf  # noqa: E402
-from purveyor.transport.http import HttpPoint  # noqa: E402
+from purveyor.transport.folder.shelf import FolderShelf  # noqa: E402
+from purveyor.transport.http.point import HttpPoint  # noqa: E402
 from purveyor.transport.interface import Point  # noqa: E402
 from purveyor.transport.open_point import Points  # noqa: E402
 from purveyor.transport.pace import Meter, Pace  # noqa: E402

@@ -23,8 +23,8 @@ sys.path.insert(0, str(BENCH.parent / "tests"))
 
 from http_servers import nginx_running, prepare_for_nginx  # noqa: E402
 from purveyor.client_access_point.nginx import Plan  # noqa: E402
-from purveyor.transport.confined import tag_of  # noqa: E402
-from purveyor.transport.folder import FolderShelf  # noqa: E402
+from purveyor.transport.folder.confined import tag_of  # noqa: E402
+from purveyor.transport.folder.shelf import FolderShelf  # noqa: E402
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 SERVER = """

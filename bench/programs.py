@@ -17,7 +17,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from purveyor.client.content import Content
+from purveyor.client.content.held import Content
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
 from purveyor.client.policy_view import Offer, Policy

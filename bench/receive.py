@@ -26,7 +26,7 @@ from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.executive import ITEMS_A_TURN
 from purveyor.site_server.receive.opening import contents_of
 from purveyor.site_server.receive.turn import turn
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire import envelope, reports
 from purveyor.wire.ids import AdvertisementId, ClientId, PackageId, ProgramNumber, SiteCode, client_id_of
 from purveyor.wire.jobs import JobState

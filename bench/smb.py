@@ -24,11 +24,11 @@ BENCH = Path(__file__).parent
 sys.path.insert(0, str(BENCH.parent / "tests"))
 
 from http_servers import nginx_running, prepare_for_nginx  # noqa: E402 - the servers of the tests
-from purveyor.client.content import Content  # noqa: E402
+from purveyor.client.content.held import Content  # noqa: E402
 from purveyor.client.machine.disk import RealDisk  # noqa: E402
 from purveyor.client.state.store import open_state  # noqa: E402
 from purveyor.client_access_point.nginx import Plan  # noqa: E402
-from purveyor.transport.folder import FolderShelf  # noqa: E402
+from purveyor.transport.folder.shelf import FolderShelf  # noqa: E402
 from purveyor.transport.interface import Point  # noqa: E402
 from purveyor.transport.open_point import Points  # noqa: E402
 from purveyor.wire.ids import PackageId, SiteCode  # noqa: E402

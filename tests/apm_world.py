@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
-from purveyor.client.content_cache import Fetched
+from purveyor.client.content.cache import Fetched
 from purveyor.client.machine.interface import Machine
 from purveyor.client.policy_view import Offer, Policy
 from purveyor.client.programs import apm

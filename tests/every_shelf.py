@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Shelf
-from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.transport.smb.shelf import SmbShelf
 from s3_server import Bucket
 from samba_server import Samba, share_of
 

@@ -23,8 +23,8 @@ import uvicorn
 
 from leftovers import ENDS_WITH_US
 from purveyor.client_access_point.nginx import ARRIVING, Plan, nginx_configuration
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.serving import Application
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.serving import Application
 from purveyor.wire.boxes import UP_BOXES
 
 STARTING_SECONDS = 20.0

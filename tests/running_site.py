@@ -26,7 +26,7 @@ from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.keys import Keys, keyring_of, make_keys
 from purveyor.site_server.site import LOCAL_POINT, Site, prepare_database, utc_now
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire.ids import site_code
 
 LIMITS = ConsoleSettings(json_limit_bytes=200_000, upload_limit_bytes=100_000, stop_seconds=1)

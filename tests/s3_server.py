@@ -25,9 +25,9 @@ import pytest
 import urllib3
 
 from leftovers import ENDS_WITH_US
-from purveyor.transport.s3_address import S3Address, s3_address
-from purveyor.transport.s3_credentials import Credentials
-from purveyor.transport.s3_shelf import S3Shelf
+from purveyor.transport.s3.address import S3Address, s3_address
+from purveyor.transport.s3.credentials import Credentials
+from purveyor.transport.s3.shelf import S3Shelf
 
 STARTING_SECONDS = 30.0
 REGION = "us-east-1"

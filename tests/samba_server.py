@@ -21,10 +21,10 @@ import pytest
 
 from leftovers import ENDS_WITH_US
 from purveyor.client_access_point.samba import COMMAND
-from purveyor.transport.folder import ARRIVING
-from purveyor.transport.smb_address import Credentials, address_of
-from purveyor.transport.smb_session import session_with
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.folder.shelf import ARRIVING
+from purveyor.transport.smb.address import Credentials, address_of
+from purveyor.transport.smb.session import session_with
+from purveyor.transport.smb.share import SmbShare
 
 STARTING_SECONDS = 20.0
 PASSWORD = "a Passw0rd of tests"

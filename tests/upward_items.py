@@ -17,7 +17,7 @@ from purveyor.site_server.database.engine import Database
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.receive import turn as receive
 from purveyor.site_server.receive.turn import Received
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire import envelope, reports
 from purveyor.wire.ids import AdvertisementId, PackageId, ProgramNumber, client_id_of
 from purveyor.wire.jobs import JobState

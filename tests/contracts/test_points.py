@@ -15,16 +15,16 @@ from http_servers import Nginx, serving
 from purveyor.client_access_point.application import application as client_access_point
 from purveyor.distribution_point.application import application as distribution_point
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.point import HttpPoint
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
-from purveyor.transport.s3_policy import bucket_policy
-from purveyor.transport.smb_address import address_of
-from purveyor.transport.smb_point import SmbPoint
-from purveyor.transport.smb_session import session_with
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.s3.policy import bucket_policy
+from purveyor.transport.smb.address import address_of
+from purveyor.transport.smb.point import SmbPoint
+from purveyor.transport.smb.session import session_with
+from purveyor.transport.smb.share import SmbShare
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of, manifest_path
 from s3_server import Bucket

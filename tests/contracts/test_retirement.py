@@ -17,7 +17,7 @@ from purveyor.site_server.publish import leftovers
 from purveyor.site_server.publish import retirement as retirement_turn
 from purveyor.site_server.publish.content import ContentOutcome
 from purveyor.site_server.publish.retirement import RetirementOutcome, Step
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire.errors import UnavailableError
 from purveyor.wire.ids import ClientId, CollectionId, PackageId, collection_id_of, package_id_of
 from purveyor.wire.manifest import File, Manifest, distinct_files, encode, file_path, hash_of

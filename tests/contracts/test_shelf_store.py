@@ -11,7 +11,7 @@ from purveyor.content.place import ContentPlace
 from purveyor.content.shelf_store import ShelfStore
 from purveyor.content.store import ContentStore
 from purveyor.lab.transport import MemoryBoxes
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, distinct_files, encode, file_path, hash_of, manifest_path

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Listed, Shelf
 from purveyor.wire.boxes import ITEM_NAME
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError

@@ -21,8 +21,8 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import points, requests, status
 from purveyor.site_server.model.points import PointKind
 from purveyor.site_server.publish import turn as publish
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.folder.point import FolderPoint
 from purveyor.transport.interface import Point as TransportPoint
 from purveyor.wire.boxes import BOXES, UP_BOXES, is_down_path
 from purveyor.wire.errors import UnavailableError

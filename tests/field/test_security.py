@@ -22,7 +22,7 @@ from purveyor.lab.fleet import Fleet
 from purveyor.site_server.admin import collections, resources, tokens
 from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.database.engine import open_database
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire import join_code
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import ClientId

@@ -15,8 +15,8 @@ from purveyor.package_formats import bounded
 from purveyor.package_formats.reading import read_definition, read_draft
 from purveyor.recovery.form import read_manifest
 from purveyor.site_server.custody import judging
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire import (
     bundle,
     join_code,

@@ -14,17 +14,13 @@ from purveyor.client import share_credentials
 from purveyor.site_server.model import points
 from purveyor.site_server.model.assignments import assignments_of
 from purveyor.site_server.model.command_line import command_of
-from purveyor.transport import (
-    http_answers,
-    open_point,
-    open_shelf,
-    paths,
-    s3_address,
-    s3_credentials,
-    s3_policy,
-    s3_words,
-    serving,
-)
+from purveyor.transport import open_point, open_shelf, paths
+from purveyor.transport.http import answers as http_answers
+from purveyor.transport.http import serving
+from purveyor.transport.s3 import address as s3_address
+from purveyor.transport.s3 import credentials as s3_credentials
+from purveyor.transport.s3 import policy as s3_policy
+from purveyor.transport.s3 import words as s3_words
 from purveyor.wire import (
     accounts,
     ids,
@@ -166,13 +162,13 @@ TEXTS: Mapping[str, Parser] = {
     "address of a point": Parser(
         read=of_text(open_point.point_for),
         seeds=(b"http://cap.example:8470/cap", *SHARED),
-        reads=("transport/open_point.py:point_for", "transport/open_point.py:_http_point", "transport/smb_address.py:address_of"),
+        reads=("transport/open_point.py:point_for", "transport/open_point.py:_http_point", "transport/smb/address.py:address_of"),
     ),
     "address of a shelf": Parser(
         read=of_text(at_shelf),
         seeds=(b"s3://bucket/a/b", *SHARED),
         errors=(RejectedError, UnavailableError),
-        reads=("transport/open_shelf.py:shelf_at", "transport/open_shelf.py:folder_in", "transport/s3_address.py:s3_address"),
+        reads=("transport/open_shelf.py:shelf_at", "transport/open_shelf.py:folder_in", "transport/s3/address.py:s3_address"),
         found=[b"file://[", b"http://["],
     ),
     "point that is added": Parser(
@@ -185,20 +181,20 @@ TEXTS: Mapping[str, Parser] = {
     "endpoint of a bucket": Parser(
         read=of_text(lambda text: s3_address.s3_address("s3://bucket/a", endpoint=text).bucket_url),
         seeds=[b"https://s3.example:9000"],
-        reads=("transport/s3_address.py:_checked_endpoint",),
+        reads=("transport/s3/address.py:_checked_endpoint",),
     ),
     "rights of a bucket": Parser(
         read=of_text(lambda text: s3_policy.bucket_policy("bucket", text)),
         seeds=[b"a/b"],
-        reads=("transport/s3_policy.py:bucket_policy",),
+        reads=("transport/s3/policy.py:bucket_policy",),
     ),
     "refusal of an S3 server": Parser(
-        read=of_text(s3_words.sentence), seeds=[seeds.S3_ERROR], errors=(), reads=("transport/s3_words.py:code_in",)
+        read=of_text(s3_words.sentence), seeds=[seeds.S3_ERROR], errors=(), reads=("transport/s3/words.py:code_in",)
     ),
     "credentials of a bucket": Parser(
         read=of_text(s3_credentials.credentials_in),
         seeds=[seeds.BUCKET_CREDENTIALS],
-        reads=("transport/s3_credentials.py:credentials_in",),
+        reads=("transport/s3/credentials.py:credentials_in",),
     ),
     "credentials of shares": Parser(
         read=of_text(share_credentials.read_credentials),
@@ -210,13 +206,13 @@ TEXTS: Mapping[str, Parser] = {
         read=of_text(headers_in),
         seeds=[b'W/"1-2"', b"Tue, 01 Dec 2026 09:00:00 GMT", b"bytes 0-5/10"],
         errors=(),
-        reads=("transport/http_answers.py:tag_in", "transport/http_answers.py:range_start"),
+        reads=("transport/http/answers.py:tag_in", "transport/http/answers.py:range_start"),
     ),
     "head of an HTTP request": Parser(
         read=lambda content: (serving.range_in(content, 1000), serving.matches_tag(content, b'"1-2"')),
         seeds=[b"bytes=0-5", b'W/"1-2", "x"'],
         errors=(),
-        reads=("transport/serving.py:range_in", "transport/serving.py:matches_tag"),
+        reads=("transport/http/serving.py:range_in", "transport/http/serving.py:matches_tag"),
     ),
     "path on a point": Parser(
         read=of_text(lambda text: (paths.is_plain_path(text), paths.check_item(text, b""))),

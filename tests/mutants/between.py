@@ -12,10 +12,11 @@ import pytest
 
 from journeys import between, faults
 from mutants.mutant import Mutant
-from purveyor.client import content, reports
-from purveyor.client.content import Content
-from purveyor.client.content_cache import READY
-from purveyor.client.content_fetch import Sources
+from purveyor.client import reports
+from purveyor.client.content import held, plan
+from purveyor.client.content.cache import READY
+from purveyor.client.content.fetch import Sources
+from purveyor.client.content.held import Content
 from purveyor.client.policy import conclude
 from purveyor.client.policy import poll as policy_poll
 from purveyor.client.policy.walk import Walk
@@ -71,17 +72,17 @@ def _accept_rollback(patch: Patch) -> None:
 def _run_what_is_not_verified(patch: Patch) -> None:
     """Content is taken as it comes."""
 
-    def fetch_files(disk: content.Disk, files: list[content.plan.Stored], sources: Sources) -> None:
+    def fetch_files(disk: held.Disk, files: list[plan.Stored], sources: Sources) -> None:
         point = sources.current()
         assert point is not None
         for stored in files:
-            place = content.plan.place_of_file(stored.sha256)
+            place = plan.place_of_file(stored.sha256)
             for piece in point.read_from(stored.path, offset=0, limit_bytes=stored.size_bytes):
                 disk.append(place, piece)
             disk.sync(place)
 
-    patch.setattr(content, "fetch_files", fetch_files)
-    patch.setattr(content, "digest_of", lambda _pieces: AnyDigest())
+    patch.setattr(held, "fetch_files", fetch_files)
+    patch.setattr(held, "digest_of", lambda _pieces: AnyDigest())
 
 
 class AnyDigest(str):

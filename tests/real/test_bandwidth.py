@@ -14,10 +14,10 @@ from purveyor.client.machine.real import RealMachine
 from purveyor.client.state.store import open_state
 from purveyor.content.store import ContentStore
 from purveyor.distribution_point.application import application
-from purveyor.transport.http import HttpPoint
-from purveyor.transport.http_answers import LONGEST_WAIT_SECONDS
+from purveyor.transport.http.answers import LONGEST_WAIT_SECONDS
+from purveyor.transport.http.point import HttpPoint
+from purveyor.transport.http.valve import BUSY_SECONDS
 from purveyor.transport.pace import CREDIT_SECONDS, Meter
-from purveyor.transport.valve import BUSY_SECONDS
 from purveyor.wire.bandwidth import UNLIMITED, parse_budget
 from purveyor.wire.errors import BusyError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of

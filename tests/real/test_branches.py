@@ -17,8 +17,8 @@ from purveyor.distribution_point.application import application as dp_applicatio
 from purveyor.mirror.content import Store
 from purveyor.mirror.copying import Ends
 from purveyor.mirror.turn import turn
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 
 LATER = timedelta(days=40)
 

@@ -14,9 +14,9 @@ import pytest
 from http_servers import serving
 from purveyor.client_access_point.application import application
 from purveyor.client_access_point.limits import Limits
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.http import HttpPoint
-from purveyor.transport.serving import Receive, Scope, Send
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.point import HttpPoint
+from purveyor.transport.http.serving import Receive, Scope, Send
 from purveyor.wire.boxes import up_box_of
 from purveyor.wire.errors import RejectedError, UnavailableError
 

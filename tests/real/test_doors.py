@@ -24,7 +24,7 @@ from purveyor.client_access_point.application import application as client_acces
 from purveyor.client_access_point.limits import Limits
 from purveyor.client_access_point.nginx import Plan
 from purveyor.distribution_point.application import application as distribution_point
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire.manifest import Manifest, encode, file_path, hash_of, manifest_path
 
 SECRET = b"a secret of the site"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from purveyor.transport.http import HttpPoint, Patience
+from purveyor.transport.http.point import HttpPoint, Patience
 from purveyor.wire.errors import AbsentError, BusyError, PurveyorError, RejectedError, UnavailableError
 
 PATH = "clidata.box/timestamp.json"

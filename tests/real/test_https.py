@@ -27,9 +27,9 @@ from purveyor.client_access_point.application import application as cap_applicat
 from purveyor.console.server import RunningServer, bound
 from purveyor.site_server import certificates
 from purveyor.site_server.certificates import Chain
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.http import HttpPoint
-from purveyor.transport.pinned import PinnedPool, Seen, UnpinnedError
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.pinned import PinnedPool, Seen, UnpinnedError
+from purveyor.transport.http.point import HttpPoint
 from purveyor.wire.errors import AbsentError, UnavailableError
 from purveyor.wire.pins import pin_of_certificate, pin_of_key
 

@@ -21,10 +21,10 @@ from purveyor.site_server.admin import packages
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.site import open_site, utc_now
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.folder.point import FolderPoint
 from purveyor.transport.interface import Shelf
-from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.transport.smb.shelf import SmbShelf
 from purveyor.wire.ids import PackageId
 from real.test_points import down, roll_out
 from running_site import RunningSite, running_site

@@ -13,8 +13,8 @@ import pytest
 from counted_point import CountedPoint
 from http_servers import NGINX_USER, Nginx, nginx_running
 from purveyor.client_access_point.nginx import ARRIVING, Plan, nginx_configuration
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.folder.shelf import FolderShelf
+from purveyor.transport.http.point import HttpPoint
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import AbsentError, UnavailableError
 

@@ -26,10 +26,10 @@ from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.points import PointGiven, PointKind
 from purveyor.site_server.site import create_site, open_site, utc_now
 from purveyor.site_server.threads import Threads
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.http.point import HttpPoint
 from purveyor.transport.open_point import Points
-from purveyor.transport.serving import answer_lifespan
-from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.transport.http.serving import answer_lifespan
+from purveyor.transport.smb.shelf import SmbShelf
 from purveyor.transport.strays import ASIDES, UNCHANGED_SECONDS, Strays
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import UnavailableError

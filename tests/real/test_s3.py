@@ -8,11 +8,11 @@ import pytest
 import urllib3
 
 from purveyor.content.shelf_store import ShelfStore
-from purveyor.transport.http import HttpPoint
-from purveyor.transport.s3_credentials import Credentials
-from purveyor.transport.s3_opening import open_s3_shelf
-from purveyor.transport.s3_policy import bucket_policy
-from purveyor.transport.s3_shelf import S3Shelf
+from purveyor.transport.http.point import HttpPoint
+from purveyor.transport.s3.credentials import Credentials
+from purveyor.transport.s3.opening import open_s3_shelf
+from purveyor.transport.s3.policy import bucket_policy
+from purveyor.transport.s3.shelf import S3Shelf
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import hash_of
 from s3_server import OWNER, SITE, Bucket, with_key

@@ -11,7 +11,7 @@ import pytest
 
 from purveyor.client import asking_share, sentinel, share_credentials
 from purveyor.client.waiting import command
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.open_point import Points
 from samba_server import Samba
 

@@ -24,15 +24,15 @@ from purveyor.mirror.content import Store
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import Memory
 from purveyor.site_server.site import utc_now
-from purveyor.transport import smb_session
-from purveyor.transport.folder import ARRIVING, FolderShelf
+from purveyor.transport.smb import session as smb_session
+from purveyor.transport.folder.shelf import ARRIVING, FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points
 from purveyor.transport.pace import Pace
-from purveyor.transport.smb_address import address_of
-from purveyor.transport.smb_session import session_with
-from purveyor.transport.smb_share import SmbShare
-from purveyor.transport.smb_shelf import SmbShelf
+from purveyor.transport.smb.address import address_of
+from purveyor.transport.smb.session import session_with
+from purveyor.transport.smb.share import SmbShare
+from purveyor.transport.smb.shelf import SmbShelf
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, encode, file_path, hash_of, manifest_path
 from samba_server import PASSWORD, Samba, credentials_file, samba_as_printed, samba_running, share_of

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from purveyor.client_access_point.samba import Plan, samba_configuration
-from purveyor.transport.folder import ARRIVING, FolderShelf
+from purveyor.transport.folder.shelf import ARRIVING, FolderShelf
 from purveyor.transport.open_point import Points
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.smb.share import SmbShare
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import AbsentError, RefusedError, UnavailableError
 from purveyor.wire.manifest import file_path, hash_of

@@ -30,7 +30,7 @@ from tuf.api.metadata import (
 
 from purveyor.client import conformance
 from purveyor.client.foreign import Foreign, MetadataFolder
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.http.point import HttpPoint
 from purveyor.wire.errors import PurveyorError
 
 TOP = ("root", "timestamp", "snapshot", "targets")

@@ -58,9 +58,9 @@ OWN: dict[str, str] = {
     "site_server/publish/": "metadata that this site signed, from its own database",
     "wire/reports.py:item_in": "bytes that `unsealed` has judged in another process",
     "site_server/site.py:written_in": "the settings of a site in the folder of its own administrator",
-    "transport/confined.py:read_at_most": A_PATH,
+    "transport/folder/confined.py:read_at_most": A_PATH,
     "transport/open_shelf.py:_scheme_and_path": THROUGH,
-    "transport/s3_credentials.py:read_credentials": A_PATH,
+    "transport/s3/credentials.py:read_credentials": A_PATH,
     "wire/manifest.py:decode": THROUGH,
 }
 """Shape: functions, or files or folders of them, by what their name begins with → why no hostile bytes reach them alone."""

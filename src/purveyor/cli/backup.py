@@ -17,7 +17,7 @@ from purveyor.recovery.place import laid_out
 from purveyor.recovery.restore import Restored
 from purveyor.site_server.admin import restoration
 from purveyor.site_server.site import opened_site
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
 from purveyor.transport.open_point import Points
 from purveyor.wire.boxes import cap_folder
 from purveyor.wire.errors import RefusedError

@@ -6,8 +6,8 @@ from pathlib import Path
 from purveyor.cli.call import Call
 from purveyor.client_access_point import samba
 from purveyor.client_access_point.nginx import Plan, nginx_configuration
-from purveyor.transport.s3_address import s3_address
-from purveyor.transport.s3_policy import bucket_policy
+from purveyor.transport.s3.address import s3_address
+from purveyor.transport.s3.policy import bucket_policy
 from purveyor.wire.errors import RefusedError, UnavailableError
 
 

@@ -23,7 +23,7 @@ from purveyor.mirror.memory import pin_of_root
 from purveyor.mirror.metadata import ROOT
 from purveyor.site_server.keys import KeyName
 from purveyor.site_server.site import Site, opened_site
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
 from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import is_bucket, shelf_at
 from purveyor.wire import bundle as lists

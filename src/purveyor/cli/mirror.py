@@ -21,12 +21,12 @@ from purveyor.mirror.memory import Pin, pin_of_code, pin_of_root, refuse_filled
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES
 from purveyor.mirror.pinning import Pinning
 from purveyor.mirror.turn import Outcome, turn
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points, no_credentials
 from purveyor.transport.open_shelf import Doors, folder_in, is_bucket, no_bucket_credentials, shelf_at
 from purveyor.transport.pace import Meter, Pace
-from purveyor.transport.s3_credentials import read_credentials
+from purveyor.transport.s3.credentials import read_credentials
 from purveyor.transport.strays import ASIDES, BOXES_AND_ASIDES, Strays
 from purveyor.wire import join_code
 from purveyor.wire.bandwidth import parse_budget

@@ -16,7 +16,7 @@ import urllib3
 
 from purveyor import __version__
 from purveyor.cli.call import Access, Call, access_of
-from purveyor.transport.http_reasons import reason_of
+from purveyor.transport.http.reasons import reason_of
 from purveyor.transport.interface import Point
 from purveyor.transport.open_point import point_for
 from purveyor.wire.errors import (

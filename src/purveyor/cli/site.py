@@ -14,7 +14,7 @@ from purveyor.site_server.model.points import Target
 from purveyor.site_server.site import create_site
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_shelf import Doors, shelf_at
-from purveyor.transport.s3_credentials import read_credentials
+from purveyor.transport.s3.credentials import read_credentials
 
 
 def init(call: Call) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from purveyor.client import rejoining, reports, returning
-from purveyor.client.content import Content
+from purveyor.client.content.held import Content
 from purveyor.client.machine.interface import Machine
 from purveyor.client.points import memory, pauses
 from purveyor.client.points.watched import WatchedPoint, note_rate

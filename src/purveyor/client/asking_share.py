@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from purveyor.client import asking, share_credentials
-from purveyor.transport.smb_address import SmbAddress, address_of, is_share
-from purveyor.transport.smb_point import SmbPoint
-from purveyor.transport.smb_session import SmbSession, session_with
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.smb.address import SmbAddress, address_of, is_share
+from purveyor.transport.smb.point import SmbPoint
+from purveyor.transport.smb.session import SmbSession, session_with
+from purveyor.transport.smb.share import SmbShare
 from purveyor.wire.errors import PurveyorError
 
 

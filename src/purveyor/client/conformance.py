@@ -12,7 +12,7 @@ from pathlib import Path
 
 from purveyor.client.foreign import Foreign, MetadataFolder, fetch_target
 from purveyor.client.judgement import Judged
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.http.point import HttpPoint
 from purveyor.wire.errors import PurveyorError, RejectedError, UnavailableError
 
 

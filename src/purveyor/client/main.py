@@ -18,7 +18,7 @@ from purveyor.client.policy import pinning
 from purveyor.client.state.store import State, open_state
 from purveyor.transport.interface import Point
 from purveyor.transport.open_point import Points
-from purveyor.transport.smb_address import address_of, is_share
+from purveyor.transport.smb.address import address_of, is_share
 from purveyor.wire.errors import RefusedError, UnavailableError
 from purveyor.wire.ids import ClientId, SiteCode
 

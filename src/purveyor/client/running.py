@@ -22,7 +22,7 @@ from purveyor.client.programs.memory.job import Job
 from purveyor.client.state import published
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import time_of
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.http.point import HttpPoint
 from purveyor.wire.errors import PurveyorError, RefusedError
 from purveyor.wire.ids import PackageId
 from purveyor.wire.settings import AgentSettings

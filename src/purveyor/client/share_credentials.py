@@ -15,7 +15,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from purveyor.transport.smb_address import Credentials
+from purveyor.transport.smb.address import Credentials
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 
 FILE = "share.credentials"

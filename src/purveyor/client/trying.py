@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from purveyor.client.content import Content
+from purveyor.client.content.held import Content
 from purveyor.client.machine.interface import RUNS, Session
 from purveyor.client.machine.notices import RealNotices
 from purveyor.client.machine.programs import RealPrograms

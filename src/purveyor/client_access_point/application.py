@@ -14,7 +14,7 @@ from pathlib import Path
 
 from purveyor.client_access_point.arrival import Arrival
 from purveyor.client_access_point.limits import Limits
-from purveyor.transport.serving import (
+from purveyor.transport.http.serving import (
     INLINE_BYTES,
     TYPE_HEADERS,
     Application,

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from purveyor.client_access_point.limits import AddressRates, Depths, Limits
-from purveyor.transport.confined import create_aside, locate, place_new, write_all
-from purveyor.transport.serving import Header, Message, Receive, Scope, Send, answer_empty, answer_words, header_in
+from purveyor.transport.folder.confined import create_aside, locate, place_new, write_all
+from purveyor.transport.http.serving import Header, Message, Receive, Scope, Send, answer_empty, answer_words, header_in
 from purveyor.wire.boxes import Box
 
 ARRIVING = ".arriving"

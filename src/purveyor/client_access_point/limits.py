@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from purveyor.transport.folder import FULL
+from purveyor.transport.folder.shelf import FULL
 from purveyor.wire.boxes import Box
 
 _IPV6_SITE_PREFIX = 64

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from purveyor.client_access_point.limits import Limits
-from purveyor.transport.folder import FULL, UP_MODE
+from purveyor.transport.folder.shelf import FULL, UP_MODE
 from purveyor.wire.boxes import CACHE_CHANGING, CACHE_LASTING, DOWN_BOXES, UP_BOXES, Box
 from purveyor.wire.errors import RefusedError
 

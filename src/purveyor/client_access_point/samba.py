@@ -9,7 +9,7 @@ Source: smb.conf(5); the sticky bit, chmod(2).
 import re
 from dataclasses import dataclass
 
-from purveyor.transport.folder import ARRIVING, ASIDE, UP_MODE
+from purveyor.transport.folder.shelf import ARRIVING, ASIDE, UP_MODE
 from purveyor.wire.boxes import UP_BOXES
 from purveyor.wire.errors import RefusedError
 

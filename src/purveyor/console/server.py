@@ -22,7 +22,7 @@ from purveyor.console.oversight import Oversight
 from purveyor.console.settings import ConsoleSettings
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.site import Site
-from purveyor.transport.serving import Application
+from purveyor.transport.http.serving import Application
 
 BACKLOG = 2048
 

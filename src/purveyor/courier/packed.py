@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from purveyor.transport.confined import PIECE_BYTES
+from purveyor.transport.folder.confined import PIECE_BYTES
 from purveyor.transport.paths import is_plain_path
 from purveyor.wire import bundle as lists
 from purveyor.wire.bundle import LIST, LIST_LIMIT_BYTES

@@ -16,7 +16,7 @@ from purveyor.mirror.content import Store
 from purveyor.mirror.copying import Copying, Ends
 from purveyor.mirror.memory import MEMORY, PIN, Pin
 from purveyor.mirror.naming import Named
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Point
 from purveyor.transport.pace import Pace
 from purveyor.wire.bundle import LIST, Bundle, Piece, Receipt, Scope

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from purveyor.transport.folder import FolderShelf
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.paths import is_plain_path
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.bundle import LIST_LIMIT_BYTES, Piece

@@ -22,7 +22,7 @@ from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import TIMESTAMP, Pin, pinned
 from purveyor.mirror.metadata import ROOT_LIMIT_BYTES, ROOTS_A_PASS, Metadata
 from purveyor.mirror.turn import Outcome, turn
-from purveyor.transport.folder_point import FolderPoint
+from purveyor.transport.folder.point import FolderPoint
 from purveyor.transport.interface import Shelf
 from purveyor.transport.pace import Pace
 from purveyor.wire import bundle as lists

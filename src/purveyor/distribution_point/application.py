@@ -10,8 +10,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from purveyor.transport.pace import Meter, unmetered
-from purveyor.transport.serving import (
+from purveyor.transport.http.serving import (
     INLINE_BYTES,
     TYPE_HEADERS,
     Application,
@@ -29,7 +28,8 @@ from purveyor.transport.serving import (
     range_in,
     send_piecewise,
 )
-from purveyor.transport.valve import Valve
+from purveyor.transport.http.valve import Valve
+from purveyor.transport.pace import Meter, unmetered
 from purveyor.wire.boxes import CACHE_CHANGING, CACHE_LASTING
 
 LASTING: Header = (b"cache-control", CACHE_LASTING.encode())

@@ -32,7 +32,7 @@ from purveyor.site_server.publish import key_change, lookup
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.site import Site
 from purveyor.transport.interface import Point
-from purveyor.transport.smb_address import is_share
+from purveyor.transport.smb.address import is_share
 from purveyor.wire.errors import AbsentError, RefusedError, RejectedError, UnavailableError
 from purveyor.wire.ids import CollectionId
 from purveyor.wire.manifest import distinct_files

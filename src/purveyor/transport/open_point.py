@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from purveyor.transport.folder_point import FolderPoint
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.http.pinned import Pins
+from purveyor.transport.http.point import HttpPoint
 from purveyor.transport.interface import Point
-from purveyor.transport.pinned import Pins
-from purveyor.transport.smb_address import Credentials, address_of, is_share
+from purveyor.transport.smb.address import Credentials, address_of, is_share
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters at least: C: is a drive
@@ -71,9 +71,9 @@ class Points:
 
     def _share_point(self, url: str) -> Point:
         address = address_of(url)
-        sessions = importlib.import_module("purveyor.transport.smb_session")
-        shares = importlib.import_module("purveyor.transport.smb_share")
-        points = importlib.import_module("purveyor.transport.smb_point")
+        sessions = importlib.import_module("purveyor.transport.smb.session")
+        shares = importlib.import_module("purveyor.transport.smb.share")
+        points = importlib.import_module("purveyor.transport.smb.point")
         server = (address.host, address.port)
         if server not in self._sessions:
             self._sessions[server] = sessions.session_with(address, self._credentials)

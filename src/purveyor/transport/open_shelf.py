@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from purveyor.transport.folder import FolderShelf
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import no_credentials
-from purveyor.transport.s3_address import s3_address
-from purveyor.transport.s3_credentials import Credentials as BucketCredentials
-from purveyor.transport.s3_opening import open_s3_shelf
-from purveyor.transport.smb_address import Credentials, address_of, is_share
+from purveyor.transport.s3.address import s3_address
+from purveyor.transport.s3.credentials import Credentials as BucketCredentials
+from purveyor.transport.s3.opening import open_s3_shelf
+from purveyor.transport.smb.address import Credentials, address_of, is_share
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 
@@ -79,9 +79,9 @@ def _scheme_and_path(url: str) -> tuple[str, str]:
 
 def _share_shelf(url: str, credentials: Callable[[], Credentials]) -> Shelf:
     address = address_of(url)
-    sessions = importlib.import_module("purveyor.transport.smb_session")
-    shares = importlib.import_module("purveyor.transport.smb_share")
-    shelves = importlib.import_module("purveyor.transport.smb_shelf")
+    sessions = importlib.import_module("purveyor.transport.smb.session")
+    shares = importlib.import_module("purveyor.transport.smb.share")
+    shelves = importlib.import_module("purveyor.transport.smb.shelf")
     share = shares.SmbShare(address, sessions.session_with(address, credentials))
     shelf: Shelf = shelves.SmbShelf(share, owner=f"mirror-{os.getpid()}")
     return shelf

@@ -8,7 +8,7 @@ What is written at the time changes; what is the owner's own is never a stray wh
 import re
 from typing import NamedTuple
 
-from purveyor.transport.folder import ARRIVING, ASIDE
+from purveyor.transport.folder.shelf import ARRIVING, ASIDE
 from purveyor.transport.interface import Shelf
 from purveyor.wire.boxes import ITEM_NAME, UP_BOXES
 

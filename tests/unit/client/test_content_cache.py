@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purveyor.client.content import Content, Fetched
+from purveyor.client.content.held import Content, Fetched
 from purveyor.client.state.published import absent_requests
 from purveyor.client.state.store import State
 from purveyor.content.verify import digest_of
@@ -360,7 +360,7 @@ def test_files_that_came_before_points_failed_outlast_a_power_cut(client: Client
 
 
 def test_a_power_cut_takes_no_more_of_a_download_than_was_to_be_synced_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("purveyor.client.content_fetch.SYNC_FILES", 2)
+    monkeypatch.setattr("purveyor.client.content.fetch.SYNC_FILES", 2)
     package = Package({name: name.encode() * 5 for name in "abcdefgh"})
     moment, is_over = 0, False
     while not is_over:

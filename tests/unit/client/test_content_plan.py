@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.client.content_plan import Held, choose_evictions, missing_bytes, missing_files, place_of_file, place_of_partial
+from purveyor.client.content.plan import Held, choose_evictions, missing_bytes, missing_files, place_of_file, place_of_partial
 from purveyor.wire.manifest import File, Manifest, hash_of
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from purveyor.client.content_speed import SAMPLE_BYTES, Speed, measured
+from purveyor.client.content.speed import SAMPLE_BYTES, Speed, measured
 from purveyor.transport.interface import Answer
 from purveyor.wire.errors import RejectedError, UnavailableError
 from purveyor.wire.manifest import File, Manifest, encode, hash_of

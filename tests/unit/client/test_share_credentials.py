@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from purveyor.client import share_credentials
 from purveyor.client.share_credentials import credentials_text, read_credentials
-from purveyor.transport.smb_address import Credentials
+from purveyor.transport.smb.address import Credentials
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 
 TEXT = "username=purveyor-clients\npassword=hunter2\ndomain=EXAMPLE\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from purveyor.client.content import Content
+from purveyor.client.content.held import Content
 from purveyor.client.machine.disk import RealDisk
 from purveyor.client.state.store import open_state
 from purveyor.content.source import PATH_LIMIT_BYTES

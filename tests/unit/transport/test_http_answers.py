@@ -2,7 +2,7 @@
 
 import pytest
 
-from purveyor.transport.http_answers import LONGEST_WAIT_SECONDS, range_start, tag_headers, tag_in, wait_seconds
+from purveyor.transport.http.answers import LONGEST_WAIT_SECONDS, range_start, tag_headers, tag_in, wait_seconds
 
 
 @pytest.mark.parametrize("tag", ['"a"', 'W/"a"', '""', '"' + "x" * 200 + '"'])

@@ -9,7 +9,7 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProtocolError, SSLError
 
-from purveyor.transport.http_reasons import LIMIT, reason_of
+from purveyor.transport.http.reasons import LIMIT, reason_of
 
 CONNECTION = HTTPConnection("site.example", 8470)
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from purveyor.transport.folder_point import FolderPoint
-from purveyor.transport.http import HttpPoint
+from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.http.point import HttpPoint
 from purveyor.transport.open_point import Points, point_for
 from purveyor.wire.errors import RejectedError, UnavailableError
 

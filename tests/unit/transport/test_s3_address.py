@@ -2,7 +2,7 @@
 
 import pytest
 
-from purveyor.transport.s3_address import s3_address
+from purveyor.transport.s3.address import s3_address
 from purveyor.wire.errors import RejectedError
 
 

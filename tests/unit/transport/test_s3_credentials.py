@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from purveyor.transport.s3_credentials import Credentials, credentials_in, read_credentials
+from purveyor.transport.s3.credentials import Credentials, credentials_in, read_credentials
 from purveyor.wire.errors import RejectedError, UnavailableError
 
 AWS = """

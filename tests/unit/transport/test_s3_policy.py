@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from purveyor.transport.s3_policy import bucket_policy
+from purveyor.transport.s3.policy import bucket_policy
 from purveyor.wire.errors import RejectedError
 
 

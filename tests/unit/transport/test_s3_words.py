@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, SENTENCES, sentence, unavailable
+from purveyor.transport.s3.words import KEY_PROBLEMS, NEVER_TAKEN, SENTENCES, sentence, unavailable
 from purveyor.wire.errors import BusyError, FullError, ReadOnlyError, UnavailableError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.transport.serving import header_in, matches_tag, path_in, range_in
+from purveyor.transport.http.serving import header_in, matches_tag, path_in, range_in
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from smbprotocol.exceptions import SMB2ErrorResponse, SMBResponseException
 from smbprotocol.header import SMB2HeaderResponse
 
-from purveyor.transport.smb_address import address_of
-from purveyor.transport.smb_session import SmbSession
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.smb.address import address_of
+from purveyor.transport.smb.session import SmbSession
+from purveyor.transport.smb.share import SmbShare
 from purveyor.wire.errors import BusyError, UnavailableError
 
 

@@ -14,7 +14,7 @@ from purveyor.client.page import door
 from purveyor.client.page.answers import API_PROGRAMS, API_WISHES, TOKEN_HEADER
 from purveyor.client.page.shown import Shown
 from purveyor.client.page.wishes import Wish
-from purveyor.transport.http_reasons import reason_of
+from purveyor.transport.http.reasons import reason_of
 from purveyor.wire.errors import RefusedError, RejectedError, UnavailableError
 from purveyor.wire.form import from_bytes, to_bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
-from purveyor.transport.smb_address import address_of, is_share
+from purveyor.transport.smb.address import address_of, is_share
 from purveyor.wire.boxes import cap_folder, dp_folder
 from purveyor.wire.errors import RejectedError
 from purveyor.wire.ids import SiteCode

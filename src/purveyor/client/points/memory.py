@@ -46,10 +46,15 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 def notice_addresses(state: State, addresses: Sequence[str]) -> bool:
     """Remembers where this machine is. True when it was elsewhere before."""
-    before, now = state.fact(_ADDRESSES), " ".join(sorted(addresses))
+    before, now = here(state), " ".join(sorted(addresses))
     if before != now:
         state.remember(_ADDRESSES, now)
     return before != now and bool(before)
+
+
+def here(state: State) -> str:
+    """Where this machine is, as it noticed last: its own addresses."""
+    return state.fact(_ADDRESSES)
 
 
 def known(state: State, use: PointUse, *, client: str, now: datetime, slow_bytes_per_second: int = 0) -> Known:
@@ -58,7 +63,7 @@ def known(state: State, use: PointUse, *, client: str, now: datetime, slow_bytes
     stay = STAY * (1 + share_of(client, "going home"))
     return Known(
         client=client,
-        addresses=state.fact(_ADDRESSES).split(),
+        addresses=here(state).split(),
         rates={rate.url: rate.bytes_per_second for rate in _rates(state) if timedelta(0) <= now - rate.measured_at < RATE_LIFE},
         last=last if since is not None and timedelta(0) <= now - since < stay else "",
         slow_bytes_per_second=slow_bytes_per_second,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from purveyor.client.policy_view import Problem
 from purveyor.client.state import published
 from purveyor.client.state.store import State
-from purveyor.transport.http_answers import LONGEST_WAIT_SECONDS
+from purveyor.transport.http.answers import LONGEST_WAIT_SECONDS
 from purveyor.wire.errors import BusyError
 from purveyor.wire.spread import share_of
 

@@ -8,7 +8,7 @@ the next one goes on. Upstream: `policy`; downstream: `content`, the machine, `r
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from purveyor.client.content import ContentCache
+from purveyor.client.content.held import ContentCache
 from purveyor.client.machine.interface import Machine, RunState
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench, Limits, silent

@@ -17,8 +17,8 @@ import msgspec
 
 from purveyor.site_server.model.retirement import unnamed_grace
 from purveyor.site_server.model.settings import SiteSettings
-from purveyor.transport.s3_address import s3_address
-from purveyor.transport.smb_address import address_of, is_share
+from purveyor.transport.s3.address import s3_address
+from purveyor.transport.smb.address import address_of, is_share
 from purveyor.wire.bandwidth import parse_budget
 from purveyor.wire.errors import FullError, ReadOnlyError, RefusedError, RejectedError
 from purveyor.wire.pins import LIMIT as PINS_LIMIT

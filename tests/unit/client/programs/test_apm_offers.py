@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, POINT, World, at, key
-from purveyor.client.content_cache import Fetched
+from purveyor.client.content.cache import Fetched
 from purveyor.client.programs import apm
 from purveyor.client.programs.memory import records
 from purveyor.lab.clock import START

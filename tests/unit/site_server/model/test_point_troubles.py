@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from purveyor.site_server.model.points import trouble_of
-from purveyor.transport.confined import unavailable
+from purveyor.transport.folder.confined import unavailable
 from purveyor.wire.errors import PurveyorError, RefusedError, UnavailableError
 from purveyor.wire.status_messages import StatusId
 

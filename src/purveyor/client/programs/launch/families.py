@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from purveyor.client.content import ContentCache
+from purveyor.client.content.held import ContentCache
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.launch import opening

@@ -4,13 +4,13 @@ Never while the policy is stale, and never again for what is held. Whether a job
 `families`. Upstream: `families`; downstream: `content`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from purveyor.client.budget import LONGEST_SECONDS, Allowance, BriefPoint, PacedPoint
-from purveyor.client.content import ContentCache, Fetched
-from purveyor.client.points import pauses
+from purveyor.client.content.held import ContentCache, Fetched
+from purveyor.client.points import memory, pauses
 from purveyor.client.points.watched import WatchedPoint, note_content
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
@@ -55,10 +55,10 @@ class Fetching:
         return job.state is JobState.READY or not job.manifest or self.content.is_held(job.manifest)
 
     def is_time(self, job: Job) -> bool:
-        """Whether to try now: the pause is over, a point has come where there was none, or a budget held it back."""
-        waits_for_point = job.cause is Cause.NO_POINT
-        has_come = waits_for_point and bool(self.policy.points.get(job.manifest))
-        return self.bench.may_try(job) or has_come or job.cause is Cause.BANDWIDTH
+        """Whether to try now: the pause is over, there is a point that was not asked, or a budget held it back."""
+        urls = self.policy.points.get(job.manifest, ())
+        is_news = has_new_point(job, urls, memory.here(self.bench.state))
+        return self.bench.may_try(job) or is_news or job.cause is Cause.BANDWIDTH
 
     def is_open(self) -> bool:
         """Whether content may come at this hour."""
@@ -97,6 +97,8 @@ class Fetching:
         if fetched.cause is Cause.POINTS_FAIL and busy_until is not None:
             return self._left_alone(job, busy_until)
         status = StatusId.NOT_ENOUGH_SPACE if fetched.cause is Cause.CONTENT_SPACE else StatusId.DOWNLOAD_WAITING
+        asked = self.policy.points.get(job.manifest, ())
+        job = changed(job, asked=asked, asked_from=memory.here(self.bench.state))
         return delayed(self.bench, job, Event.FETCH, status, fetched.reason, fetched.cause)
 
     def _fetched(self, job: Job, points: Sequence[WatchedPoint]) -> Fetched:
@@ -202,3 +204,9 @@ class Fetching:
                     self.content.release(manifest, job.key.package)
                 except UnavailableError as error:
                     self.bench.note(f"older content of {job.key.package} cannot be removed now: {error}")
+
+
+def has_new_point(job: Job, urls: Collection[str], here: str) -> bool:
+    """Whether content that no point gave may come of one now that was not asked, or not from where this machine is."""
+    is_point_lacking = job.cause in (Cause.NO_POINT, Cause.POINTS_FAIL)
+    return is_point_lacking and bool(urls) and (job.asked_from != here or not set(urls) <= set(job.asked))

@@ -1,7 +1,7 @@
 """Whether the link to the distribution point that would serve a program's content is slow; each result is used for one minute.
 
 A slow one is not measured again before the policy was read again: whoever waits for a faster link causes no traffic of its own
-(Q202332, Q240921). A point that cannot be reached is not slow. Upstream: `content_speed`; downstream: `families`.
+(Q202332, Q240921). A point that cannot be reached is not slow. Upstream: `content.speed`; downstream: `families`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import msgspec
 
-from purveyor.client.content_speed import measured
+from purveyor.client.content.speed import measured
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.wanted.conditions import Unmet
 from purveyor.transport.interface import Point

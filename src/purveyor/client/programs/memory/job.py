@@ -194,6 +194,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reason last told, so that each is told once."""
     cause: Cause | None = None
     """What it waits for, as the site is told with everything that is told of it; None: for its time, or for nothing."""
+    asked: tuple[str, ...] = ()
+    """The points that held its content when that was asked for last, in vain."""
+    asked_from: str = ""
+    """Where this machine was then."""
     program: Program | None = None
     run: str = ""
     boot_id: str = ""

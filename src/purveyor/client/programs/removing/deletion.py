@@ -4,7 +4,7 @@ Acts only on what policy has proven (protocol, section 6) and only while its met
 first, as the retirement note says; the receipt stays.
 """
 
-from purveyor.client.content import ContentCache
+from purveyor.client.content.held import ContentCache
 from purveyor.client.policy_view import Policy
 from purveyor.client.programs.bench import Bench
 from purveyor.client.programs.memory import records

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from purveyor.transport.http_answers import range_start, tag_headers, tag_in, wait_seconds
-from purveyor.transport.http_heads import Hurried, HurriedResponse, PlainPool
-from purveyor.transport.http_reasons import reason_of
+from purveyor.transport.http.answers import range_start, tag_headers, tag_in, wait_seconds
+from purveyor.transport.http.heads import Hurried, HurriedResponse, PlainPool
+from purveyor.transport.http.pinned import PinnedPool, Pins, Seen, UnpinnedError
+from purveyor.transport.http.reasons import reason_of
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
-from purveyor.transport.pinned import PinnedPool, Pins, Seen, UnpinnedError
 from purveyor.wire.errors import AbsentError, BusyError, DeniedError, RejectedError, UnavailableError
 
 _PIECE_BYTES = 256 * 1024

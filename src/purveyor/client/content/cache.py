@@ -1,6 +1,6 @@
 """The border between the Advertised Programs Manager and content: what it asks for, and what it is answered.
 
-`content` fulfils it with whole files by their digest; a store of chunks can take its place.
+`held` fulfils it with whole files by their digest; a store of chunks can take its place.
 """
 
 from collections.abc import Sequence

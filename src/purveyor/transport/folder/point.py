@@ -1,15 +1,24 @@
 """A point that is a folder: on this machine, mounted, or on a stick.
 
 A client reads down files there and drops items into up boxes, and needs no more rights than that. The owner's side of such a
-folder is in `folder.py`.
+folder is in `shelf.py`.
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from purveyor.transport.confined import PIECE_BYTES, locate, open_file, place_new, read_at_most, tag_of, unavailable, write_aside
-from purveyor.transport.folder import FULL
+from purveyor.transport.folder.confined import (
+    PIECE_BYTES,
+    locate,
+    open_file,
+    place_new,
+    read_at_most,
+    tag_of,
+    unavailable,
+    write_aside,
+)
+from purveyor.transport.folder.shelf import FULL
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from purveyor.transport.confined import open_file
-from purveyor.transport.valve import Valve
+from purveyor.transport.folder.confined import open_file
+from purveyor.transport.http.valve import Valve
 from purveyor.wire.errors import RejectedError
 
 Scope = MutableMapping[str, Any]

@@ -1,6 +1,6 @@
 """What the cache of content decides: what is still to be fetched, and what goes to make room. Pure.
 
-Read by `content`, which does it. Paths are those of the cache, so that files which several manifests share count once.
+Read by `held`, which does it. Paths are those of the cache, so that files which several manifests share count once.
 """
 
 from collections import Counter

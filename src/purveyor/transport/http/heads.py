@@ -1,4 +1,4 @@
-"""A limit for the head of an HTTP answer, and for what stands around each piece of its body, for `http.py`.
+"""A limit for the head of an HTTP answer, and for what stands around each piece of its body, for `point.py`.
 
 A server that drips it out is given up as a silent one is, and so is one that never comes to the point. The library waits for
 each packet for so long, and for as many as come: a head of 6 MB, a byte at a time, would take years, and what may follow the last

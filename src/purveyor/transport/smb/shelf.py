@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from purveyor.transport.folder import ARRIVING, ASIDE
+from purveyor.transport.folder.shelf import ARRIVING, ASIDE
 from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path
-from purveyor.transport.smb_share import SmbShare
+from purveyor.transport.smb.share import SmbShare
 from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import BOXES
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError

@@ -1,6 +1,6 @@
 """A CAP's or DP's folder in its owner's hand: the one writer of the down boxes, the one who takes items out of the up boxes.
 
-Whatever it shows was whole before it was seen. What a client does with such a folder is in `folder_point.py`.
+Whatever it shows was whole before it was seen. What a client does with such a folder is in `point.py`.
 """
 
 import errno
@@ -13,7 +13,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from purveyor.transport.confined import (
+from purveyor.transport.durable import make_durable
+from purveyor.transport.folder.confined import (
     FOLDER_MODE,
     PIECE_BYTES,
     create_aside,
@@ -24,7 +25,6 @@ from purveyor.transport.confined import (
     write_all,
     write_aside,
 )
-from purveyor.transport.durable import make_durable
 from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path
 from purveyor.transport.streams import Measured

@@ -1,4 +1,4 @@
-"""HTTPS to a server that is known by pins of its key, for `http.py`: what is read is taken from anybody, what is sent is not.
+"""HTTPS to a server that is known by pins of its key, for `point.py`: what is read is taken from anybody, what is sent is not.
 
 Where pins are known, no CA is asked and neither name nor time of the certificate counts: the leaf's key is one of the pinned, or
 it is not. Where none are known, the CAs of the system decide, as for everybody else. A server that is not known may still be read

@@ -2,7 +2,7 @@
 
 No point is trusted: one that fails twice is asked no more in this fetch, one that gives wrong bytes or is busy at once. What is
 under a final name was synced before it got that name, so a power cut never leaves a wrong one; files are synced many at a time,
-since that costs little more than one. Upstream: points; downstream: `content`.
+since that costs little more than one. Upstream: points; downstream: `held`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from purveyor.client.content_plan import place_of_file, place_of_manifest, place_of_partial
+from purveyor.client.content.plan import place_of_file, place_of_manifest, place_of_partial
 from purveyor.client.machine.interface import Disk
 from purveyor.content.verify import digest_of
 from purveyor.transport.interface import Point

@@ -1,10 +1,12 @@
 """One kept session with a server, for all of its shares: connected at its first use, anew after a failure or when it was ended.
 
 Always signed, and encrypted unless the credentials say that this server has no encryption. Waits for no answer for ever.
+A user and password that a server has refused are not shown to it again at every try: domains lock an account after ten.
 Source: MS-SMB2.
 """
 
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,11 +19,17 @@ from smbprotocol.header import NtStatus
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
-from purveyor.transport.smb_address import Credentials, SmbAddress
+from purveyor.transport.smb.address import Credentials, SmbAddress
 
 CONNECT_SECONDS = 30
 ANSWER_SECONDS = 60
 """How long a server may take for one answer; the library by itself would wait for ever."""
+LOGON_PAUSE_SECONDS = 900
+"""For how long a process takes a server's refusal of a user and password as its answer to them; other ones are tried at once."""
+_LOCKED_OUT = 0xC0000234
+_LOGON_REFUSALS = (NtStatus.STATUS_LOGON_FAILURE, NtStatus.STATUS_WRONG_PASSWORD, _LOCKED_OUT)
+_refused_until: dict[tuple[str, int, Credentials], float] = {}
+"""By server: what it refused, in any session of this process, and until when that counts."""
 _REFUSED = "the server refuses this user or password"
 _WORDS = {
     NtStatus.STATUS_LOGON_FAILURE: _REFUSED,
@@ -30,6 +38,7 @@ _WORDS = {
     NtStatus.STATUS_BAD_NETWORK_NAME: "the server has no such share",
     NtStatus.STATUS_DISK_FULL: "there is no room left",
     NtStatus.STATUS_ACCESS_DENIED: "access is denied",
+    _LOCKED_OUT: "the server has locked this account out: too many wrong passwords were tried",
     0xC0000044: "the quota is used up",
     0xC00000A2: "it is write-protected",
 }
@@ -84,13 +93,19 @@ class SmbSession:
 
     def _connect(self) -> Any:
         said = self._credentials()
+        shown = (self._host, self._port, said)
+        wait_seconds = _refused_until.get(shown, 0.0) - time.monotonic()
+        if wait_seconds > 0:
+            raise SMBException(f"{_REFUSED}: the same are tried again in {wait_seconds / 60:.0f} minutes, others at once")
         connection = _PatientConnection(uuid.uuid4(), self._host, self._port, require_signing=True)
         try:
             connection.connect(timeout=CONNECT_SECONDS)
             session = Session(connection, said.account, said.password, require_encryption=said.is_encrypted)
             session.connect()
-        except (SMBException, OSError, ValueError):
+        except (SMBException, OSError, ValueError) as error:
             _end(connection)
+            if isinstance(error, SMBResponseException) and error.status in _LOGON_REFUSALS:
+                _refused_until[shown] = time.monotonic() + LOGON_PAUSE_SECONDS
             raise
         return session
 

@@ -4,8 +4,8 @@ import importlib
 from collections.abc import Callable
 
 from purveyor.transport.interface import Shelf
-from purveyor.transport.s3_address import S3Address
-from purveyor.transport.s3_credentials import Credentials
+from purveyor.transport.s3.address import S3Address
+from purveyor.transport.s3.credentials import Credentials
 from purveyor.wire.errors import RefusedError
 
 
@@ -15,7 +15,7 @@ def open_s3_shelf(address: S3Address, credentials: Callable[[], Credentials]) ->
     Errors: RefusedError when the extra `s3` is not installed.
     """
     try:
-        module = importlib.import_module("purveyor.transport.s3_shelf")
+        module = importlib.import_module("purveyor.transport.s3.shelf")
     except ModuleNotFoundError as error:
         raise RefusedError(f"{address.url} needs the S3 library: install purveyor[s3]") from error
     shelf: Shelf = module.S3Shelf(address, credentials)

@@ -8,7 +8,7 @@ bucket puts the site's own HTTP, or nginx, before it. What is published is signe
 
 import json
 
-from purveyor.transport.s3_address import s3_address
+from purveyor.transport.s3.address import s3_address
 
 
 def bucket_policy(bucket: str, prefix: str, *, tells_absent: bool = False) -> str:

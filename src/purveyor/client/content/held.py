@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from purveyor.client import content_plan as plan
-from purveyor.client.content_cache import READY, ContentCache, Fetched
-from purveyor.client.content_fetch import DiskError, Sources, fetch_files, fetch_manifest, keep_manifest, on_disk
+from purveyor.client.content import plan
+from purveyor.client.content.cache import READY, ContentCache, Fetched
+from purveyor.client.content.fetch import DiskError, Sources, fetch_files, fetch_manifest, keep_manifest, on_disk
 from purveyor.client.machine.interface import Disk
 from purveyor.client.state import published
 from purveyor.client.state.store import State, text_of

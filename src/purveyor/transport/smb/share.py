@@ -31,9 +31,9 @@ from smbprotocol.open import (
 )
 
 from purveyor.transport.interface import Stray
-from purveyor.transport.smb_address import SmbAddress
-from purveyor.transport.smb_information import free_bytes, set_information
-from purveyor.transport.smb_session import SmbSession, in_words
+from purveyor.transport.smb.address import SmbAddress
+from purveyor.transport.smb.information import free_bytes, set_information
+from purveyor.transport.smb.session import SmbSession, in_words
 from purveyor.wire.errors import AbsentError, BusyError, FullError, ReadOnlyError, UnavailableError
 
 Kept = TypeVar("Kept")

@@ -2,8 +2,8 @@
 
 A server shows an object only when it is complete, and shows the newest to whoever asks after that; so there are no asides and
 nothing to sync. Its entity tag is made of the content, so no dates need to be held apart. Clients read the bucket over plain
-HTTPS (`s3_policy.py`). There are no up boxes here: nobody without a key may write, and clients have none.
-Only this module knows the S3 library; it is imported where a bucket is used, by `s3_opening.py`.
+HTTPS (`policy.py`). There are no up boxes here: nobody without a key may write, and clients have none.
+Only this module knows the S3 library; it is imported where a bucket is used, by `opening.py`.
 """
 
 import re
@@ -20,9 +20,9 @@ from obstore.store import S3Store
 from purveyor.transport.handing_over import hand_over
 from purveyor.transport.interface import Listed, Stray
 from purveyor.transport.paths import check_path, is_plain_path
-from purveyor.transport.s3_address import S3Address
-from purveyor.transport.s3_credentials import Credentials
-from purveyor.transport.s3_words import KEY_PROBLEMS, NEVER_TAKEN, code_in, sentence, unavailable
+from purveyor.transport.s3.address import S3Address
+from purveyor.transport.s3.credentials import Credentials
+from purveyor.transport.s3.words import KEY_PROBLEMS, NEVER_TAKEN, code_in, sentence, unavailable
 from purveyor.transport.streams import Measured
 from purveyor.wire.boxes import cache_control
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError

@@ -7,7 +7,7 @@ to ask again, as is everybody at an hour at which nothing may go.
 import asyncio
 from math import ceil, inf
 
-from purveyor.transport.http_answers import LONGEST_WAIT_SECONDS
+from purveyor.transport.http.answers import LONGEST_WAIT_SECONDS
 from purveyor.transport.pace import Meter
 from purveyor.wire.bandwidth import NOTHING
 

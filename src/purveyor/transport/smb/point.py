@@ -6,10 +6,10 @@ absent: a full box is known by its refusal, so no mark is looked for.
 
 from collections.abc import Iterator
 
-from purveyor.transport.folder import ARRIVING
+from purveyor.transport.folder.shelf import ARRIVING
 from purveyor.transport.interface import Answer
 from purveyor.transport.paths import check_item, check_path
-from purveyor.transport.smb_share import FIRST_READ_BYTES, SmbShare
+from purveyor.transport.smb.share import FIRST_READ_BYTES, SmbShare
 from purveyor.wire.errors import AbsentError, RejectedError, UnavailableError
 
 
