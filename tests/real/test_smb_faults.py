@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from smbprotocol.session import Session
 
 from installation import Ended, Installation
 from purveyor.client import share_credentials
@@ -24,11 +25,11 @@ from purveyor.mirror.content import Store
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import Memory
 from purveyor.site_server.site import utc_now
-from purveyor.transport.smb import session as smb_session
 from purveyor.transport.folder.shelf import ARRIVING, FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.open_point import Points
 from purveyor.transport.pace import Pace
+from purveyor.transport.smb import session as smb_session
 from purveyor.transport.smb.address import address_of
 from purveyor.transport.smb.session import session_with
 from purveyor.transport.smb.share import SmbShare
@@ -108,15 +109,26 @@ def read(points: Points, url: str) -> bytes:
 # --- passwords ---
 
 
-def test_after_a_wrong_password_the_right_one_is_taken_up_without_a_new_start(samba: Samba) -> None:
+def test_a_wrong_password_is_tried_once_and_the_right_one_is_taken_up_without_a_new_start(
+    samba: Samba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+    connect = Session.connect
+
+    def counted(session: Session) -> None:
+        tries.append(session.password)
+        connect(session)
+
+    monkeypatch.setattr(Session, "connect", counted)
     said = [samba.credentials._replace(password="wrong Passw0rd")]
     points = Points(lambda: said[0])
-    for _ in range(3):
+    for used in (points, points, Points(lambda: said[0])):
         with pytest.raises(UnavailableError, match="refuses this user or password") as caught:
-            read(points, samba.url)
+            read(used, samba.url)
         assert "wrong Passw0rd" not in str(caught.value)
     said[0] = samba.credentials
     assert read(points, samba.url) == b"published"
+    assert tries == ["wrong Passw0rd", samba.credentials.password], "ten tries lock an account"
 
 
 def test_a_client_with_an_old_password_says_so_and_goes_on_with_the_new_one(
