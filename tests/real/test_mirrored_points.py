@@ -21,8 +21,8 @@ from purveyor.site_server.admin import packages
 from purveyor.site_server.executive import Executive
 from purveyor.site_server.model.retirement import PackageState
 from purveyor.site_server.site import open_site, utc_now
-from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.folder.point import FolderPoint
+from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.transport.interface import Shelf
 from purveyor.transport.smb.shelf import SmbShelf
 from purveyor.wire.ids import PackageId
@@ -64,8 +64,11 @@ def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_i
     other_day = f"{datetime.now().astimezone() + timedelta(days=3):%a}".lower()
     waiting = here(site, *held, "--root", str(root), "--limit", f"{other_day} 1M; otherwise 0")
     said = json.loads(waiting.out)
-    assert (waiting.code, said["whole"], said["problems"]) == (0, False, []), "cron has nothing to tell"
+    assert (waiting.code, said["whole"], said["problems"], said["to_come"]) == (0, False, [], 1), "cron has nothing to tell"
     assert said["waits"].startswith("held back by the budget") and said["waits_until"] > datetime.now(UTC).isoformat()
+    lacking = here(site, *held[:5], str(branch), *held[6:])
+    said = json.loads(lacking.out)
+    assert (lacking.code, said["to_come"], "has no manifests" in str(said["problems"])) == (3, 1, True), "its source has none of it"
 
     for _ in range(2):
         assert here(site, "site", "certificate", "rotate", "--force").code == 0

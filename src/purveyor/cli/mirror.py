@@ -213,6 +213,7 @@ def answer_of(outcome: Outcome) -> dict[str, object]:
         "files": outcome.files,
         "shards": outcome.shards,
         "content_files": outcome.content_files,
+        "to_come": outcome.to_come,
         "read_bytes": outcome.read_bytes,
         "left_files": outcome.left.files,
         "freed_bytes": outcome.left.freed_bytes,

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from apm_world import ASAP, HOUR, MINUTE, OTHER, PACKAGE, POINT, World, at, key
+from purveyor.client.content.cache import Fetched
+from purveyor.client.points.memory import notice_addresses
 from purveyor.client.programs import apm
 from purveyor.lab.clock import START
 from purveyor.lab.power import PowerCut
 from purveyor.lab.programs import Script
+from purveyor.wire.causes import Cause
 from purveyor.wire.jobs import JobState
 from purveyor.wire.package_info import Command, FileRule, IfInterrupted, OsPackageRule, Uninstall
 from purveyor.wire.schedule import Zone
@@ -523,6 +526,35 @@ def test_a_clock_that_was_wrong_leaves_no_job_waiting_for_years(world: World) ->
     world.supply("m1", setup=b"#!")
     world.turn()
     assert world.runs == ["setup"]
+
+
+def test_content_that_no_point_gave_is_asked_for_at_once_where_there_is_a_new_one_or_the_machine_has_moved(world: World) -> None:
+    world.package(manifest="m1")
+    world.advertise(1, ASAP)
+    state, fetches = world.machine.state, world.content.fetches
+    notice_addresses(state, ["10.1.0.5"])
+
+    def is_asked_once() -> bool:
+        """Whether the content is asked for in this turn, and not in the next."""
+        before = len(fetches)
+        world.after(timedelta(seconds=1))
+        asked = len(fetches) - before
+        world.after(timedelta(seconds=1))
+        return asked == 1 and len(fetches) == before + 1
+
+    assert is_asked_once()
+    world.points["m1"] = (POINT,)
+    assert is_asked_once(), "there was none"
+    world.points["m1"] = (POINT, "http://new.example/dp")
+    assert is_asked_once(), "a second one came"
+    world.points["m1"] = ("http://new.example/dp",)
+    assert not is_asked_once(), "one that went is no reason to ask the others again"
+    notice_addresses(state, ["10.2.0.5"])
+    assert is_asked_once(), "what could not be reached may be reached from here"
+    world.content.lack = Fetched(cause=Cause.CONTENT_SPACE, reason="no room")
+    world.after(DAY)
+    world.points["m1"] += ("http://third.example/dp",)
+    assert not is_asked_once(), "a point makes no room"
 
 
 # --- receipts ---
