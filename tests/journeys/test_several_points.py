@@ -10,6 +10,7 @@ from purveyor.lab.transport import MemoryBoxes
 from purveyor.site_server.admin import points, settings
 from purveyor.site_server.database import content_copies, schema
 from purveyor.site_server.model.points import PointKind
+from purveyor.site_server.publish.older import TIMESTAMP
 from purveyor.wire.boxes import is_down_path
 from purveyor.wire.errors import RefusedError
 from purveyor.wire.ids import PackageId
@@ -196,6 +197,51 @@ def test_a_mirrored_point_that_cannot_be_reached_is_told_of_and_names_what_was_r
         fleet.advance(hours=2)
         assert "cannot be reached" in view(fleet, "dp2").problem
         assert (fleet.admin.ask(holding, package), fleet.admin.ask(holding, other)) == (["dp1", "dp2"], ["dp1"])
+
+
+def test_clients_are_told_of_a_cap_that_a_mirror_fills_once_the_site_has_seen_a_whole_pass_there() -> None:
+    with Fleet(0) as fleet, Fleet(0) as strange:
+        branch = fleet.add_point(PointKind.CAP, CAP2, target="")
+        fleet.advance(hours=2)
+        assert (view(fleet, "cap2").is_told, "no mirror has brought" in view(fleet, "cap2").problem) == (False, True)
+        with pytest.raises(RefusedError, match="no client is told of cap2"):
+            fleet.admin.change(points.drain, "cap1")
+        branch.shelf().replace(TIMESTAMP, strange.cap.files[TIMESTAMP].content)
+        fleet.advance(hours=2)
+        assert (view(fleet, "cap2").is_told, "none of this site's keys" in view(fleet, "cap2").problem) == (False, True)
+
+        for path, content in down(fleet.cap).items():
+            branch.shelf().replace(path, content)
+        fleet.advance(hours=2)
+        assert (view(fleet, "cap2").is_told, view(fleet, "cap2").problem) == (True, "")
+        read = len(branch.requests)
+        branch.cut()
+        fleet.advance(hours=12)
+        assert (view(fleet, "cap2").is_told, len(branch.requests)) == (True, read), "the mirror's own is the mirror's to watch"
+
+        fleet.admin.change(points.edit, "cap2", url=CAP3)
+        assert not view(fleet, "cap2").is_told, "another place may be empty"
+
+
+def test_where_the_site_has_no_way_to_a_mirror_s_cap_somebody_says_that_it_is_filled() -> None:
+    with Fleet(0) as fleet:
+        branch = fleet.add_point(PointKind.CAP, CAP2, target="")
+        branch.cut()
+        fleet.advance(hours=2)
+        assert "purveyor point edit cap2 --filled" in view(fleet, "cap2").problem
+        assert fleet.admin.ask(points.counted)["unavailable"] == 1
+        fleet.admin.change(points.edit, "cap2", is_filled=True)
+        assert (view(fleet, "cap2").is_told, view(fleet, "cap2").problem) == (True, "")
+        fleet.advance(hours=2)
+        assert fleet.admin.ask(points.counted)["unavailable"] == 0
+        with pytest.raises(RefusedError, match="nothing changed"):
+            fleet.admin.change(points.edit, "cap2", is_filled=True)
+        with pytest.raises(RefusedError, match="knows when it is full"):
+            fleet.admin.change(points.edit, "cap1", is_filled=True)
+        with pytest.raises(RefusedError, match="once the site has read it"):
+            fleet.admin.change(points.edit, "dp1", is_filled=True)
+        added = fleet.admin.change(points.add, PointKind.CAP, url=CAP3, is_filled=True)
+        assert view(fleet, added).is_told
 
 
 def test_what_clients_put_at_any_point_arrives_once() -> None:

@@ -27,8 +27,8 @@ from purveyor.site_server.model.points import PointGiven, PointKind
 from purveyor.site_server.site import create_site, open_site, utc_now
 from purveyor.site_server.threads import Threads
 from purveyor.transport.http.point import HttpPoint
-from purveyor.transport.open_point import Points
 from purveyor.transport.http.serving import answer_lifespan
+from purveyor.transport.open_point import Points
 from purveyor.transport.smb.shelf import SmbShelf
 from purveyor.transport.strays import ASIDES, UNCHANGED_SECONDS, Strays
 from purveyor.wire.boxes import is_down_path
@@ -156,9 +156,16 @@ def test_a_share_that_is_not_there_is_said_and_delays_no_other(running_site: Run
     assert "another one" not in str(shown)
 
     credentials_file(tmp_path, samba)
+    secret.chmod(0o644)
+    assert site.purveyor("point", "edit", "cap2", "--weight", "60").code == 0
+    turns(site)
+    assert "others can read" in site.purveyor("point", "show", "cap2", "--json").json["problem"]
+    secret.chmod(0o600)
     assert site.purveyor("point", "edit", "cap2", "--weight", "50").code == 0, "it is tried at once when something was changed"
     turns(site)
     assert down(samba.folder) == down(tmp_path / "CAP_S01")
+    told = site.purveyor("status", "messages", "--point", "cap2", "--json").json
+    assert StatusId.POINT_FOREIGN not in [row["status"] for row in told]
 
 
 def test_a_share_that_turns_read_only_or_another_site_s_is_said_and_left_as_it_is(

@@ -12,7 +12,8 @@ _LISTING = "/points"
 def add(call: Call) -> int:
     """Adds a point."""
     options, output = call.arguments, call.output
-    added = rest_of(call).post(_LISTING, _given(call) | {"kind": options.kind, "url": options.url})
+    asked = _given(call) | {"kind": options.kind, "url": options.url, "is_filled": options.filled}
+    added = rest_of(call).post(_LISTING, asked)
     if output.is_json:
         output.give_json(added)
         return 0
@@ -23,7 +24,10 @@ def add(call: Call) -> int:
     elif point["filled_by"] == "push" and point["kind"] == "cap":
         output.say("the site fills it now, and tells clients of it when all is there")
     elif point["filled_by"] == "mirror":
-        output.say(f"the site writes nothing there: fill it with `purveyor cap mirror`, and clients find it at {point['url']}")
+        told = "" if point["is_told"] else ", of which they are told once the site has seen it filled"
+        output.say(
+            f"the site writes nothing there: fill it with `purveyor cap mirror`, and clients find it at {point['url']}{told}"
+        )
     return 0
 
 
@@ -34,6 +38,8 @@ def edit(call: Call) -> int:
         given["url"] = call.arguments.url
     if call.arguments.refill:
         given["is_refilled"] = True
+    if call.arguments.filled:
+        given["is_filled"] = True
     if not given:
         raise UsageError("say what to change; `purveyor point edit --help` shows what can be")
     changed = rest_of(call).patch(f"{_LISTING}/{call.arguments.id}", given)

@@ -97,7 +97,7 @@ class Rounds:
             drained = [one for one in quiet if shown(tx, one.id, now).is_drained]
         self._tell_drained(drained, now)
         self._take_up_budgets(kept)
-        elsewhere = [one for one in kept if one.is_pushed or one.is_read_back]
+        elsewhere = [one for one in kept if one.is_pushed or one.is_read_back or one.is_awaited]
         for name in self._standing.keys() - points.ids(elsewhere) - self._running.keys():
             self._let_go(name)
         is_more = False
@@ -164,6 +164,8 @@ class Rounds:
 
     def _round(self, point: PointRow) -> Round:
         site = self.site
+        if point.is_awaited:
+            return self._round_of_awaited(point)
         if point.is_read_back:
             return self._round_of_mirrored(point)
         if point.state is PointState.EMPTYING and site.clock() >= emptied_from(point.state_since, site.patient_settings()):
@@ -197,6 +199,12 @@ class Rounds:
             points.set_emptied(tx, point.id, left, site.clock())
         logger.info("%s: emptied; %s", point.id, left or "nothing is left there")
         return Round(items=items)
+
+    def _round_of_awaited(self, point: PointRow) -> Round:
+        """Looks at a CAP that a mirror fills whether it has done so; then the settings that tell of it are to be published."""
+        place = self.site.open_point(point.said.url, lambda: point.said.pins)
+        pulled.await_publication(database=self.site.database, point=point, place=place, now=self.site.clock())
+        return Round(is_more=True)
 
     def _round_of_mirrored(self, point: PointRow) -> Round:
         """Reads at a DP that a mirror fills what clients are to be told of there; most rounds have nothing to read."""

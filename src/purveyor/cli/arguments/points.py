@@ -89,4 +89,9 @@ def _add_said(parser: argparse.ArgumentParser) -> None:
         help="how fast a DP is filled, or the site's own one served, as 'mon-fri 08:00-18:00 512K; otherwise unlimited'; '' for "
         "unlimited",
     )
+    parser.add_argument(
+        "--filled",
+        action="store_true",
+        help="a mirror has filled this CAP: tell clients of it though the site has no way there to see that",
+    )
     parser.add_argument("--weight", metavar="N", type=weight, help="its share among points equally near (default: 100)")

@@ -41,7 +41,7 @@ Budget = Annotated[str, Field(max_length=500, description="bytes a second, by ho
 
 
 class NewPoint(Asked):
-    """A CAP or DP."""
+    """A CAP or DP. `is_filled`: a mirror has filled the CAP, and the site need not see it there."""
 
     kind: PointKind
     url: Url
@@ -53,10 +53,14 @@ class NewPoint(Asked):
     weight: Weight = 100
     pins: Pins = []
     bandwidth: Budget = ""
+    is_filled: bool = False
 
 
 class PointChange(Asked):
-    """What to change of a point; what is left out stays. With `is_refilled` everything is written there anew."""
+    """What to change of a point; what is left out stays. With `is_refilled` everything is written there anew.
+
+    With `is_filled` clients are told of a CAP that a mirror fills, where the site has no way there.
+    """
 
     url: Url | None = None
     target: Place | None = None
@@ -68,6 +72,7 @@ class PointChange(Asked):
     pins: Pins | None = None
     bandwidth: Budget | None = None
     is_refilled: bool = False
+    is_filled: bool = False
 
 
 class Forced(Asked):
@@ -98,11 +103,11 @@ def listed(visit: Reader, with_removed: bool = False) -> list[PointView]:
 @router.post("", status_code=status.HTTP_201_CREATED, summary="Add a point")
 def add(visit: Administrator, asked: NewPoint) -> Added:
     """The new point; one whose folder holds another site's boxes or content is refused."""
-    given = _given(asked)
-    visit.read(lambda tx: points.refuse_impossible(tx, asked.kind, own_folder=_own_folder(visit), **given))
+    given, is_filled, own = _given(asked), asked.is_filled, _own_folder(visit)
+    visit.read(lambda tx: points.refuse_impossible(tx, asked.kind, own_folder=own, is_filled=is_filled, **given))
     not_reached = _look(visit, asked.kind, Target(asked.target, asked.credentials, asked.endpoint, asked.region))
     name = visit.change(
-        lambda tx: points.add(tx, asked.kind, own_folder=_own_folder(visit), by=visit.by, now=visit.now(), **given)
+        lambda tx: points.add(tx, asked.kind, own_folder=own, is_filled=is_filled, by=visit.by, now=visit.now(), **given)
     )
     return Added(point=visit.read(lambda tx: points.shown(tx, name, visit.now())), not_reached=not_reached)
 
@@ -122,11 +127,20 @@ def shown(visit: Reader, name: Id) -> PointView:
 @router.patch("/{name}", summary="Change a point")
 def edit(visit: Administrator, name: Id, asked: PointChange) -> PointView:
     """The point as it is then."""
-    given, is_refilled, own = _given(asked), asked.is_refilled, _own_folder(visit)
+    given, is_refilled, is_filled, own = _given(asked), asked.is_refilled, asked.is_filled, _own_folder(visit)
     with suppress(TimeoutError):
         within(LOOK_SECONDS, partial(_refuse_missing, asked.target or ""))
     return visit.change(
-        lambda tx: points.edit(tx, name, own_folder=own, is_refilled=is_refilled, by=visit.by, now=visit.now(), **given)
+        lambda tx: points.edit(
+            tx,
+            name,
+            own_folder=own,
+            is_refilled=is_refilled,
+            is_filled=is_filled,
+            by=visit.by,
+            now=visit.now(),
+            **given,
+        )
     )
 
 

@@ -36,7 +36,7 @@ class PointView:
     """A point and how it stands.
 
     Shape: `filled_by` is site (its own folder), push, or mirror; `is_told`: whether clients are told of it, which they are of a
-    CAP that is pushed to once it was filled. `behind` counts publications that a CAP lacks, or manifests that a DP lacks; None
+    CAP elsewhere once it was filled. `behind` counts publications that a CAP lacks, or manifests that a DP lacks; None
     where it is not known: a mirror fills the CAP, or nothing was pushed there yet, or since a restore. `waits_for` says what is
     still to come before it may be removed.
     `absent_requests`: requests of clients for files that it did not have, as those that asked it have told, which are `asked_by`
@@ -98,18 +98,31 @@ class Removed:
     emptied_from: datetime | None
 
 
-def add(tx: Connection, kind: PointKind, *, own_folder: str = "", by: str, now: datetime, **given: Unpack[PointGiven]) -> str:
-    """A new point; its id. `own_folder` is the site's own, in which no point may lie.
+def add(
+    tx: Connection,
+    kind: PointKind,
+    *,
+    own_folder: str = "",
+    is_filled: bool = False,
+    by: str,
+    now: datetime,
+    **given: Unpack[PointGiven],
+) -> str:
+    """A new point; its id. `own_folder` is the site's own, in which no point may lie. `is_filled`: a mirror has filled the CAP.
 
     Errors: RefusedError: an address that cannot be one, or is taken; too many points; relative addresses would mislead.
     """
-    said = refuse_impossible(tx, kind, own_folder=own_folder, **given)
+    said = refuse_impossible(tx, kind, own_folder=own_folder, is_filled=is_filled, **given)
     name = points.insert_point(tx, kind, said, now)
-    audit.record(tx, by=by, now=now, action="point.add", about=name, detail=_detail(said))
+    if is_filled:
+        points.set_filled(tx, [name], now)
+    audit.record(tx, by=by, now=now, action="point.add", about=name, detail=_detail(said) | {"filled": is_filled or None})
     return name
 
 
-def refuse_impossible(tx: Connection, kind: PointKind, *, own_folder: str = "", **given: Unpack[PointGiven]) -> PointSaid:
+def refuse_impossible(
+    tx: Connection, kind: PointKind, *, own_folder: str = "", is_filled: bool = False, **given: Unpack[PointGiven]
+) -> PointSaid:
     """What would be said of a new point, before anybody looks at its place. Errors: as `add`."""
     if len(points.standing(tx)) >= rules.LIMIT:
         raise RefusedError(f"a site has at most {rules.LIMIT} points")
@@ -119,6 +132,8 @@ def refuse_impossible(tx: Connection, kind: PointKind, *, own_folder: str = "", 
     if rules.is_relative(said.url):
         raise RefusedError("a new point has a whole address: only the site's own may be told as a place beside the CAP")
     rules.refuse_unkept_budget(kind, said, is_home=False)
+    if is_filled:
+        rules.refuse_filled_by_hand(kind, said, is_home=False)
     _refuse_clash(tx, None, kind, said, own_folder)
     return said
 
@@ -129,11 +144,14 @@ def edit(
     *,
     own_folder: str = "",
     is_refilled: bool = False,
+    is_filled: bool = False,
     by: str,
     now: datetime,
     **given: Unpack[PointGiven],
 ) -> PointView:
-    """Changes what is given. Where the site pushes to elsewhere, or it is to be filled anew, nothing counts as lying there.
+    """Changes what is given. Where it is elsewhere then, or to be filled anew, nothing counts as lying there.
+
+    `is_filled`: a mirror has filled the CAP, which the site cannot see.
 
     Errors: RefusedError: no such point, nothing changed, or it cannot be so.
     """
@@ -146,16 +164,23 @@ def edit(
     if is_refilled and not said.target:
         raise RefusedError(f"{name} is filled by a mirror: the site writes nothing there")
     rules.refuse_unkept_budget(row.kind, said, is_home=row.is_home)
-    if said == row.said and not is_refilled:
+    if is_filled:
+        rules.refuse_filled_by_hand(row.kind, said, is_home=row.is_home)
+    if said == row.said and not is_refilled and not (is_filled and row.is_awaited):
         raise RefusedError(f"nothing changed: {name} is so already")
     _refuse_clash(tx, name, row.kind, said, own_folder)
     is_moved = (said.target, said.endpoint) != (row.said.target, row.said.endpoint)
-    if is_refilled or is_moved or (row.is_read_back and said.url != row.said.url):
+    if is_refilled or is_moved or (row.is_mirrored and said.url != row.said.url):
         _forget(tx, name)
         if any(one.is_told for one in points.standing(tx, PointKind.CAP) if one.id != name):
             points.set_unfilled(tx, name)
     points.set_said(tx, name, said)
-    audit.record(tx, by=by, now=now, action="point.edit", about=name, detail=_detail(said) | {"refilled": is_refilled or None})
+    if is_filled:
+        points.set_filled(tx, [name], now)
+        if row.told in rules.TROUBLES:
+            points.tell(tx, name, StatusId.POINT_BACK, f"{by} says that a mirror has filled it", now)
+    detail = _detail(said) | {"refilled": is_refilled or None, "filled": is_filled or None}
+    audit.record(tx, by=by, now=now, action="point.edit", about=name, detail=detail)
     return shown(tx, name, now)
 
 
@@ -322,7 +347,7 @@ def _waits_for(tx: Connection, row: PointRow, now: datetime) -> str:
         files, manifests = points.file_count(tx, row), points.manifest_count(tx, row)
         left = f"{files} files" if row.kind is PointKind.CAP else f"the content of {manifests} manifests"
         return f"{left} that the site put there still to go" + (f" from {utc_text(begins)} on" if now < begins else "")
-    if row.failures and row.takes_items:
+    if row.failures and row.takes_items and not row.is_mirrored:
         return "the site cannot reach it, and does not know what clients put there last"
     if rules.is_drained(row.state, row.quiet_since, held, now - settings.clock_doubt(tx, now)):
         return ""
@@ -338,7 +363,7 @@ def _left(tx: Connection, row: PointRow) -> tuple[str, ...]:
         left.append(f"{files} files of boxes in {where}")
     if manifests:
         left.append(f"the content of {manifests} manifests in {where}")
-    if row.failures and row.takes_items:
+    if row.failures and row.takes_items and not row.is_mirrored:
         left.append(f"whatever clients put there last: it could not be reached ({row.problem})")
     if not row.said.target and not row.is_home:
         left.append(f"whatever the mirror has copied to {where}, and the mirror itself")

@@ -20,7 +20,7 @@ point = Table(
     Column("publication", BigInteger, nullable=False, comment="version of the timestamp that it was brought to; 0: of none"),
     Column("generation", Integer, nullable=False, comment="of shards that its settings name"),
     Column("generation_since", UtcTime),
-    Column("filled_at", UtcTime, comment="when a push first brought a whole publication to a CAP; null: never, or none is due"),
+    Column("filled_at", UtcTime, comment="when a CAP elsewhere was first seen to hold a whole publication; null: never"),
     Column("quiet_since", UtcTime, comment="since when no item came; null: it was never looked"),
     Column("succeeded_at", UtcTime, comment="the last turn that went well, to the minute"),
     Column("tried_at", UtcTime),

@@ -53,14 +53,24 @@ class PointRow(NamedTuple):
 
     @property
     def is_told(self) -> bool:
-        """Whether clients are told of it: of a CAP that the site pushes to, once it was filled, however it fails after that."""
-        is_filled = self.kind is PointKind.DP or not self.said.target or self.filled_at is not None
+        """Whether clients are told of it: of a CAP elsewhere, once it was filled, however it fails after that."""
+        is_filled = self.kind is PointKind.DP or self.is_home or self.filled_at is not None
         return is_filled and self.state in (PointState.ACTIVE, PointState.DRAINING)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether a mirror fills it: the site writes nothing there."""
+        return not self.said.target and not self.is_home and self.state is not PointState.REMOVED
 
     @property
     def is_read_back(self) -> bool:
         """Whether the site reads there what a mirror brought: content is named only where it was seen to lie."""
-        return self.kind is PointKind.DP and not self.said.target and not self.is_home and self.state is not PointState.REMOVED
+        return self.kind is PointKind.DP and self.is_mirrored
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the site looks there for the first publication that a mirror brings to a CAP."""
+        return self.kind is PointKind.CAP and self.is_mirrored and self.filled_at is None
 
     @property
     def takes_items(self) -> bool:
@@ -235,7 +245,7 @@ def set_filled(tx: Connection, names: Iterable[str], now: datetime) -> None:
 
 
 def set_unfilled(tx: Connection, name: str) -> None:
-    """A point counts as never filled: clients are told of it when a push has brought it a whole publication."""
+    """A point counts as never filled: clients are told of it when a push or a mirror has brought it a whole publication."""
     tx.execute(update(schema.point).where(schema.point.c.id == name).values(filled_at=None))
     wanted.want_settings(tx)
 

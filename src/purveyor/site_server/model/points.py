@@ -20,7 +20,7 @@ from purveyor.site_server.model.settings import SiteSettings
 from purveyor.transport.s3.address import s3_address
 from purveyor.transport.smb.address import address_of, is_share
 from purveyor.wire.bandwidth import parse_budget
-from purveyor.wire.errors import FullError, ReadOnlyError, RefusedError, RejectedError
+from purveyor.wire.errors import ForeignError, FullError, ReadOnlyError, RefusedError, RejectedError
 from purveyor.wire.pins import LIMIT as PINS_LIMIT
 from purveyor.wire.pins import pin_in
 from purveyor.wire.settings import DEFAULT_WEIGHT, WEIGHT_LIMIT
@@ -129,6 +129,14 @@ def refuse_unkept_budget(kind: PointKind, said: PointSaid, *, is_home: bool) -> 
         raise RefusedError("a mirror fills this point: give the budget to it, `purveyor cap mirror … --limit BUDGET`")
 
 
+def refuse_filled_by_hand(kind: PointKind, said: PointSaid, *, is_home: bool) -> None:
+    """Refuses somebody's word that a point is filled, where the site sees that itself. Errors: RefusedError."""
+    if kind is PointKind.DP:
+        raise RefusedError("content is named at a DP once the site has read it there: that a point is filled is said of a CAP")
+    if said.target or is_home:
+        raise RefusedError("the site fills this CAP, and knows when it is full: --filled is for one that a mirror fills")
+
+
 def networks_in(written: Iterable[str]) -> tuple[str, ...]:
     """Networks in the one form in which they are kept, each once, in order. Errors: RefusedError."""
     found = set()
@@ -202,10 +210,10 @@ def place_of(url: str) -> str:
 
 
 def trouble_of(error: Exception) -> StatusId:
-    """Of what kind the failure of a turn at a point is, or what it came from. What is another site's is met with a refusal."""
+    """Of what kind the failure of a turn at a point is, or what it came from."""
     for one in (error, error.__cause__):
         match one:
-            case RefusedError():
+            case ForeignError():
                 return StatusId.POINT_FOREIGN
             case FullError():
                 return StatusId.POINT_FULL

@@ -31,7 +31,7 @@ def refuse_older_database(tx: Connection, cap: Shelf) -> None:
     if shown is None or shown == publication.read_role(tx, "timestamp"):
         return
     known = publication.role_version(tx, "timestamp")
-    seen = max(_version(root, "timestamp", shown) for root in _roots(tx, cap))
+    seen = max(signed_version(root, "timestamp", shown) for root in _roots(tx, cap))
     if seen > known:
         raise RefusedError(
             f"the database is an older copy: the site's own boxes show publication {seen}, which this site signed, and it knows"
@@ -39,20 +39,25 @@ def refuse_older_database(tx: Connection, cap: Shelf) -> None:
         )
 
 
+def own_root(tx: Connection) -> Root:
+    """The root in the database."""
+    return Metadata[Root].from_bytes(publication.read_role(tx, "root")).signed
+
+
 def _roots(tx: Connection, cap: Shelf) -> list[Root]:
     """The root in the database, and those after it that the boxes have: keys may have been replaced since."""
-    roots = [Metadata[Root].from_bytes(publication.read_role(tx, "root")).signed]
+    roots = [own_root(tx)]
     while len(roots) < _ROOTS:
         version = roots[-1].version + 1
         content = _held(cap, f"clidata.box/{version}.root.json")
-        if content is None or _version(roots[-1], "root", content) != version:
+        if content is None or signed_version(roots[-1], "root", content) != version:
             break
         roots.append(Metadata[Root].from_bytes(content).signed)
     return roots
 
 
-def _version(root: Root, role: str, content: bytes) -> int:
-    """The version of a role that the root's keys for it have signed; 0 for what they have not."""
+def signed_version(root: Root, role: str, content: bytes) -> int:
+    """The version of a role's metadata that the root's keys for it have signed; 0 for what they have not."""
     with suppress(RepositoryError, ValueError):
         metadata = Metadata.from_bytes(content)
         root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)

@@ -1,8 +1,9 @@
-"""The turn of a distribution point that a mirror fills: the site reads there what clients are to be told of, and writes nothing.
+"""The turns of points that a mirror fills: the site reads there what clients are to be told of, and writes nothing.
 
-Each manifest and each of its files is read whole at the address that clients use, once, before an offer names it there. From then
-on the manifest that was not looked at for the longest is looked at again, with some of its files. What nobody needs is named no
-more first (`publish.content`); it counts as gone when the mirror has taken it away. Upstream: the database; downstream: offers.
+At a CAP it looks for a timestamp that this site signed, which a mirror brings last. At a DP each manifest and each of its files
+is read whole at the address that clients use, once, before an offer names it there. From then on the manifest that was not
+looked at for the longest is looked at again, with some of its files. What nobody needs is named no more first
+(`publish.content`); it counts as gone when the mirror has taken it away. Upstream: the database; downstream: offers.
 """
 
 from collections.abc import Iterable
@@ -16,17 +17,19 @@ from purveyor.content.verify import digest_of
 from purveyor.site_server.database import content_copies
 from purveyor.site_server.database.content_copies import CopyState, Held
 from purveyor.site_server.database.engine import Database
-from purveyor.site_server.database.points import PointRow, point_of
+from purveyor.site_server.database.points import PointRow, point_of, set_filled
 from purveyor.site_server.model.retirement import Need, is_grace_over
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.model.site_clock import has_come
 from purveyor.site_server.publish.content import BYTES_A_TURN, CHECK_AFTER, ContentOutcome, is_try_due
+from purveyor.site_server.publish.older import TIMESTAMP, own_root, signed_version
 from purveyor.transport.interface import Point
-from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, ToComeError
+from purveyor.wire.errors import AbsentError, DeniedError, RejectedError, ToComeError, UnavailableError
 from purveyor.wire.manifest import SIZE_LIMIT_BYTES, Stored, checked, distinct_files, file_path, hash_of, manifest_path
 
 SAMPLE_BYTES = 64 * 2**20
 """Of a manifest that is looked at again, files of so much are read, others each time."""
+TIMESTAMP_LIMIT_BYTES = 16_384
 LOOK_AFTER = timedelta(hours=1)
 """How often it is looked whether a mirror has taken away what nobody needs."""
 
@@ -76,6 +79,28 @@ def turn(*, database: Database, point: PointRow, place: Point, what: Due, now: d
         _note(database, point, what.again, problem, now)
         problems = (f"{what.again.sha256[:12]} on {point.id}: {problem}",) if problem else ()
     return ContentOutcome(verified, 0, removed, int(what.again is not None), problems, is_more)
+
+
+def await_publication(*, database: Database, point: PointRow, place: Point, now: datetime) -> None:
+    """Lets clients be told of a CAP, once a publication that this site signed is seen there.
+
+    Errors: UnavailableError as long as none is, which says what to do where the site has no way there.
+    """
+    with database.read() as tx:
+        root = own_root(tx)
+    try:
+        answer = place.read(TIMESTAMP, limit_bytes=TIMESTAMP_LIMIT_BYTES)
+    except AbsentError as error:
+        raise UnavailableError(f"no mirror has brought a whole publication to {place.url} yet") from error
+    except (RejectedError, UnavailableError) as error:
+        way_out = f"where the site has no way there, `purveyor point edit {point.id} --filled` lets clients be told of it"
+        raise UnavailableError(f"{error}; {way_out}") from error
+    if answer is None or not signed_version(root, "timestamp", answer.content):
+        raise UnavailableError(f"what {place.url} shows is signed by none of this site's keys")
+    with database.write() as tx:
+        row = point_of(tx, point.id)
+        if row is not None and row.revision == point.revision:
+            set_filled(tx, [point.id], now)
 
 
 def sample(files: Iterable[Stored], now: datetime) -> list[Stored]:

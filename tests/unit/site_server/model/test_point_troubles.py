@@ -6,7 +6,7 @@ import pytest
 
 from purveyor.site_server.model.points import trouble_of
 from purveyor.transport.folder.confined import unavailable
-from purveyor.wire.errors import PurveyorError, RefusedError, UnavailableError
+from purveyor.wire.errors import ForeignError, PurveyorError, RefusedError, UnavailableError
 from purveyor.wire.status_messages import StatusId
 
 
@@ -37,6 +37,7 @@ def test_what_the_system_said_tells_what_is_wrong_with_a_point(number: int, want
     assert trouble_of(caught.value) is trouble
 
 
-def test_a_refusal_is_another_sites_place_and_a_bug_is_a_failure() -> None:
-    assert trouble_of(RefusedError("this place belongs to another site")) is StatusId.POINT_FOREIGN
+def test_what_is_another_sites_is_foreign_and_any_other_refusal_or_a_bug_is_a_failure() -> None:
+    assert trouble_of(ForeignError("this place belongs to another site")) is StatusId.POINT_FOREIGN
+    assert trouble_of(RefusedError("others can read the file of credentials")) is StatusId.POINT_FAILS
     assert trouble_of(ZeroDivisionError()) is StatusId.POINT_FAILS

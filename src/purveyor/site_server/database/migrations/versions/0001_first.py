@@ -601,7 +601,7 @@ def upgrade() -> None:
             "filled_at",
             sa.BigInteger(),
             nullable=True,
-            comment="when a push first brought a whole publication to a CAP; null: never, or none is due",
+            comment="when a CAP elsewhere was first seen to hold a whole publication; null: never",
         ),
         sa.Column("quiet_since", sa.BigInteger(), nullable=True, comment="since when no item came; null: it was never looked"),
         sa.Column("succeeded_at", sa.BigInteger(), nullable=True, comment="the last turn that went well, to the minute"),
