@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -378,6 +379,23 @@ def test_a_power_cut_takes_no_more_of_a_download_than_was_to_be_synced_together(
         assert len(asked_twice) <= 2
         assert client.laid_out(package) == package.files
     assert moment > 30
+
+
+def test_files_whose_bytes_the_disk_lost_get_no_name_though_it_says_so_only_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purveyor.client.content.fetch.SYNC_FILES", 2)
+    package = Package({name: name.encode() * 5 for name in "abc"})
+    sync, syncs = client.disk.sync, count(1)
+
+    def sync_once_in_vain(*paths: str) -> None:
+        if len(paths) == 2 and next(syncs) == 1:
+            raise UnavailableError("the disk lost what it had")
+        sync(*paths)
+
+    monkeypatch.setattr(client.disk, "sync", sync_once_in_vain)
+    assert client.fetch(package, FaultyPoint("dp", [package])).cause is Cause.CONTENT_SPACE
+    assert not [path for path in client.cached() if path.startswith("files/")]
 
 
 def test_content_is_held_once_that_is_committed_and_then_nothing_is_asked_for_again(client: Client) -> None:

@@ -151,10 +151,11 @@ def fetch_files(disk: Disk, files: Iterable[Stored], sources: Sources) -> None:
             unnamed[place_of_partial(stored.sha256)] = place_of_file(stored.sha256)
             unsynced_bytes += stored.size_bytes
             if unsynced_bytes >= SYNC_BYTES or len(unnamed) >= SYNC_FILES:
-                _name(disk, unnamed)
-                unnamed, unsynced_bytes = {}, 0
+                whole, unnamed, unsynced_bytes = unnamed, {}, 0  # a disk says once that it lost bytes: none is synced again
+                _name(disk, whole)
     finally:
-        _name(disk, unnamed)
+        if unnamed:
+            _name(disk, unnamed)
 
 
 def _fetch_file(disk: Disk, stored: Stored, sources: Sources) -> None:
