@@ -408,6 +408,17 @@ def test_the_clients_behind_a_count_are_listed(tx: Connection) -> None:
         names("done")
 
 
+def test_a_client_that_was_removed_counts_no_more_and_its_history_stays(tx: Connection) -> None:
+    package, _ = _advertised(tx, _collection(tx, "pc-1", "pc-2"))
+    for number in (1, 2):
+        report(tx, client_id_at(number), package, 1, JobState.RUNNING)
+    resources.remove(tx, client_id_at(1), by=ANNA, now=NOW)
+    assert status.of_program(tx, ProgramKey(package, ONE)).counts.states == {JobState.RUNNING: 1}
+    assert [job.client_name for job in status.clients_of_package(tx, package, state="running")] == ["pc-2"]
+    assert packages.preview_deletion(tx, package).running_count == 1
+    assert [job.state for job in status.of_client(tx, client_id_at(1)).jobs] == [JobState.RUNNING]
+
+
 def test_messages_are_read_newest_first_in_pages_and_by_what_they_are_about(tx: Connection) -> None:
     package, _ = _advertised(tx, _collection(tx))
     for sequence in range(1, 6):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from purveyor.site_server.database import schema
 from purveyor.site_server.database.rows import AnyRow
@@ -91,6 +91,12 @@ def collections_of(tx: Connection, client: int) -> Sequence[AnyRow]:
         .where(member.c.client == client)
         .order_by(collection.c.id)
     ).all()
+
+
+def is_not_removed(number: ColumnElement[int]) -> ColumnElement[bool]:
+    """That this is the number of a client that was not removed: what is left of a removed one is history, and is not counted."""
+    client = schema.client
+    return number.not_in(select(client.c.number).where(client.c.state == REMOVED))
 
 
 def set_state(tx: Connection, client: int, state: str, reason: str) -> None:

@@ -176,7 +176,9 @@ def count_clients_with_jobs(tx: Connection, package: PackageId, states: Collecti
     job = schema.job_state
     return int(
         tx.execute(
-            select(func.count(distinct(job.c.client))).where(job.c.package == package, job.c.state.in_(sorted(states)))
+            select(func.count(distinct(job.c.client))).where(
+                job.c.package == package, job.c.state.in_(sorted(states)), clients.is_not_removed(job.c.client)
+            )
         ).scalar_one()
     )
 

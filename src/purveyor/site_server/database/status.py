@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
-from purveyor.site_server.database import schema
+from purveyor.site_server.database import clients, schema
 from purveyor.site_server.database.rows import AnyRow
 from purveyor.site_server.model.sequence import PLACES_AN_ITEM
 from purveyor.wire.ids import AdvertisementId, CollectionId, PackageId
@@ -17,7 +17,7 @@ Counts = dict[str | None, int]
 
 
 def counts_of_program(tx: Connection, key: ProgramKey) -> Counts:
-    """The clients that are offered a program or have spoken of it, by state."""
+    """The clients that are offered a program or have spoken of it, by state; who was removed counts no more."""
     member, advertisement = schema.member, schema.advertisement
     offering = select(advertisement.c.collection).where(
         advertisement.c.package == key.package, advertisement.c.program == key.program, advertisement.c.deleted_at.is_(None)
@@ -62,12 +62,12 @@ def member_states(
 def jobs_of_package(
     tx: Connection, package: PackageId, *, program: int | None, state: str | None, after: str, limit: int
 ) -> Sequence[AnyRow]:
-    """Jobs of a package on all clients that spoke of it, by client id."""
+    """Jobs of a package on all clients that spoke of it and were not removed, by client id."""
     job, client = schema.job_state, schema.client
     statement = (
         select(client.c.id.label("client_id"), client.c.name, *_job_columns())
         .join(client, client.c.number == job.c.client)
-        .where(job.c.package == package, client.c.id > after)
+        .where(job.c.package == package, client.c.id > after, client.c.state != clients.REMOVED)
         .order_by(client.c.id, job.c.program)
         .limit(limit)
     )
@@ -170,7 +170,9 @@ def messages(
 def _spoken_of(tx: Connection, key: ProgramKey) -> Counts:
     job = schema.job_state
     statement = (
-        select(job.c.state, func.count()).where(job.c.package == key.package, job.c.program == key.program).group_by(job.c.state)
+        select(job.c.state, func.count())
+        .where(job.c.package == key.package, job.c.program == key.program, clients.is_not_removed(job.c.client))
+        .group_by(job.c.state)
     )
     return {row[0]: row[1] for row in tx.execute(statement)}
 
