@@ -9,6 +9,7 @@ from typing import Self
 
 from purveyor.client.policy import view
 from purveyor.client.reports import resend_after
+from purveyor.client.state import published
 from purveyor.lab.backup import Backup
 from purveyor.lab.client import LabClient
 from purveyor.lab.fleet import Fleet
@@ -230,7 +231,9 @@ class Stage(AbstractContextManager["Stage"]):
 
     def delete_package(self, package: PackageId, *, running: RunningChoice, with_uninstall: bool = False) -> None:
         """The administrator deletes a package. Errors: RefusedError, UnavailableError."""
-        holding = frozenset(client.name for client in self.fleet.clients if client.holds_anything_of(package))
+        holding = frozenset(
+            client.name for client in self.fleet.clients if package in published.held_package_ids(client.machine.state)
+        )
         self.fleet.admin.delete_package(package, running=running, with_uninstall=with_uninstall)
         self.ordered.deleted_packages[package] = holding
         if with_uninstall:
