@@ -162,18 +162,21 @@ def retirement(call: Call) -> int:
     if seen["silent"]:
         output.give("")
         output.give_table(
-            ("silent client", "last seen"), ((row["name"], moment(row["last_seen_at"])) for row in seen["silent"]), empty=""
+            ("awaited of", "last seen"), ((row["name"], moment(row["last_seen_at"])) for row in seen["silent"]), empty=""
         )
     return 0
 
 
 def retirement_in_words(seen: dict[str, Any]) -> str:
-    """The one line of a retirement: who held it, who acknowledged, who is silent since when, what was freed."""
+    """The one line of a retirement: who held it, who acknowledged, of whom that is awaited, what was freed.
+
+    Nobody is called silent for that: a client says it with its next poll.
+    """
     times = [row["last_seen_at"] for row in seen["silent"] if row["last_seen_at"]]
-    since = f" since {moment(min(times))}" if times else ""
+    since = f" (seen last {moment(min(times))} or later)" if times else ""
     return (
         f"{seen['package']} ({seen['name']}): {seen['held']} held it, {seen['acknowledged']} acknowledged, "
-        f"{seen['silent_count']} silent{since}, {seen['freed_bytes']} bytes freed"
+        f"awaited of {seen['silent_count']}{since}, {seen['freed_bytes']} bytes freed"
     )
 
 

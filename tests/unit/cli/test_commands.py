@@ -284,7 +284,7 @@ def test_deleting_with_a_confirmation_begins_the_retirement(running_site: Runnin
     (row,) = running_site.purveyor("package", "list", "--all", "--json").json
     assert row["state"] == "retiring"
     said = running_site.purveyor("package", "retirement", package)
-    assert said.out.splitlines()[0] == f"{package} (Hello): 0 held it, 0 acknowledged, 0 silent, 0 bytes freed"
+    assert said.out.splitlines()[0] == f"{package} (Hello): 0 held it, 0 acknowledged, awaited of 0, 0 bytes freed"
     assert running_site.purveyor("package", "delete", package, "--yes").code == 1
 
 

@@ -69,6 +69,12 @@ def test_names_that_are_no_digest_are_rejected(running_site: RunningSite) -> Non
     assert stored(running_site) == []
 
 
+def test_a_tree_with_a_file_over_the_limit_is_refused_before_any_of_it_is_sent(running_site: RunningSite) -> None:
+    large = File(path="disk.iso", sha256=DIGEST, size_bytes=LIMITS.upload_limit_bytes + 1)
+    status, answer = running_site.ask("POST", "/content/plan", encode(Manifest(files=(large,))))
+    assert (status, f"{LIMITS.upload_limit_bytes} bytes at most" in answer["error"]) == (422, True)
+
+
 def test_a_file_over_the_limit_is_rejected_declared_or_not(running_site: RunningSite) -> None:
     content = b"z" * (LIMITS.upload_limit_bytes + 1)
     path = f"/content/files/{hashlib.sha256(content).hexdigest()}"

@@ -76,7 +76,10 @@ async def put_manifest(request: Request, sha256: Digest, visit: Administrator) -
 
 
 def _planned(visit: Visit, content: bytes) -> Plan:
+    limit_bytes = visit.settings.upload_limit_bytes
     lacking = [Lacking(sha256=file.sha256, size_bytes=file.size_bytes) for file in admin.missing(visit.site.store, content)]
+    if any(file.size_bytes > limit_bytes for file in lacking):
+        raise RejectedError(f"a file may have {limit_bytes} bytes at most, and one of these has more")
     return Plan(manifest=hash_of(content), missing=lacking)
 
 
