@@ -6,7 +6,7 @@ body are. Two roles: `reader` may look, `admin` may also change.
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, get_args, get_origin
 
 import anyio.to_thread
 from fastapi import Depends, Request
@@ -73,7 +73,7 @@ class Door:
 
 async def known(request: Request, _: Annotated[object, Depends(_bearer)]) -> Visit:
     """The visit of whoever came through the door. Errors: RejectedError: a parameter that nobody reads."""
-    _refuse_unknown_parameters(request)
+    _refuse_unread_parameters(request)
     visit: Visit = request.state.visit
     return visit
 
@@ -85,14 +85,21 @@ def allowed_to_change(visit: Annotated[Visit, Depends(known)]) -> Visit:
     return visit
 
 
-def _refuse_unknown_parameters(request: Request) -> None:
-    """Refuses what an address says behind its `?` and nobody reads: it may be misspelt, and have been meant to matter."""
+def _refuse_unread_parameters(request: Request) -> None:
+    """Refuses what an address says behind its `?` and nobody reads: it may be misspelt, and have been meant to matter.
+
+    So may one of which only the last value would be read.
+    """
     parameters = get_flat_params(request.scope["route"].dependant)
-    known_ones = {parameter.alias for parameter in parameters if isinstance(parameter.field_info, Query)}
+    known_ones = {one.alias: one.field_info.annotation for one in parameters if isinstance(one.field_info, Query)}
     unknown = sorted(request.query_params.keys() - known_ones)
     if unknown:
         there_are = f"there are {', '.join(sorted(known_ones))}" if known_ones else "there are none"
         raise RejectedError(f"this has no parameter {unknown[0][:80]!r}: {there_are}")
+    for name, annotation in known_ones.items():
+        takes_several = any(get_origin(part) is list for part in (annotation, *get_args(annotation)))
+        if not takes_several and len(request.query_params.getlist(name)) > 1:
+            raise RejectedError(f"the parameter {name!r} is given more than once: it has one value")
 
 
 Reader = Annotated[Visit, Depends(known)]

@@ -43,6 +43,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"model": Trouble, "description": "No token, or one that is unknown or revoked."},
     403: {"model": Trouble, "description": "The token may only read."},
     409: {"model": Trouble, "description": "Refused, or a confirmation is needed. Nothing was changed."},
+    413: {"model": Trouble, "description": "More than the site takes at once. Nothing was changed."},
     422: {"model": Trouble, "description": "What was sent cannot be read or believed. Nothing was changed."},
     503: {"model": Trouble, "description": "Not possible now; the same may be possible later."},
 }

@@ -134,6 +134,13 @@ def test_no_answer_and_no_log_holds_a_token(running_site: RunningSite, caplog: p
         assert running_site.admin not in text
 
 
+def test_a_parameter_of_which_one_value_would_not_be_read_is_refused(running_site: RunningSite) -> None:
+    status, answer = running_site.ask("GET", "/advertisements?collection=Fleet&collection=")
+    assert (status, answer["kind"]) == (422, "rejected")
+    assert "'collection' is given more than once" in answer["error"]
+    assert running_site.ask("GET", "/status/messages?severity=warning&severity=error")[0] == 200
+
+
 def test_unknown_fields_are_refused(running_site: RunningSite) -> None:
     status, answer = running_site.ask("POST", "/packages", {"name": "x", "colour": "red"})
     assert (status, answer["kind"]) == (422, "rejected")
@@ -303,7 +310,7 @@ def test_the_document_describes_every_answer_and_who_may_ask(running_site: Runni
     for operation in operations:
         success = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
         assert _schema(success), operation["summary"]
-        assert {"401", "403", "409", "422", "503"} <= set(operation["responses"])
+        assert {"401", "403", "409", "413", "422", "503"} <= set(operation["responses"])
         assert operation["security"] == [{"token": []}]
         assert operation["summary"] and operation["tags"]
     assert document["components"]["securitySchemes"]["token"] == {
