@@ -16,12 +16,14 @@ from sqlalchemy import Connection
 
 from purveyor.client import main as agent
 from purveyor.client import share_credentials
+from purveyor.client.points import pauses
 from purveyor.client.state.identity import has_identity, read_identity
 from purveyor.client.state.store import State, open_state
 from purveyor.lab.fleet import Fleet
 from purveyor.site_server.admin import collections, resources, tokens
 from purveyor.site_server.admin.tokens import Role
 from purveyor.site_server.database.engine import open_database
+from purveyor.site_server.site import utc_now
 from purveyor.transport.folder.shelf import FolderShelf
 from purveyor.wire import join_code
 from purveyor.wire.errors import RefusedError, UnavailableError
@@ -230,6 +232,19 @@ def test_q226829_who_leaves_or_is_removed_leaves_no_credential_behind(running_si
             assert private not in path.read_bytes() and SHARE_PASSWORD.encode() not in path.read_bytes(), path
     publish(running_site)
     assert running_site.ask("GET", f"/resources/{joined}")[1]["state"] == "removed"
+
+
+def test_q231399_whoever_gives_the_right_password_does_not_wait_until_the_wrong_one_would_be_tried_again(tmp_path: Path) -> None:
+    given, now = tmp_path / "given", utc_now()
+    given.write_text(f"username=agent\npassword={SHARE_PASSWORD}\n")
+    given.chmod(0o600)
+    state = open_state(str(tmp_path / agent.STATE_FILE))
+    with closing(state.connection):
+        for _ in range(9):
+            pauses.begin(state, "smb://server/CAP_S01", "the server refuses this user or password", now=now)
+        assert pauses.ends_at(state, "smb://server/CAP_S01", now) is not None
+        agent.change_credentials(tmp_path, given)
+        assert pauses.ends_at(state, "smb://server/CAP_S01", now) is None
 
 
 def test_q226829_a_revoked_token_cannot_be_made_valid_again(running_site: RunningSite) -> None:

@@ -14,6 +14,7 @@ from purveyor.client.join import Standing
 from purveyor.client.machine import lock
 from purveyor.client.machine.interface import Machine
 from purveyor.client.machine.real import RealMachine
+from purveyor.client.points import pauses
 from purveyor.client.policy import pinning
 from purveyor.client.state.store import State, open_state
 from purveyor.transport.interface import Point
@@ -114,12 +115,15 @@ def join(
 def change_credentials(state_folder: Path, credentials: Path) -> str:
     """Puts the credentials of a file in the place of those with which this agent uses shares. Shape: the user.
 
+    Points that refused the old ones are left alone no more.
     Errors: RefusedError, RejectedError, UnavailableError; what it had stays.
     """
     if not (state_folder / STATE_FILE).exists():
         raise RefusedError(f"{state_folder} holds no agent's state; `purveyor client join` makes one")
     given = share_credentials.given_in(credentials)
-    share_credentials.keep(state_folder, given)
+    with lock.held(state_folder, what="a pass of the agent", wait_seconds=PERSON_WAITS_SECONDS):
+        share_credentials.keep(state_folder, given)
+        pauses.forget(parts_of(state_folder).state)
     return given.account
 
 
