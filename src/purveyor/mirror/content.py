@@ -91,9 +91,8 @@ def fetch(wanted: Coming, source: Intake, store: Store, elsewhere: Elsewhere) ->
             if stored.sha256 not in small:
                 _bring_large(stored, source, place, store.shelf)
         damaged = [path for path in place.verify(wanted.manifest) if not elsewhere(path)]
-        for path in damaged:
-            place.remove_file(path.rpartition("/")[2])
         if damaged:
+            _take_away(damaged, store)
             raise UnavailableError(f"{damaged[0]} could not be read back as it was written, of {len(damaged)} such files")
         place.add_manifest(wanted.content)
     except FullError:
@@ -140,11 +139,20 @@ def check_oldest(memory: Memory, store: Store, now: datetime) -> str:
     if not damaged:
         memory.checked[sha256] = now
         return ""
+    _take_away(damaged, store)
     del memory.checked[sha256]
-    promise(sha256, store.shelf)
-    for path in damaged:
-        store.place.remove_file(path.rpartition("/")[2])
     return f"{len(damaged)} files of {manifest_path(sha256)} were damaged, {damaged[0]} for one"
+
+
+def _take_away(damaged: list[str], store: Store) -> None:
+    """Takes damaged files away, once all content that has any of them is said to be yet to come. Errors: UnavailableError."""
+    digests = {path.rpartition("/")[2] for path in damaged}
+    lying = [stored.sha256 for stored in store.place.walk() if stored.path == manifest_path(stored.sha256)]
+    for sha256 in lying:
+        if digests & files_of(store.place, sha256):
+            promise(sha256, store.shelf)
+    for digest in digests:
+        store.place.remove_file(digest)
 
 
 def files_of(place: ContentPlace, sha256: str) -> set[str]:

@@ -8,7 +8,7 @@ from purveyor.content.shelf_store import ShelfStore
 from purveyor.lab.clock import Clock
 from purveyor.lab.transport import MemoryBoxes, MemoryShelf
 from purveyor.mirror.bringing import AGAIN_AFTER, Bringing
-from purveyor.mirror.content import Store
+from purveyor.mirror.content import CHECK_AFTER, Store, check_oldest
 from purveyor.mirror.intake import Intake
 from purveyor.mirror.memory import Memory
 from purveyor.transport.pace import Pace
@@ -20,6 +20,8 @@ MANIFEST = encode(
     Manifest(files=tuple(File(path=str(number), sha256=hash_of(piece), size_bytes=5_000) for number, piece in enumerate(PIECES)))
 )
 SHA256 = hash_of(MANIFEST)
+SMALLER = encode(Manifest(files=(File(path="first", sha256=hash_of(PIECES[0]), size_bytes=5_000),)))
+"""Content that has a file in common with the other."""
 
 
 class World:
@@ -28,8 +30,10 @@ class World:
     def __init__(self, room_bytes: int) -> None:
         self.clock = Clock()
         self.source = MemoryBoxes("the source", self.clock.now)
-        for path, content in {manifest_path(SHA256): MANIFEST, **{file_path(hash_of(one)): one for one in PIECES}}.items():
-            self.source.shelf().write(path, content)
+        for content in (MANIFEST, SMALLER):
+            self.source.shelf().write(manifest_path(hash_of(content)), content)
+        for content in PIECES:
+            self.source.shelf().write(file_path(hash_of(content)), content)
         self.copy = MemoryBoxes("the copy", self.clock.now)
         self.copy.capacity_bytes = room_bytes
         self.memory = Memory()
@@ -37,8 +41,11 @@ class World:
         place = ShelfStore(shelf, name="the copy")
         self.store = Store(source=self.source.point("the mirror"), shelf=shelf, place=place, reserve_bytes=0)
 
-    def turn(self) -> Bringing:
-        """A pass. Shape: what came of it; `requests` of the source are those of this pass."""
+    def turn(self, *wanted: str) -> Bringing:
+        """A pass, for one content unless others are named.
+
+        Shape: what came of it; `requests` of the source are those of this pass.
+        """
         self.source.requests.clear()
         bringing = Bringing(
             self.store,
@@ -48,7 +55,7 @@ class World:
             now=self.clock.now(),
             noted=lambda: None,
         )
-        bringing.bring([SHA256])
+        bringing.bring(wanted or [SHA256])
         bringing.promise()
         return bringing
 
@@ -89,3 +96,16 @@ def test_content_that_stands_whole_is_not_taken_back_where_the_source_is_gone() 
     world.copy.lose(file_path(hash_of(PIECES[1])))
     world.turn()
     assert world.copy.files[manifest_path(SHA256)].content == b"", "nobody is to ask for the file that is lost"
+
+
+def test_a_file_that_was_damaged_is_taken_away_once_all_content_that_has_it_is_said_to_be_yet_to_come() -> None:
+    world, both = World(room_bytes=100_000), (SHA256, hash_of(SMALLER))
+    world.turn(*both)
+    shared = file_path(hash_of(PIECES[0]))
+    world.copy.files[shared] = world.copy.files[shared]._replace(content=b"x" * 5_000)
+    world.clock.advance(CHECK_AFTER)
+    assert "damaged" in check_oldest(world.memory, world.store, world.clock.now())
+    assert shared not in world.copy.files
+    assert {world.copy.files[manifest_path(sha256)].content for sha256 in both} == {b""}
+    assert world.turn(*both).lacking == {}
+    assert all(world.store.place.verify(world.store.place.read_manifest(sha256)) == [] for sha256 in both)
