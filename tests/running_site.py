@@ -14,7 +14,7 @@ import urllib3
 
 from purveyor.cli.main import carry_out
 from purveyor.cli.output import Output
-from purveyor.cli.site import shelf_of
+from purveyor.cli.site import point_of, shelf_of
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer, bound, site_application
 from purveyor.console.settings import ConsoleSettings
@@ -114,6 +114,7 @@ def running_site(tmp_path: Path, prepared: Prepared) -> Iterator[RunningSite]:
             store=ContentStore(tmp_path / "content"),
             points={LOCAL_POINT: ContentStore(tmp_path / "DP_S01")},
             open_shelf=shelf_of,
+            open_point=point_of,
         )
         executive = Executive(site)
         application = site_application(

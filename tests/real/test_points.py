@@ -1,6 +1,7 @@
 """Points that a site pushes to over real wires: a bucket of an S3 server, a share of Samba, and folders."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -475,3 +476,23 @@ def test_a_dp_that_a_mirror_fills_is_read_by_the_site_over_https_as_its_pins_say
         assert (seen["problem"], seen["behind"], seen["manifests"]) == ("", 0, 1)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("kind", "own"), [("cap", "CAP_S01"), ("dp", "DP_S01")])
+def test_a_share_that_a_mirror_fills_is_read_by_the_site_as_its_credentials_say(
+    running_site: RunningSite, samba: Samba, tmp_path: Path, kind: str, own: str
+) -> None:
+    site = running_site
+    tell_whole_addresses(site)
+    roll_out(site, tmp_path, "Editor")
+    shutil.copytree(tmp_path / own, samba.folder, dirs_exist_ok=True)
+    name = given(site, "point", "add", kind, samba.url)
+
+    def seen() -> tuple[bool, int | None, str]:
+        turns(site)
+        shown = site.purveyor("point", "show", name, "--json").json
+        return shown["is_told"], shown["behind"], shown["problem"]
+
+    assert "with --credentials" in seen()[2]
+    assert site.purveyor("point", "edit", name, "--credentials", str(credentials_file(tmp_path, samba))).code == 0
+    assert seen() == (True, None if kind == "cap" else 0, "")

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -10,11 +12,14 @@ from pathlib import Path
 
 from purveyor.cli.call import Call
 from purveyor.client import share_credentials
-from purveyor.site_server.model.points import Target
+from purveyor.site_server.model.points import PointSaid, Target
 from purveyor.site_server.site import create_site
-from purveyor.transport.interface import Shelf
+from purveyor.transport.interface import Point, Shelf
+from purveyor.transport.open_point import Points
 from purveyor.transport.open_shelf import Doors, shelf_at
 from purveyor.transport.s3.credentials import read_credentials
+from purveyor.transport.smb.address import Credentials
+from purveyor.wire.errors import UnavailableError
 
 
 def init(call: Call) -> int:
@@ -39,6 +44,22 @@ def shelf_of(target: Target) -> Shelf:
         region=target.region,
     )
     return shelf_at(target.url, doors)
+
+
+@contextmanager
+def point_of(said: PointSaid) -> Iterator[Point]:
+    """A point that a mirror fills, for as long as the site reads it. Its file of credentials is read at each connection."""
+
+    def credentials() -> Credentials:
+        if not said.credentials:
+            raise UnavailableError(f"the site reads {said.url} as nobody: name the file that says as whom, with --credentials")
+        return share_credentials.given_in(Path(said.credentials))
+
+    points = Points(credentials, lambda _: said.pins)
+    try:
+        yield points.at(said.url)
+    finally:
+        points.close()
 
 
 def stay_with_the_site() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from purveyor.cli.call import SITE_URL_FILE, Call
-from purveyor.cli.site import shelf_of, stay_with_the_site
+from purveyor.cli.site import point_of, shelf_of, stay_with_the_site
 from purveyor.cli.site_certificate import HttpsKeeper, names_of
 from purveyor.client_access_point.application import application as cap_application
 from purveyor.console.server import RunningServer, bound, site_application
@@ -51,7 +51,7 @@ def run(call: Call) -> int:
     logging.getLogger("purveyor").setLevel(logging.INFO)
     stop = threading.Event()
     with _stopped_by_signals(stop), running_alone(folder):
-        site = open_site(folder, open_shelf=shelf_of)
+        site = open_site(folder, open_shelf=shelf_of, open_point=point_of)
         try:
             with site.database.read() as tx:
                 refuse_older_database(tx, site.cap)

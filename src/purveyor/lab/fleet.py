@@ -7,7 +7,7 @@ import heapq
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -103,7 +103,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             store=ContentStore(content / "store"),
             points={LOCAL_POINT: point},
             open_shelf=lambda target: self.elsewhere[target.url].shelf(),
-            open_point=lambda url, _: next(boxes for boxes in self._all_boxes() if boxes.url == url).point("the site"),
+            open_point=lambda said: nullcontext(self._boxes_at(said.url).point("the site")),
             clock=self.site_clock.now,
             running=lambda: self.clock.now().timestamp(),
         )
@@ -379,10 +379,13 @@ class Fleet(AbstractContextManager["Fleet"]):
             self.clock.advance(at - self.clock.now())
 
     def _point_for(self, url: str, machine: SimulatedMachine) -> Point:
+        return self._boxes_at(url).point(machine.name, power=machine.power)
+
+    def _boxes_at(self, url: str) -> MemoryBoxes:
         boxes = next((boxes for boxes in self._all_boxes() if boxes.url == url), None)
         if boxes is None:
             raise UnavailableError(f"the lab has no point {url!r}")
-        return boxes.point(machine.name, power=machine.power)
+        return boxes
 
 
 def _folder_in_memory() -> Path | None:

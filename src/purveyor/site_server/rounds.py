@@ -202,8 +202,8 @@ class Rounds:
 
     def _round_of_awaited(self, point: PointRow) -> Round:
         """Looks at a CAP that a mirror fills whether it has done so; then the settings that tell of it are to be published."""
-        place = self.site.open_point(point.said.url, lambda: point.said.pins)
-        pulled.await_publication(database=self.site.database, point=point, place=place, now=self.site.clock())
+        with self.site.open_point(point.said) as place:
+            pulled.await_publication(database=self.site.database, point=point, place=place, now=self.site.clock())
         return Round(is_more=True)
 
     def _round_of_mirrored(self, point: PointRow) -> Round:
@@ -213,8 +213,8 @@ class Rounds:
             due = pulled.due(tx, point.id, settings, now)
         if not any(due):
             return Round()
-        place = site.open_point(point.said.url, lambda: point.said.pins)
-        read = pulled.turn(database=site.database, point=point, place=place, what=due, now=now)
+        with site.open_point(point.said) as place:
+            read = pulled.turn(database=site.database, point=point, place=place, what=due, now=now)
         if read.problems:
             raise UnavailableError("; ".join(read.problems))
         return Round(removed=read.removed, verified=read.verified, is_more=read.is_more)

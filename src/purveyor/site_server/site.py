@@ -13,7 +13,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,12 +28,11 @@ from purveyor.site_server.database import collections, points, publication
 from purveyor.site_server.database.engine import Database, open_database
 from purveyor.site_server.database.settings import patient_settings, read_settings
 from purveyor.site_server.keys import Keyring, Keys, make_keys, open_keyring, save_keys
-from purveyor.site_server.model.points import Target
+from purveyor.site_server.model.points import PointSaid, Target
 from purveyor.site_server.model.settings import SiteSettings
 from purveyor.site_server.publish import turn as publish
 from purveyor.site_server.publish.older import refuse_older_database
 from purveyor.transport.folder.shelf import FolderShelf
-from purveyor.transport.http.pinned import Pins
 from purveyor.transport.interface import Point, Shelf
 from purveyor.transport.open_point import point_for
 from purveyor.wire.boxes import cap_folder, dp_folder
@@ -47,6 +46,12 @@ DATABASE_FILE = "site.db"
 KEYS = "keys"
 UNFINISHED = "restore.unfinished"
 """Lies in the folder of a site from the beginning of a restore to its end."""
+
+
+@contextmanager
+def as_anybody(said: PointSaid) -> Iterator[Point]:
+    """A point that a mirror fills, as whoever has no credentials reads it."""
+    yield point_for(said.url, lambda: said.pins)
 
 
 def no_shelf(target: Target) -> Shelf:
@@ -79,8 +84,8 @@ class Site:
     """The distribution points in the site's own hand, by id."""
     open_shelf: Callable[[Target], Shelf] = no_shelf
     """Opens the folder, share or bucket of a point elsewhere. It says nothing over a wire before it is used."""
-    open_point: Callable[[str, Pins], Point] = point_for
-    """Opens a distribution point that a mirror fills, at the address that clients use, and known to it as to them."""
+    open_point: Callable[[PointSaid], AbstractContextManager[Point]] = as_anybody
+    """Opens a point that a mirror fills, at the address that clients use, and known to it as to them."""
     clock: Callable[[], datetime] = utc_now
     running: Callable[[], float] = seconds_running
     """Seconds that go on whatever the clock is set to; only what lies between two of them says something."""
@@ -205,6 +210,7 @@ def open_site(
     *,
     clock: Callable[[], datetime] = utc_now,
     open_shelf: Callable[[Target], Shelf] = no_shelf,
+    open_point: Callable[[PointSaid], AbstractContextManager[Point]] = as_anybody,
     is_restoring: bool = False,
 ) -> Site:
     """The site in a folder, its tables brought to what this release needs.
@@ -239,6 +245,7 @@ def open_site(
         store=ContentStore(folder / "content"),
         points={LOCAL_POINT: ContentStore(folder / dp_folder(code))},
         open_shelf=open_shelf,
+        open_point=open_point,
         clock=clock,
     )
 

@@ -72,7 +72,9 @@ def _by_id(points: Noun, verb: str, what: str, example: str) -> argparse.Argumen
 def _add_said(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--push-to", metavar="PLACE", help="where the site writes; '' leaves it to a mirror")
     parser.add_argument(
-        "--credentials", metavar="FILE", help="for a share or bucket: a file on the site's machine that says as whom"
+        "--credentials",
+        metavar="FILE",
+        help="for a share or bucket, also a share that a mirror fills: a file on the site's machine that says as whom",
     )
     parser.add_argument("--endpoint", metavar="URL", help="the bucket's server, when it is not AWS")
     parser.add_argument("--region", metavar="NAME", help="the bucket's region")

@@ -115,7 +115,7 @@ def said_with(before: PointSaid, given: PointGiven) -> PointSaid:
     except RejectedError as error:
         raise RefusedError(str(error)) from error
     _refuse_url(changed.url)
-    _refuse_target(changed.place)
+    _refuse_target(changed.place, is_read_as_somebody=not changed.target and is_share(changed.url))
     return changed
 
 
@@ -293,8 +293,8 @@ def _refuse_url(url: str) -> None:
     )
 
 
-def _refuse_target(target: Target) -> None:
-    """Refuses what the site could not write into."""
+def _refuse_target(target: Target, *, is_read_as_somebody: bool) -> None:
+    """Refuses what the site could not write into, and credentials that it would not use."""
     if target.credentials and not target.credentials.startswith("/"):
         raise RefusedError("credentials are given as the whole path of a file on the site's machine, never as such")
     is_bucket = target.url.startswith("s3://")
@@ -310,7 +310,7 @@ def _refuse_target(target: Target) -> None:
     needs_credentials = is_bucket or is_share(target.url)
     if needs_credentials and not target.credentials:
         raise RefusedError(f"{target.url} is written to as somebody: name the file that says as whom, with --credentials")
-    if target.credentials and not needs_credentials:
+    if target.credentials and not (needs_credentials or is_read_as_somebody):
         raise RefusedError("credentials are for shares and buckets; a folder of this machine is written to as the site")
     is_folder = target.url.startswith("/") and "/../" not in f"{target.url}/" and place_of(target.url) != "/"
     if target.url and not (needs_credentials or is_folder):
