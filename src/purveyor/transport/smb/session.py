@@ -58,10 +58,13 @@ class SmbSession:
     `credentials` is asked at each connection, so that a changed password is taken up.
     """
 
-    def __init__(self, host: str, port: int, credentials: Callable[[], Credentials]) -> None:
+    def __init__(
+        self, host: str, port: int, credentials: Callable[[], Credentials], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host = host
         self._port = port
         self._credentials = credentials
+        self._monotonic = monotonic
         self._session: Any = None
         self._trees: dict[str, Any] = {}
         self._lock = RLock()
@@ -94,7 +97,7 @@ class SmbSession:
     def _connect(self) -> Any:
         said = self._credentials()
         shown = (self._host, self._port, said)
-        wait_seconds = _refused_until.get(shown, 0.0) - time.monotonic()
+        wait_seconds = _refused_until.get(shown, 0.0) - self._monotonic()
         if wait_seconds > 0:
             raise SMBException(f"{_REFUSED}: the same are tried again in {wait_seconds / 60:.0f} minutes, others at once")
         connection = _PatientConnection(uuid.uuid4(), self._host, self._port, require_signing=True)
@@ -105,7 +108,7 @@ class SmbSession:
         except (SMBException, OSError, ValueError) as error:
             _end(connection)
             if isinstance(error, SMBResponseException) and error.status in _LOGON_REFUSALS:
-                _refused_until[shown] = time.monotonic() + LOGON_PAUSE_SECONDS
+                _refused_until[shown] = self._monotonic() + LOGON_PAUSE_SECONDS
             raise
         return session
 
