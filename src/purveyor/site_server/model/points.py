@@ -145,6 +145,9 @@ def networks_in(written: Iterable[str]) -> tuple[str, ...]:
             found.add(ipaddress.ip_network(text.strip()))
         except ValueError as error:
             raise RefusedError(f"{text[:60]!r} is no network: 10.1.0.0/16 or fd00:1::/48 is expected ({error})") from error
+    for one in found:
+        if isinstance(one, ipaddress.IPv6Network) and (one.is_link_local or one.network_address.ipv4_mapped):
+            raise RefusedError(f"no client is ever in {one}: write IPv4 as such, and the network that is routed, as fd00:1::/48")
     if len(found) > NETWORKS_LIMIT:
         raise RefusedError(f"{len(found)} networks are more than the {NETWORKS_LIMIT} that a point can have")
     return tuple(str(one) for one in sorted(found, key=lambda one: (one.version, int(one.network_address), one.prefixlen)))
