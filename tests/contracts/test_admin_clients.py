@@ -409,13 +409,13 @@ def test_the_clients_behind_a_count_are_listed(tx: Connection) -> None:
 
 
 def test_a_client_that_was_removed_counts_no_more_and_its_history_stays(tx: Connection) -> None:
-    package, _ = _advertised(tx, _collection(tx, "pc-1", "pc-2"))
-    for number in (1, 2):
+    package, _ = _advertised(tx, _collection(tx, "pc-1", "pc-2", "pc-3"))
+    for number in (1, 2, 3):
         report(tx, client_id_at(number), package, 1, JobState.RUNNING)
     resources.remove(tx, client_id_at(1), by=ANNA, now=NOW)
-    assert status.of_program(tx, ProgramKey(package, ONE)).counts.states == {JobState.RUNNING: 1}
-    assert [job.client_name for job in status.clients_of_package(tx, package, state="running")] == ["pc-2"]
-    assert packages.preview_deletion(tx, package).running_count == 1
+    assert status.of_program(tx, ProgramKey(package, ONE)).counts.states == {JobState.RUNNING: 2}
+    assert sorted(job.client_name for job in status.clients_of_package(tx, package, state="running")) == ["pc-2", "pc-3"]
+    assert packages.preview_deletion(tx, package).running_count == 2
     assert [job.state for job in status.of_client(tx, client_id_at(1)).jobs] == [JobState.RUNNING]
 
 
