@@ -216,3 +216,17 @@ def test_what_a_copy_put_where_it_was_thrown_away_is_told_again_though_its_origi
         Step("program-disabled", ("Archiver",), 44),
     )
     assert broken(editor, *steps, seed=50350) == ()
+
+
+def test_how_a_program_stands_on_a_machine_that_went_back_is_what_it_told_last_also_where_the_site_heard_that_first() -> None:
+    hangs = Step(
+        EDITOR.kind, ("Editor", "no content", "nothing else", "hangs", "an uninstall command", "no detection", "run-again"), 55
+    )
+    steps = (
+        Step("advertised", ("A1", "Editor", "All Systems", "in two hours")),
+        Step("snapshot", ("pc2",)),
+        Step("advertised", ("A2", "Editor", "Pilot", "at each start of the machine"), 6),
+        Step("half-published", (6,), 228),
+        Step("went-back", ("pc2",), 51),
+    )
+    assert broken(hangs, *steps, client_count=3, seed=2995) == ()
