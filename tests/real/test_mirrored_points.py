@@ -68,7 +68,8 @@ def test_a_mirror_over_https_fills_a_dp_of_the_site_and_what_is_deleted_leaves_i
     assert said["waits"].startswith("held back by the budget") and said["waits_until"] > datetime.now(UTC).isoformat()
     lacking = here(site, *held[:5], str(branch), *held[6:])
     said = json.loads(lacking.out)
-    assert (lacking.code, said["to_come"], "has no manifests" in str(said["problems"])) == (3, 1, True), "its source has none of it"
+    is_told = "has no manifests" in str(said["problems"])
+    assert (lacking.code, said["to_come"], is_told) == (3, 1, True), "its source has none of it"
 
     for _ in range(2):
         assert here(site, "site", "certificate", "rotate", "--force").code == 0
