@@ -832,17 +832,3 @@ def test_what_is_told_again_counts_once(site: Receiving) -> None:
     site.turn()
     assert site.client(origin).received == 4
     assert len(site.rows(schema.status_message)) == 2, "the one that the site had, and the one whose number another item has"
-
-
-def test_a_job_stands_as_was_told_last_also_where_that_was_here_before_the_rest(
-    site: Receiving,
-) -> None:
-    origin = _first(site)
-    ended = origin.signed(status(JobState.SUCCEEDED), machine="first", boot="1")
-    site.put("statmsgs.box", envelope.seal(ended, client=origin.id, box="statmsgs.box", key=SEALED_TO))
-    site.turn()
-    site.send(origin, status(JobState.RUNNING), machine="first", boot="1", retold=reports.Retold(sequence=2, digest="ff" * 32))
-    same = reports.Retold(sequence=2, digest=reports.decode(ended).digest)
-    site.send(origin, status(JobState.SUCCEEDED), machine="first", boot="1", retold=same)
-    site.turn()
-    assert [row.state for row in site.rows(schema.job_state)] == ["succeeded"]

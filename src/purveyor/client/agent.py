@@ -153,6 +153,7 @@ class Agent:
             if entry is not None and entry.entry is not None and entry.is_stated and not rejoining.is_told(state):
                 if reports.tell_again(state, identity, entry.entry, since=before, now=now):
                     state.remember("heartbeat_at", "")  # what the site has heard last may be of another machine, or of a past
+                    returning.note_out_of_order(state)
                 reports.acknowledge(state, entry.entry.received, entry.entry.digest)
         return polled.policy, polled.access_point
 
@@ -166,7 +167,7 @@ class Agent:
         return view.policy_of(self.state, access_point=access_point, now=policy_poll.signed_now(self.state, now))
 
     def _answer_restore(self, identity: Identity, policy: Policy, holding: Sequence[PackageId], now: datetime) -> None:
-        """Tells a site that was restored from a backup what it may have lost."""
+        """Tells a site that was restored what it may have lost, and one that heard of programs out of order how they stand."""
         state, incarnation, applied = self.state, policy.settings.incarnation, self.state.mark("applied")
         with state.transaction():
             for body in returning.owed(state, self.machine, incarnation, is_complete=policy.is_complete):

@@ -121,16 +121,15 @@ class _Heard(Wire):
 def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetime | None, now: datetime) -> bool:
     """Gives new numbers to items whose numbers the site has already as those of others, before they are let go of as received.
 
-    Those are items that never left; and all that are held, where what the site has is not what was given here: what it has of
-    them it knows by their first digests. It is so after the machine went back to an older copy of its state (`since`: when that
-    had polled last), and where another machine uses this identity. True where it was so.
+    Those are all that are held, where what the site has is not what was given here: what it has of them it knows by their first
+    digests. It is so after the machine went back to an older copy of its state (`since`: when that had polled last), and where
+    another machine uses this identity. True where it was so. Where the site says no digest, it is what never left.
     """
     received = entry.received
-    oldest = 0 if _is_another_s(state, entry) else received
     rows = state.connection.execute(
         "select sequence, box, content, is_result, made_at from item where sequence <= ?"
         " and (sent_at is null or sequence > ?) order by sequence",
-        (received, max(oldest, received - RETOLD_BELOW)),
+        (0 if _has_these(state, entry) else received, max(0, received - RETOLD_BELOW) if entry.digest else received),
     ).fetchall()
     next_number = int(state.connection.execute("select next_sequence from identity").fetchone()[0])
     if not rows and received < next_number:
@@ -163,14 +162,14 @@ def tell_again(state: State, identity: Identity, entry: Entry, *, since: datetim
     return True
 
 
-def _is_another_s(state: State, entry: Entry) -> bool:
-    """Whether the site has, since it was last heard, got other items under numbers up to `received` than those held here."""
+def _has_these(state: State, entry: Entry) -> bool:
+    """Whether what the site got under numbers up to `received`, since it was last heard, is known to be what is held here."""
     heard = _heard(state)
     rows = state.connection.execute(
         "select content from item where sequence > ? and sequence <= ? order by sequence", (heard.received, entry.received)
     )
     own = reports.digest_after(heard.digest, (hashlib.sha256(row[0]).hexdigest() for row in rows))
-    return entry.digest not in ("", own)
+    return entry.digest != "" and entry.digest == own
 
 
 def _heard(state: State) -> _Heard:

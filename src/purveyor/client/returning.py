@@ -1,4 +1,4 @@
-"""What a client tells a site that was restored from a backup: what that site may have lost.
+"""What a client tells a site that was restored from a backup, or that heard it out of order: what that site may not know.
 
 A new incarnation in the settings says that the site was restored. Then all that no shard covers is sent again, and the state of
 every program is told once; where the site does not know this client any more, it is shown the joining receipt.
@@ -24,6 +24,12 @@ from purveyor.wire.shards import ClientState
 _HEARD = "incarnation of the site"
 _RETURNED = "incarnation returned to"
 _HELD = "incarnation told of what is held"
+_OUT_OF_ORDER = "site heard out of order"
+
+
+def note_out_of_order(state: State) -> None:
+    """The state of every program is to be told: items were told again under numbers after those of later ones."""
+    state.remember(_OUT_OF_ORDER, "yes")
 
 
 def owed(state: State, machine: Machine, incarnation: int, *, is_complete: bool) -> list[Body]:
@@ -40,11 +46,14 @@ def owed(state: State, machine: Machine, incarnation: int, *, is_complete: bool)
             packed = receipts.pack(receipt) if receipt else None
             bodies += [Returning(receipt=packed, facts=machine.facts())] if packed else []
         heard = state.fact(_HEARD)
+        is_restored = heard not in ("", str(incarnation))
         if heard != str(incarnation):
             state.remember(_HEARD, str(incarnation))
-            if heard:
-                reports.send_all_again(state)
-                bodies += summaries(records.histories(state).values(), records.jobs(state))
+        if is_restored:
+            reports.send_all_again(state)
+        if is_restored or state.fact(_OUT_OF_ORDER):
+            state.remember(_OUT_OF_ORDER, "")
+            bodies += summaries(records.histories(state).values(), records.jobs(state))
         held = state.fact(_HELD)
         if is_complete and held != str(incarnation):
             state.remember(_HELD, str(incarnation))

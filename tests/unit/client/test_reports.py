@@ -257,6 +257,15 @@ def test_what_the_site_has_of_others_under_its_numbers_is_told_again_and_what_is
     assert texts_of([again]) == ["two"]
 
 
+def test_what_arrived_though_its_answer_was_lost_is_not_told_again(client: SmallClient) -> None:
+    tell(client, "one")
+    gather(client)
+    (own,) = [hashlib.sha256(row[0]).hexdigest() for row in client.connection.execute("select content from item")]
+    entry = Entry(state=ClientState.MEMBER, received=1, digest=wire_reports.digest_after("", [own]))
+    assert not reports.tell_again(client.state, client.identity, entry, since=None, now=client.site.clock.now())
+    assert sequences(client) == [1]
+
+
 def test_a_pass_sends_a_bounded_number_of_items_oldest_first(client: SmallClient) -> None:
     for number in range(reports.ITEMS_A_PASS + 5):
         tell(client, str(number))

@@ -62,16 +62,14 @@ class Effects:
     """Clients to be told that more was received."""
 
     def add(self, client: KnownClient, numbered: Numbered, now: datetime, *, told_before: Collection[int] = frozenset()) -> None:
-        """Adds what one client's items amount to. Those of the sequences `told_before` count, and say but what came last."""
+        """Adds what one client's items amount to. Those of the sequences `told_before` count, and say nothing new."""
         if not numbered.accepted:
             return
         is_believed = client.state in BELIEVED
         for letter in numbered.accepted:
             first = status.plain(letter.item.retold.digest, DIGEST_LIMIT) if letter.item.retold is not None else ""
             self.items.append(StoredItem(client.number, letter.item.sequence, letter.digest, first))
-            if is_believed and letter.item.sequence in told_before:
-                self.jobs += _told_jobs(client, letter.item, now)
-            elif is_believed:
+            if is_believed and letter.item.sequence not in told_before:
                 self._believe(client, letter, now)
         if numbered.advance.lost > 0:
             self.messages.append(status.loss_row(numbered.advance, client=client.number, told_by=numbered.told_by, now=now))
@@ -127,17 +125,6 @@ class Effects:
         self.discovered[client.number] = Discovered(
             client.number, item.sequence, machine.name, machine.facts, absent_requests, by_point or {}
         )
-
-
-def _told_jobs(client: KnownClient, item: Item, now: datetime) -> list[dict[str, Any]]:
-    """How jobs stood by an item that was here before: what is told again in one go is in the order of its new numbers."""
-    match item.body:
-        case StatusMessages(messages=messages):
-            return status.told(messages, client=client.number, sequence=item.sequence, now=now).jobs
-        case Summary(programs=programs):
-            return status.summed_up(programs, client=client.number, sequence=item.sequence, now=now)
-        case _:
-            return []
 
 
 def acknowledged(spoken: Iterable[Spoken], holdings: Sequence[OpenHolding]) -> Acknowledged:
